@@ -1,0 +1,3 @@
+"""Parcours: from raw SNDS files to a drug-safety report."""
+
+__version__ = "0.1.0"

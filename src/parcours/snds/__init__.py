@@ -1,0 +1,1 @@
+"""The source as it is: table contracts by year, products, deliveries, sentinels."""
