@@ -59,9 +59,7 @@ def load_delivery(path: Path) -> Delivery:
         raise InputError(f"{path}: unknown setting {', '.join(sorted(unknown))}; remove it or mend its spelling.")
     settings = {**DEFAULTS, **declared}
     _check_person(path, settings["person"])
-    files = [
-        raw for table, entry in (declared.get("tables") or {}).items() for raw in _table_files(path, table, entry)
-    ]
+    files = [raw for table, entry in (declared.get("tables") or {}).items() for raw in _table_files(path, table, entry)]
     if not files:
         raise InputError(f"{path}: names no file; list the delivered tables under `tables:`.")
     return Delivery(
@@ -102,7 +100,9 @@ def _table_files(path: Path, table: str, entry: Any) -> list[RawFile]:
         if isinstance(part, str):
             part = {"files": part}
         if not isinstance(part, dict) or "files" not in part:
-            raise InputError(f"{path}: table {table} needs `files:` (a pattern or a list), and `year:` where it matters.")
+            raise InputError(
+                f"{path}: table {table} needs `files:` (a pattern or a list), and `year:` where it matters."
+            )
         patterns = part["files"] if isinstance(part["files"], list) else [part["files"]]
         for pattern in patterns:
             found += [RawFile(table, file, part.get("year")) for file in _matching(path, table, str(pattern))]
@@ -115,5 +115,7 @@ def _matching(path: Path, table: str, pattern: str) -> list[Path]:
     else:
         matches = sorted(file for file in path.parent.glob(pattern) if file.is_file())
     if not matches:
-        raise InputError(f"{path}: no file of table {table} matches {pattern}; check the path, relative to delivery.yaml.")
+        raise InputError(
+            f"{path}: no file of table {table} matches {pattern}; check the path, relative to delivery.yaml."
+        )
     return matches

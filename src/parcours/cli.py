@@ -1,0 +1,268 @@
+"""The command line: the stages of the chain without Airflow, by the same code.
+
+Exit codes: 0 done, 1 the gate refused, 2 the input is wrong, 3 a fault that a retry may cure.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from parcours import __version__
+from parcours.cli_output import progress_bar, show
+from parcours.errors import InputError
+from parcours.home import project_home, study_file
+from parcours.stages.exit import exit_code_of
+
+app = typer.Typer(
+    name="parcours",
+    help="From raw SNDS files to a drug-safety report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Root = Annotated[str, typer.Option("--root", help="Where tables and studies live: a folder or file:///...")]
+DeliveryPath = Annotated[Path, typer.Option("--delivery", help="delivery.yaml, or the folder that holds it")]
+Products = Annotated[list[str] | None, typer.Option("--product", help="Only this product; may be repeated")]
+Periods = Annotated[list[str] | None, typer.Option("--period", help="Only this period, as 2016-01 or 2016")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Override a study parameter: name=value")]
+Cohort = Annotated[str, typer.Argument(help="A study of cohorts/, or the path of its YAML")]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One study run as planned: its run.json."""
+
+    path: Path
+
+
+def _plan_run(cohort: str, root: str, settings: list[str] | None) -> _Run:
+    import yaml
+
+    from parcours.cohort.plan import write_run
+    from parcours.cohort.study import load_study
+    from parcours.storage.root import open_root
+
+    overrides: dict[str, Any] = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting}: write it as name=value, for example --set start_gap_months=6.")
+        overrides[name] = yaml.safe_load(value)
+    return _Run(write_run(open_root(root), load_study(study_file(cohort)), overrides))
+
+
+def _finish(title: str, work: Callable[[], dict[str, Any]], as_json: bool) -> None:
+    """Do the work of a command, show its summary, and leave with the right exit code."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    started = time.monotonic()
+    try:
+        summary = work()
+    except Exception as error:  # noqa: BLE001 - the edge of the process: every error becomes its exit code
+        raise typer.Exit(exit_code_of(error)) from None
+    if as_json:
+        sys.stdout.write(json.dumps(summary, default=str) + "\n")
+    else:
+        show(title, summary, time.monotonic() - started)
+
+
+@app.command()
+def synth(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the new delivery")],
+    persons: Annotated[int, typer.Option(min=1)] = 20_000,
+    years: Annotated[str, typer.Option(help="First and last care year")] = "2014-2017",
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    minimum_age: Annotated[int, typer.Option(min=0, max=100, help="Youngest age at the start")] = 60,
+    lines_per_person_year: Annotated[float, typer.Option(min=1)] = 33.5,
+    fault: Annotated[list[str] | None, typer.Option(help="Plant a named fault; may be repeated")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a synthetic delivery in the real layout, with its planted truth."""
+
+    def work() -> dict[str, Any]:
+        from parcours.synth.delivery import SynthSettings, write_delivery
+
+        first, dash, last = years.partition("-")
+        if not (first.isdigit() and (last.isdigit() or not dash)):
+            raise InputError(f"--years {years}: write it as 2014-2017.")
+        settings = SynthSettings(
+            persons=persons,
+            years=(int(first), int(last or first)),
+            seed=seed,
+            minimum_age=minimum_age,
+            lines_per_person_year=lines_per_person_year,
+            faults=tuple(fault or ()),
+        )
+        with progress_bar("Writing the delivery", as_json) as report:
+            return write_delivery(settings, out, report)
+
+    _finish("Synthetic delivery", work, as_json)
+
+
+@app.command()
+def plan(
+    delivery: DeliveryPath, root: Root, product: Products = None, period: Periods = None, as_json: AsJson = False
+) -> None:
+    """Show what `flatten` would reuse, compute or replace; changes nothing."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.flatten import plan_flatten
+
+        return {"periods": plan_flatten(delivery, root, product, period)}
+
+    _finish("Plan", work, as_json)
+
+
+@app.command()
+def flatten(
+    delivery: DeliveryPath, root: Root, product: Products = None, period: Periods = None, as_json: AsJson = False
+) -> None:
+    """Raw files to flat tables, clustered by person; commits period by period."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.flatten import run_flatten
+
+        with progress_bar("Flattening", as_json) as report:
+            return run_flatten(delivery, root, product, period, None, report)
+
+    _finish("Flat tables", work, as_json)
+
+
+@app.command()
+def check(
+    root: Root,
+    product: Products = None,
+    run_name: Annotated[str, typer.Option(help="Name of this run of the gate")] = "manual",
+    as_json: AsJson = False,
+) -> None:
+    """The data-quality gate: publishes the flat tables, or refuses them with exit code 1."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.quality import run_check
+
+        return run_check(root, product, run_name)
+
+    _finish("Quality gate", work, as_json)
+
+
+@app.command()
+def features(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Published flat tables to the events, cohort and design of a study."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.featuring import run_cohort, run_events, run_features
+        from parcours.stages.quality import run_study_gate
+
+        run = _plan_run(cohort, root, settings).path
+        return {
+            "run": str(run),
+            "events": run_events(run),
+            "cohort": run_cohort(run),
+            "features": run_features(run),
+            "gate": run_study_gate(run),
+        }
+
+    _finish("Features", work, as_json)
+
+
+@app.command()
+def train(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Fit the model of a study on its features."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.inference import run_train
+
+        return run_train(_plan_run(cohort, root, settings).path)
+
+    _finish("Model", work, as_json)
+
+
+@app.command()
+def report(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Figures, tables and the MLflow run of a fitted study."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.inference import run_report
+
+        return run_report(_plan_run(cohort, root, settings).path)
+
+    _finish("Report", work, as_json)
+
+
+@app.command()
+def run(
+    cohort: Cohort,
+    root: Root,
+    delivery: DeliveryPath,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """The whole chain: flatten, gate, features, model, report."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.chain import run_chain
+
+        with progress_bar("The chain", as_json) as on_progress:
+            return run_chain(delivery, root, lambda: _plan_run(cohort, root, settings).path, on_progress)
+
+    _finish("The chain", work, as_json)
+
+
+@app.command()
+def status(root: Root, as_json: AsJson = False) -> None:
+    """Where the work on a root stands: committed periods, running stages with their ETA, studies."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.status import root_status
+
+        return root_status(root)
+
+    _finish("Status", work, as_json)
+
+
+@app.command()
+def demo(
+    persons: Annotated[int, typer.Option(min=100)] = 20_000,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    lines_per_person_year: Annotated[float, typer.Option(min=1)] = 8.0,
+    as_json: AsJson = False,
+) -> None:
+    """The main job on this machine: a synthetic delivery through Airflow to the report."""
+
+    def work() -> dict[str, Any]:
+        from parcours.embedded.demo import run_demo
+
+        return run_demo(project_home(), persons=persons, seed=seed, lines_per_person_year=lines_per_person_year)
+
+    _finish("Demo", work, as_json)
+
+
+@app.command()
+def stop(as_json: AsJson = False) -> None:
+    """Stop Airflow, MLflow and the other services that `parcours demo` started."""
+
+    def work() -> dict[str, Any]:
+        from parcours.embedded.platform import stop_platform
+
+        return {"stopped": stop_platform(project_home())}
+
+    _finish("Stopped", work, as_json)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Entry point of the `parcours` command."""
+    app()

@@ -1,0 +1,46 @@
+"""Where the work on a root stands, read from manifests and progress files alone."""
+
+from pathlib import Path
+from typing import Any
+
+from parcours.snds.contracts import product_names
+from parcours.storage.manifest import committed_periods, read_manifest
+from parcours.storage.progress import read_progress
+from parcours.storage.root import Root, open_root
+
+STUDY_STAGES = ("cohort", "features", "model", "report")
+
+
+def root_status(root_uri: str) -> dict[str, Any]:
+    """Committed periods by product, stages that report progress, and studies with their finished stages."""
+    root = open_root(root_uri)
+    return {
+        "root": str(root.path),
+        "products": [_product(root, name) for name in product_names() if committed_periods(root, name)],
+        "running": _progress(root),
+        "studies": [_study(run) for run in sorted(root.path.glob("studies/*/*/run.json"))],
+    }
+
+
+def _product(root: Root, name: str) -> dict[str, Any]:
+    periods = committed_periods(root, name)
+    written = [manifest["rows"]["written"] for manifest in periods.values()]
+    ends = [str(manifest["ended"]) for manifest in periods.values()]
+    return {
+        "product": name,
+        "periods": len(periods),
+        "first": min(periods),
+        "last": max(periods),
+        "rows": sum(written),
+        "ended": max(ends),
+    }
+
+
+def _progress(root: Root) -> list[dict[str, Any]]:
+    names = sorted(file.stem for file in root.path.glob("_progress/*.json"))
+    return [{"stage": name, **(read_progress(root, name) or {})} for name in names]
+
+
+def _study(run: Path) -> dict[str, Any]:
+    done = [stage for stage in STUDY_STAGES if read_manifest(run.parent / stage)]
+    return {"cohort": run.parent.parent.name, "fingerprint": run.parent.name, "done": ", ".join(done)}
