@@ -1,0 +1,106 @@
+"""The layout of a root: one place that knows which path holds what."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from parcours.errors import InputError
+from parcours.storage.manifest import write_json
+
+FORMAT = 1
+PERSON_BUCKETS = 8
+
+
+@dataclass(frozen=True)
+class Root:
+    """Paths under one root; nothing here touches the disk."""
+
+    path: Path
+
+    @property
+    def layout_file(self) -> Path:
+        """Format version and number of person buckets, set once."""
+        return self.path / "layout.json"
+
+    @property
+    def identity(self) -> Path:
+        """Identifiers -> person_id."""
+        return self.path / "identity"
+
+    def flat(self, product: str) -> Path:
+        """All periods of one flat product."""
+        return self.path / "flat" / product
+
+    def period(self, product: str, period: str) -> Path:
+        """One period of one flat product."""
+        return self.flat(product) / f"period={period}"
+
+    def rejects(self, product: str, period: str) -> Path:
+        """Rows of the period that could not be read."""
+        return self.path / "rejects" / product / f"period={period}"
+
+    def orphans(self, product: str, period: str) -> Path:
+        """Child rows of the period that have no main row."""
+        return self.path / "orphans" / product / f"period={period}"
+
+    def events(self, fingerprint: str) -> Path:
+        """Events extracted with one set of code lists from one state of the flat tables."""
+        return self.path / "events" / fingerprint
+
+    def study(self, cohort: str, fingerprint: str) -> Path:
+        """One resolved study: run.json, cohort, features, model, report."""
+        return self.path / "studies" / cohort / fingerprint
+
+    def staging(self, fingerprint: str, attempt: str) -> Path:
+        """Where one attempt writes before it commits."""
+        return self.path / "_staging" / fingerprint / attempt
+
+    def quality(self, run_name: str) -> Path:
+        """Verdict and reports of one run of the gate."""
+        return self.path / "quality" / run_name
+
+    def publication(self, product: str) -> Path:
+        """Which state of which periods the gate let through."""
+        return self.path / "published" / f"{product}.json"
+
+    def progress(self, name: str) -> Path:
+        """How far a running job is."""
+        return self.path / "_progress" / f"{name}.json"
+
+    def lock(self, name: str) -> Path:
+        """The file that a writer holds locked while it works on `name`."""
+        return self.path / "_locks" / f"{name}.lock"
+
+
+def open_root(uri: str) -> Root:
+    """The root at a plain path or a file:/// address.
+
+    Raises InputError for an address of another kind, or a path that is a file.
+    """
+    parts = urlsplit(str(uri))
+    if "://" not in str(uri) and parts.scheme != "file":
+        path = Path(uri)
+    elif parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        path = Path(unquote(parts.path))
+    else:
+        raise InputError(f"The root {uri} cannot be used: give a path or a file:/// address of a mounted file system.")
+    if path.exists() and not path.is_dir():
+        raise InputError(f"The root {path} is a file; give a folder.")
+    return Root(path.absolute())
+
+
+def ensure_layout(root: Root, person_buckets: int = PERSON_BUCKETS) -> int:
+    """Number of person buckets of the root, set to `person_buckets` when the root is new.
+
+    Raises InputError when the root has another format.
+    """
+    if not root.layout_file.is_file():
+        root.path.mkdir(parents=True, exist_ok=True)
+        write_json(root.layout_file, {"format": FORMAT, "person_buckets": person_buckets})
+    layout = json.loads(root.layout_file.read_text("utf-8"))
+    if layout.get("format") != FORMAT:
+        raise InputError(
+            f"{root.layout_file} has format {layout.get('format')}, this version reads {FORMAT}; use another root."
+        )
+    return int(layout["person_buckets"])

@@ -1,0 +1,140 @@
+"""Commit by rename: old or new, never between; one of two writers wins."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from parcours.errors import RetryableFault
+from parcours.storage import commit
+from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
+from parcours.storage.manifest import read_manifest
+from parcours.storage.root import open_root
+
+
+def staged(root, content):
+    directory = root.path / "_staging" / content
+    directory.mkdir(parents=True)
+    (directory / "0.parquet").write_text(content)
+    return directory
+
+
+def state(final):
+    return (final / "0.parquet").read_text(), read_manifest(final)["fingerprint"]
+
+
+def test_a_first_commit_shows_files_and_manifest(tmp_path):
+    root, final = open_root(str(tmp_path)), tmp_path / "flat" / "DCIR" / "period=2016-01"
+    commit_directory(root, staged(root, "one"), final, {"fingerprint": "one"})
+    assert state(final) == ("one", "one")
+    assert not (tmp_path / "_staging" / "one").exists()
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_another_fingerprint_replaces_files_and_manifest_together(tmp_path, monkeypatch, exchange):
+    if not exchange:
+        monkeypatch.setattr(commit, "_exchange", _not_supported)
+    root, final = open_root(str(tmp_path)), tmp_path / "final"
+    commit_directory(root, staged(root, "one"), final, {"fingerprint": "one"})
+    commit_directory(root, staged(root, "two"), final, {"fingerprint": "two"})
+    assert state(final) == ("two", "two")
+    assert list((tmp_path / "_staging").iterdir()) == []
+
+
+def _not_supported(first, second):
+    raise OSError(38, "not there")
+
+
+def test_the_second_writer_of_the_same_state_is_told_to_run_again(tmp_path):
+    root, final = open_root(str(tmp_path)), tmp_path / "final"
+    commit_directory(root, staged(root, "one"), final, {"fingerprint": "same"})
+    with pytest.raises(RetryableFault, match="meanwhile"):
+        commit_directory(root, staged(root, "two"), final, {"fingerprint": "same"})
+    assert state(final) == ("one", "same")
+
+
+def test_one_of_two_writers_of_a_period_is_turned_away(tmp_path):
+    root = open_root(str(tmp_path))
+    january, february = root.period("DCIR", "2016-01"), root.period("DCIR", "2016-02")
+    with (
+        exclusive_writer(root, january),
+        pytest.raises(RetryableFault, match="period=2016-01"),
+        exclusive_writer(root, february, january),
+    ):
+        pytest.fail("two writers hold one period")
+    with exclusive_writer(root, february):
+        pass  # what the refused writer had taken is free
+    with exclusive_writer(root, january):
+        pass  # free again
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from parcours.storage.commit import exclusive_writer, staging_attempt
+from parcours.storage.root import open_root
+root = open_root(sys.argv[1])
+with exclusive_writer(root, root.period("DCIR", "2016-01")), staging_attempt(root, "f") as directory:
+    (directory / "half").write_text("half a file")
+    Path(sys.argv[1], "ready").write_text("")
+    time.sleep(60)
+"""
+
+
+def test_a_killed_writer_frees_its_period_and_its_leftovers_are_swept(tmp_path):
+    root = open_root(str(tmp_path))
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)])
+    _wait_for(tmp_path / "ready")
+    with pytest.raises(RetryableFault), exclusive_writer(root, root.period("DCIR", "2016-01")):
+        pytest.fail("two writers hold one period")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with exclusive_writer(root, root.period("DCIR", "2016-01")), staging_attempt(root, "g") as mine:
+        assert not list((tmp_path / "_staging" / "f").iterdir())
+        assert mine.is_dir()
+    assert not mine.exists()
+
+
+COMMITTER = """
+import sys
+from pathlib import Path
+from parcours.storage.commit import commit_directory
+from parcours.storage.root import open_root
+root = open_root(sys.argv[1])
+turn = 0
+while True:
+    turn += 1
+    content = f"state-{turn}"
+    directory = root.path / "_staging" / content
+    directory.mkdir(parents=True)
+    for part in range(5):
+        (directory / f"{part}.parquet").write_text(content)
+    commit_directory(root, directory, root.path / "final", {"fingerprint": content})
+    Path(sys.argv[1], "ready").write_text(content)
+"""
+
+
+def test_kill_9_in_a_row_of_replacements_leaves_one_whole_state(tmp_path):
+    for attempt in range(6):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        writer = subprocess.Popen([sys.executable, "-c", COMMITTER, str(folder)])
+        _wait_for(folder / "ready")
+        time.sleep(0.013 * attempt)
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        final = folder / "final"
+        contents = {(final / f"{part}.parquet").read_text() for part in range(5)}
+        assert contents == {read_manifest(final)["fingerprint"]}
+
+
+def _wait_for(path: Path) -> None:
+    for _ in range(1000):
+        if path.exists():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{path.name} never came")
