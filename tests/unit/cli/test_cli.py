@@ -1,0 +1,76 @@
+"""The commands as a user types them: exit codes, one sentence instead of a traceback, JSON on stdout."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parcours.errors import GateRefused, InputError, RetryableFault
+from parcours.stages.exit import BUG, exit_code_of, job_main
+
+
+def parcours(*arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "from parcours.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("flatten", "--delivery", "nowhere", "--root", "{root}"), "There is no delivery at nowhere"),
+        (("plan", "--delivery", "nowhere", "--root", "{root}"), "There is no delivery at nowhere"),
+        (("features", "nothing", "--root", "{root}"), "There is no study nothing; known are fall"),
+        (("features", "fall", "--root", "{root}", "--set", "start_gap_months"), "write it as name=value"),
+        (("features", "fall", "--root", "{root}", "--set", "no_such_parameter=1"), "no_such_parameter"),
+        (("features", "fall", "--root", "{root}"), "DCIR has not been flattened"),
+        (("check", "--root", "hdfs://namenode:8020/snds"), "hdfs://namenode:8020/snds"),
+        (("synth", "--out", "{root}/d", "--years", "long ago"), "--years long ago: write it as 2014-2017"),
+    ],
+)
+def test_wrong_input_ends_with_code_2_and_one_sentence(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    ended = parcours(*(argument.format(root=tmp_path) for argument in arguments))
+    assert ended.returncode == 2, ended.stderr
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_a_missing_option_ends_with_code_2() -> None:
+    assert parcours("flatten").returncode == 2
+
+
+def test_status_of_an_empty_root_is_one_json_object(tmp_path: Path) -> None:
+    ended = parcours("status", "--root", str(tmp_path), "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == {"root": str(tmp_path), "products": [], "running": [], "studies": []}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (GateRefused("refused"), 1),
+        (InputError("wrong"), 2),
+        (RetryableFault("busy"), 3),
+        (OSError(28, "No space left on device"), 3),
+        (KeyError("a bug"), BUG),
+    ],
+)
+def test_every_kind_of_error_has_its_exit_code(error: Exception, code: int) -> None:
+    assert exit_code_of(error) == code
+
+
+def test_a_job_ends_with_its_summary_as_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
+    job_main(lambda: {"status": "done"})
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"status": "done"}
+
+
+def test_a_job_that_is_refused_leaves_with_its_code_and_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> dict[str, object]:
+        raise GateRefused("rule dcir_key_unique: 12 rows")
+
+    with pytest.raises(SystemExit) as left:
+        job_main(refused)
+    assert left.value.code == 1
+    assert capsys.readouterr().err == "rule dcir_key_unique: 12 rows\n"
