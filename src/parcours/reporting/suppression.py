@@ -1,0 +1,185 @@
+"""Small-cell suppression: a count of 1 to 10 persons leaves as `<11`, and nothing published gives it back.
+
+Two kinds of cells are withheld. A *small* cell (1 to 10) shows `<11`. A *secondary* cell is larger, shows `hidden`, and
+is withheld because a margin minus its neighbours would give a small cell back. Zero is never withheld: nobody is in it.
+
+An attacker is taken to know this rule: a small cell lies in 1..10, a secondary one is 11 or more. A table is safe when,
+knowing that and every published number, each small cell can still take at least two values.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+THRESHOLD = 11
+SMALL = "<11"
+HIDDEN = "hidden"
+
+Published = int | str
+
+
+def is_small(count: int) -> bool:
+    """Whether a count of persons is one that must not leave: 1 to 10."""
+    return 1 <= count < THRESHOLD
+
+
+def publish_count(count: int) -> Published:
+    """A count of persons that stands alone, as it may leave: the number, or `<11`."""
+    return SMALL if is_small(count) else count
+
+
+def publish_part(count: int, whole: int) -> Published:
+    """A count out of a published whole: withheld as well when the rest of the whole is small."""
+    if is_small(count):
+        return SMALL
+    return HIDDEN if is_small(whole - count) else count
+
+
+def publish_column(counts: Sequence[int]) -> tuple[list[Published], Published]:
+    """The cells of a column and their total, as they may leave together."""
+    places = range(len(counts))
+    shown = _publish([*counts, sum(counts)], [{**dict.fromkeys(places, 1), len(counts): -1}])
+    return shown[:-1], shown[-1]
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table of counts with its margins, as they may leave together."""
+
+    cells: list[list[Published]]
+    row_totals: list[Published]
+    column_totals: list[Published]
+    total: Published
+
+
+def publish_table(counts: Sequence[Sequence[int]]) -> PublishedTable:
+    """Suppress a table of additive counts (rows x columns) whose row, column and grand totals are published too.
+
+    Withholds secondary cells, the smallest first, until no small cell is determined by what remains.
+    """
+    grid = _with_margins(counts)
+    height, width = len(grid), len(grid[0])
+    values = [value for row in grid for value in row]
+    shown = _publish(values, _margin_equations(height, width))
+    rows = [shown[start : start + width] for start in range(0, len(shown), width)]
+    return PublishedTable(
+        cells=[row[:-1] for row in rows[:-1]],
+        row_totals=[row[-1] for row in rows[:-1]],
+        column_totals=rows[-1][:-1],
+        total=rows[-1][-1],
+    )
+
+
+def publish_chain(persons: Sequence[int]) -> tuple[list[Published], list[Published]]:
+    """Suppress an attrition chain: the persons left after each step and those lost in it.
+
+    The difference of two published counts is a count of persons too, so a step is published only when it lies 0 or
+    at least 11 persons from the published steps around it. The last step, the study's size, is kept first.
+    Returns the persons and the lost (0 for the first step), step by step.
+    """
+    kept = _kept_steps(persons)
+    left: list[Published] = [count if step in kept else _mark(count) for step, count in enumerate(persons)]
+    lost: list[Published] = [0]
+    for step in range(1, len(persons)):
+        loss = persons[step - 1] - persons[step]
+        both_known = step in kept and step - 1 in kept
+        lost.append(loss if both_known or loss == 0 else _mark(loss))
+    return left, lost
+
+
+def _publish(values: Sequence[int], equations: list[dict[int, int]]) -> list[Published]:
+    hidden = _protect(values, equations)
+    return [_mark(value) if place in hidden else value for place, value in enumerate(values)]
+
+
+def _mark(count: int) -> str:
+    return SMALL if is_small(count) else HIDDEN
+
+
+def _kept_steps(persons: Sequence[int]) -> set[int]:
+    """Steps that may be published: last and first where they can be, then the others from the end backwards."""
+    last = len(persons) - 1
+    kept: set[int] = set()
+    for step in dict.fromkeys([last, 0, *range(last, -1, -1)]):
+        if not is_small(persons[step]) and _is_safe_beside(step, kept, persons):
+            kept.add(step)
+    return kept
+
+
+def _is_safe_beside(step: int, kept: set[int], persons: Sequence[int]) -> bool:
+    before = max((other for other in kept if other < step), default=None)
+    after = min((other for other in kept if other > step), default=None)
+    return all(
+        _is_safe_run([persons[k] - persons[k + 1] for k in range(start, end)])
+        for start, end in ((before, step), (step, after))
+        if start is not None and end is not None
+    )
+
+
+def _is_safe_run(losses: list[int]) -> bool:
+    """Whether the sum of consecutive losses may be known: it is not small, nor does it determine a small one."""
+    known, small = sum(losses), [loss for loss in losses if is_small(loss)]
+    if not small:
+        return True
+    larger = sum(1 for loss in losses if loss >= THRESHOLD)
+    others = len(small) - 1
+    lowest = 1 if larger else max(1, known - (THRESHOLD - 1) * others)
+    highest = min(THRESHOLD - 1, known - others - THRESHOLD * larger)
+    return len(losses) > 1 and not is_small(known) and highest > lowest
+
+
+def _with_margins(counts: Sequence[Sequence[int]]) -> list[list[int]]:
+    rows = [[*row, sum(row)] for row in counts]
+    return [*rows, [sum(column) for column in zip(*rows, strict=True)]]
+
+
+def _margin_equations(height: int, width: int) -> list[dict[int, int]]:
+    """Each row and each column sums to its last cell: place -> coefficient, equal to zero."""
+    rows = [range(row * width, (row + 1) * width) for row in range(height)]
+    columns = [range(column, height * width, width) for column in range(width)]
+    return [{place: -1 if place == line[-1] else 1 for place in line} for line in (*rows, *columns)]
+
+
+def _protect(values: Sequence[int], equations: list[dict[int, int]]) -> set[int]:
+    """Places to withhold so that every small cell keeps at least two possible values."""
+    small = {place for place, value in enumerate(values) if is_small(value)}
+    hidden = set(small)
+    while (exposed := _first_determined(small, hidden, values, equations)) is not None:
+        hidden.add(_next_to_hide(exposed, hidden, values, equations))
+    return hidden
+
+
+def _next_to_hide(exposed: int, hidden: set[int], values: Sequence[int], equations: list[dict[int, int]]) -> int:
+    """The smallest published cell that shares an equation with the exposed cell, else with any withheld cell."""
+    for withheld in ({exposed}, hidden):
+        neighbours = {place for line in equations if withheld & line.keys() for place in line} - hidden
+        candidates = [place for place in neighbours if values[place] >= THRESHOLD]
+        if candidates:
+            return min(candidates, key=lambda place: (values[place], place))
+    raise AssertionError("every margin above zero is withheld and a small cell is still determined")
+
+
+def _first_determined(
+    small: Iterable[int], hidden: set[int], values: Sequence[int], equations: list[dict[int, int]]
+) -> int | None:
+    """A small cell whose value follows from what is published, by linear programming over the withheld cells.
+
+    The margin equations form a transportation problem with integer bounds, so its extremes are whole numbers and the
+    linear bounds are the exact ones.
+    """
+    import numpy as np
+    from scipy.optimize import linprog
+
+    unknown = sorted(hidden)
+    lines = [line for line in equations if hidden & line.keys()]
+    matrix = np.array([[line.get(place, 0) for place in unknown] for line in lines], dtype=float)
+    known = [-sum(c * values[p] for p, c in line.items() if p not in hidden) for line in lines]
+    bounds = [(1, THRESHOLD - 1) if is_small(values[place]) else (THRESHOLD, None) for place in unknown]
+    for place in sorted(small):
+        goal = np.array([float(place == other) for other in unknown])
+        lowest = linprog(goal, A_eq=matrix, b_eq=known, bounds=bounds)
+        highest = linprog(-goal, A_eq=matrix, b_eq=known, bounds=bounds)
+        if not (lowest.success and highest.success):
+            raise AssertionError("the true table must be feasible")
+        if -highest.fun - lowest.fun < 0.5:
+            return place
+    return None
