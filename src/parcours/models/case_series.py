@@ -1,0 +1,163 @@
+"""The input of every model: cases with their follow-up, events and exposures, on whole days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parcours.errors import InputError
+from parcours.models.columns import check_columns, read_days, read_keys
+
+#: `exposure_end` of an exposure whose table gives no end: a day that no follow-up reaches.
+OPEN_END = np.int64(2**40)
+
+
+@dataclass(frozen=True, init=False)
+class CaseSeries:
+    """Cases only: each person kept has at least one event inside the follow-up.
+
+    Built as `CaseSeries(persons, events, exposures)` from pandas or Arrow tables. Days are integers on any common
+    origin (days since 1970-01-01, or ages in days) and ends are inclusive.
+
+    - persons: person_id, start, end [, birth];
+    - events: person_id, day (several a person are allowed, each is its own stratum);
+    - exposures: person_id, drug, start [, end]; may be empty, may lie before the follow-up.
+
+    Rows are put in a canonical order (person, then day), so that no result depends on the order of the tables.
+    Without `birth` a day is itself the age in days. Raises `InputError` with one sentence when the tables disagree.
+    """
+
+    start: np.ndarray  # (persons,) first observed day
+    end: np.ndarray  # (persons,) last observed day
+    birth: np.ndarray | None  # (persons,) day of birth
+    event_person: np.ndarray  # (events,) row of the person
+    event_day: np.ndarray  # (events,)
+    exposure_person: np.ndarray  # (exposures,) row of the person
+    exposure_drug: np.ndarray  # (exposures,) row of `drugs`
+    exposure_start: np.ndarray
+    exposure_end: np.ndarray
+    drugs: tuple[str, ...]
+    persons_without_event: int
+
+    def __init__(self, persons: Any, events: Any, exposures: Any) -> None:
+        check_columns(persons, "persons", ("person_id", "start", "end"))
+        check_columns(events, "events", ("person_id", "day"))
+        check_columns(exposures, "exposures", ("person_id", "drug", "start"))
+        people = _read_persons(persons)
+        event_person, event_day = _read_events(events, people)
+        kept = np.zeros(len(people["key"]), dtype=bool)
+        kept[event_person] = True
+        if not kept.any():
+            raise InputError("The table events is empty: a case series needs at least one person with an event.")
+        row_of = np.cumsum(kept) - 1
+        order = np.lexsort((event_day, event_person))
+        exposure = _read_exposures(exposures, people, kept)
+        _set(
+            self,
+            start=people["start"][kept],
+            end=people["end"][kept],
+            birth=None if people["birth"] is None else people["birth"][kept],
+            event_person=row_of[event_person[order]],
+            event_day=event_day[order],
+            persons_without_event=int((~kept).sum()),
+            **(exposure | {"exposure_person": row_of[exposure["exposure_person"]]}),
+        )
+
+    @property
+    def n_persons(self) -> int:
+        """Number of cases kept."""
+        return len(self.start)
+
+    @property
+    def n_events(self) -> int:
+        """Number of events of the cases."""
+        return len(self.event_day)
+
+    def age_origin(self) -> np.ndarray:
+        """Day at which each person has age zero, shape (persons,)."""
+        return np.zeros(self.n_persons, dtype=np.int64) if self.birth is None else self.birth
+
+    def exposed_cases(self) -> np.ndarray:
+        """Number of cases with at least one exposure to each drug that starts by their last day, shape (drugs,)."""
+        reached = self.exposure_start <= self.end[self.exposure_person]
+        pairs = np.unique(np.stack([self.exposure_drug[reached], self.exposure_person[reached]]), axis=1)
+        return np.bincount(pairs[0], minlength=len(self.drugs))
+
+
+def event_age_cuts(series: CaseSeries, groups: int) -> list[int]:
+    """First ages of the groups 2..`groups`, in days, at quantiles of the ages at event: groups hold like counts."""
+    if groups < 2:
+        raise InputError(f"The number of age groups is {groups}: ask for 2 or more, or give no age cuts.")
+    ages = series.event_day - series.age_origin()[series.event_person]
+    steps = np.arange(1, groups) / groups
+    return sorted({int(cut) for cut in np.floor(np.quantile(ages, steps))})
+
+
+def _set(series: CaseSeries, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(series, name, value)
+
+
+def _read_persons(table: Any) -> dict[str, Any]:
+    key = read_keys(table, "persons", "person_id")
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    start = read_days(table, "persons", "start")[order]
+    end = read_days(table, "persons", "end")[order]
+    has_birth = "birth" in getattr(table, "column_names", getattr(table, "columns", ()))
+    birth = read_days(table, "persons", "birth")[order] if has_birth else None
+    twice = int((key[1:] == key[:-1]).sum())
+    if twice:
+        raise InputError(f"The table persons has {twice} rows with a person_id seen before: give one row a person.")
+    reversed_rows = int((start > end).sum())
+    if reversed_rows:
+        raise InputError(f"The table persons has {reversed_rows} rows with start after end: both are inclusive days.")
+    return {"key": key, "start": start, "end": end, "birth": birth}
+
+
+def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
+    if not len(keys):
+        return np.zeros(0, dtype=np.int64)
+    if not len(people["key"]):
+        raise InputError(f"The table persons is empty but {name} has rows: every person needs a follow-up.")
+    if keys.dtype.kind != people["key"].dtype.kind:
+        raise InputError(f"The column person_id has another type in {name} than in persons: use one type for all.")
+    row = np.minimum(np.searchsorted(people["key"], keys), len(people["key"]) - 1)
+    unknown = int((people["key"][row] != keys).sum())
+    if unknown:
+        raise InputError(f"The table {name} has {unknown} rows of persons that are not in persons: add or remove them.")
+    return row
+
+
+def _read_events(table: Any, people: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    person = _rows_of(read_keys(table, "events", "person_id"), people, "events")
+    day = read_days(table, "events", "day")
+    outside = int(((day < people["start"][person]) | (day > people["end"][person])).sum())
+    if outside:
+        raise InputError(f"The table events has {outside} events outside their person's follow-up: remove them first.")
+    return person, day
+
+
+def _read_exposures(table: Any, people: dict[str, Any], kept: np.ndarray) -> dict[str, Any]:
+    person = _rows_of(read_keys(table, "exposures", "person_id"), people, "exposures")
+    drug = read_keys(table, "exposures", "drug").astype(str)
+    start = read_days(table, "exposures", "start")
+    if "end" in getattr(table, "column_names", getattr(table, "columns", ())):
+        end = read_days(table, "exposures", "end")
+        reversed_rows = int((start > end).sum())
+        if reversed_rows:
+            raise InputError(f"The table exposures has {reversed_rows} rows with start after end: both are inclusive.")
+    else:
+        end = np.full(len(start), OPEN_END)
+    drugs, code = np.unique(drug, return_inverse=True)
+    order = np.lexsort((end, start, code, person))
+    order = order[kept[person[order]]]
+    return {
+        "exposure_person": person[order],
+        "exposure_drug": code[order].astype(np.int64),
+        "exposure_start": start[order],
+        "exposure_end": end[order],
+        "drugs": tuple(str(name) for name in drugs),
+    }
