@@ -1,0 +1,1 @@
+"""Cohorts: study files, population, follow-up, exposures, outcomes and attrition."""

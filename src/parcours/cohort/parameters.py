@@ -1,0 +1,189 @@
+"""The parameters a study may set: their table, and the check of one value against it."""
+
+import csv
+import datetime as dt
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from parcours.errors import InputError
+
+TABLE = Path(__file__).parent / "parameters.yaml"
+MISSING = object()
+TRUE_WORDS, FALSE_WORDS = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of `parameters.yaml`; `default` is MISSING when a study file must give the value."""
+
+    name: str
+    section: str
+    type: str
+    title: str
+    help: str
+    default: Any = MISSING
+    minimum: float | None = None
+    maximum: float | None = None
+    enum: tuple[str, ...] | None = None
+    enum_from: tuple[str, tuple[str, ...]] | None = None
+    pattern: str | None = None
+
+    def choices(self, codelists: Path) -> tuple[str, ...] | None:
+        """The allowed words of the parameter, or None when any value of its type will do."""
+        if self.enum_from is None:
+            return self.enum
+        file, columns = self.enum_from
+        return codelist_words(codelists / file, columns)
+
+
+@cache
+def parameter_table() -> dict[str, Parameter]:
+    """Every parameter by name, in the order of the table."""
+    declared = yaml.safe_load(TABLE.read_text("utf-8"))["parameters"]
+    return {row["name"]: _parameter(row) for row in declared}
+
+
+@cache
+def section_titles() -> dict[str, str]:
+    """Title of each section, in the order of the study file."""
+    return dict(yaml.safe_load(TABLE.read_text("utf-8"))["sections"])
+
+
+def _parameter(row: dict[str, Any]) -> Parameter:
+    source = row.pop("enum_from", None)
+    words = row.pop("enum", None)
+    return Parameter(
+        **row,
+        enum=tuple(words) if words else None,
+        enum_from=(source["file"], tuple(source["columns"])) if source else None,
+    )
+
+
+@cache
+def codelist_words(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The distinct values of some columns of a code list, sorted.
+
+    Raises InputError when the code list does not exist.
+    """
+    if not path.is_file():
+        raise InputError(f"Code list {path} does not exist: the study needs it for the values it allows.")
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    return tuple(sorted({row[column] for row in rows for column in columns if row[column]}))
+
+
+def near_miss(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """` (did you mean "x"?)` when a known word is close, else nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f' (did you mean "{close[0]}"?)' if close else ""
+
+
+def checked(parameter: Parameter, value: Any, where: str, codelists: Path) -> Any:
+    """The value in the parameter's Python type; text from a form or a command line is converted.
+
+    Raises InputError: one sentence with the place, the name, the value and what is allowed.
+    """
+    place = f"{where}: {parameter.section}.{parameter.name}"
+    converted = CONVERTERS[parameter.type](value, place)
+    choices = parameter.choices(codelists)
+    for item in converted if isinstance(converted, tuple) else (converted,):
+        _check_range(parameter, item, place)
+        _check_words(parameter, item, place, choices)
+    return converted
+
+
+def _check_range(parameter: Parameter, item: Any, place: str) -> None:
+    low, high = parameter.minimum, parameter.maximum
+    if (low is not None and item < low) or (high is not None and item > high):
+        raise InputError(f"{place} is {item}, but must lie between {low} and {high}.")
+
+
+def _check_words(parameter: Parameter, item: Any, place: str, choices: tuple[str, ...] | None) -> None:
+    if choices and item not in choices:
+        hint = near_miss(str(item), choices)
+        raise InputError(f'{place} is "{item}", but must be one of {", ".join(choices)}{hint}.')
+    if parameter.pattern and not re.fullmatch(parameter.pattern, item):
+        raise InputError(f'{place} holds "{item}", which is not {_PATTERN_NAMES[parameter.pattern]}.')
+
+
+_PATTERN_NAMES = {
+    r"\d{13}": "a CIP13 code (13 digits)",
+    r"[A-Z](\d\d([A-Z]([A-Z](\d\d)?)?)?)?": "an ATC code or prefix such as N05B or C07AB03",
+}
+
+
+def _date(value: Any, place: str) -> dt.date:
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(str(value))
+    except ValueError:
+        raise InputError(f'{place} is "{value}", but must be a date such as 2014-01-31.') from None
+
+
+def _integer(value: Any, place: str) -> int:
+    number = _number(value, place)
+    if number != int(number):
+        raise InputError(f'{place} is "{value}", but must be a whole number.')
+    return int(number)
+
+
+def _number(value: Any, place: str) -> float:
+    try:
+        number = float("nan") if isinstance(value, bool) or value is None else float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if number != number or number in (float("inf"), float("-inf")):
+        raise InputError(f'{place} is "{value}", but must be a number.')
+    return number
+
+
+def _boolean(value: Any, place: str) -> bool:
+    word = str(value).lower()
+    if word not in TRUE_WORDS + FALSE_WORDS:
+        raise InputError(f'{place} is "{value}", but must be true or false.')
+    return word in TRUE_WORDS
+
+
+def _string(value: Any, place: str) -> str:
+    if not isinstance(value, str):
+        raise InputError(f'{place} is "{value}", but must be text.')
+    return value.strip()
+
+
+def _items(value: Any, place: str) -> list[Any]:
+    if isinstance(value, str):
+        return [item.strip() for item in re.split(r"[,\s]+", value.strip("[] \n")) if item.strip()]
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise InputError(f'{place} is "{value}", but must be a list.')
+
+
+def _strings(value: Any, place: str) -> tuple[str, ...]:
+    # YAML reads a bare CIP13 as a number: it is a code all the same.
+    items = [
+        str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in _items(value, place)
+    ]
+    return tuple(sorted({_string(item, place) for item in items}))
+
+
+def _numbers(value: Any, place: str) -> tuple[float, ...]:
+    return tuple(sorted({_number(item, place) for item in _items(value, place)}))
+
+
+CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
+    "date": _date,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "string": _string,
+    "strings": _strings,
+    "numbers": _numbers,
+}

@@ -1,0 +1,156 @@
+"""From a study and a root to a run: what will be read, what will be computed, and the `run.json` that fixes it.
+
+Standard library and YAML only: called inside Airflow tasks and by the command line.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from parcours.cohort.study import Study, add_months, resolve, study_from_dict
+from parcours.errors import InputError
+from parcours.storage.fingerprint import checksum, code_version, fingerprint, sources_version
+from parcours.storage.manifest import committed_periods, read_manifest, write_json
+from parcours.storage.publication import published_periods
+from parcours.storage.root import Root, open_root
+
+REQUIRED = ("DCIR", "MCO", "IR_BEN_R", "IR_PHA_R")
+OPTIONAL = ("MCO_CE",)
+EVENT_SOURCES = ("events", "snds", "stages/featuring.py")
+STAGES = ("events", "cohort", "features", "model", "report")
+
+
+def write_run(
+    root: Root | str, study: Study, overrides: Mapping[str, Any], airflow: Mapping[str, str] | None = None
+) -> Path:
+    """Resolve the study on the published data and write its `run.json`; the same input gives the same path.
+
+    `airflow` is {dag_id, run_id} of the run that asked, or None.
+    Raises InputError for a wrong override, a product that is not published, or a period the study misses.
+    """
+    root = root if isinstance(root, Root) else open_root(root)
+    run = plan_run(root, study, overrides)
+    path = root.study(study.cohort, run["fingerprint"]) / "run.json"
+    write_json(path, {**run, "airflow": dict(airflow) if airflow else None})
+    return path
+
+
+def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `run.json`, without writing it.
+
+    Raises what `write_run` raises.
+    """
+    resolved = resolve(study, overrides)
+    data = published_data(root)
+    missing = missing_periods(resolved, data)
+    _check_missing(resolved, missing)
+    codelists = codelist_checksums(resolved.codelists)
+    identity = {"study": resolved.as_dict(), "data": data, "codelists": codelists, "code_version": code_version()}
+    return {
+        "cohort": study.cohort,
+        "title": study.title,
+        "fingerprint": fingerprint(identity),
+        "root": str(root.path),
+        **identity,
+        "events_fingerprint": events_fingerprint(data, codelists),
+        "missing_periods": missing,
+        "codelists_folder": str(resolved.codelists),
+    }
+
+
+def read_run(path: Path | str) -> dict[str, Any]:
+    """The content of a `run.json`.
+
+    Raises InputError when it does not exist or is not one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"Run file {path} does not exist; plan the run first.")
+    try:
+        run: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        raise InputError(f"{path} is not a run file: it holds no JSON.") from None
+    absent = [key for key in ("cohort", "fingerprint", "root", "study", "data") if key not in run]
+    if absent:
+        raise InputError(f"{path} is not a run file: {', '.join(absent)} missing.")
+    return run
+
+
+def study_of(run: Mapping[str, Any]) -> Study:
+    """The resolved study of a run."""
+    return study_from_dict(run["study"], Path(run["codelists_folder"]))
+
+
+def stage_directory(run: Mapping[str, Any], stage: str) -> Path:
+    """The directory that a stage of the run commits."""
+    root = open_root(run["root"])
+    if stage == "events":
+        return root.events(run["events_fingerprint"])
+    return root.study(run["cohort"], run["fingerprint"]) / stage
+
+
+def planned_stages(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """[{stage, directory, done}] in order: a stage that is done will be reused."""
+    directories = {stage: stage_directory(run, stage) for stage in STAGES}
+    return [
+        {"stage": stage, "directory": str(directory), "done": read_manifest(directory) is not None}
+        for stage, directory in directories.items()
+    ]
+
+
+def published_data(root: Root) -> dict[str, dict[str, str]]:
+    """{product: {period: fingerprint}} of what the gate let through.
+
+    Raises InputError or GateRefused when a product the study needs is not published as it is.
+    """
+    data = {}
+    for product in REQUIRED + OPTIONAL:
+        if product in OPTIONAL and not root.publication(product).is_file():
+            continue
+        manifests = committed_periods(root, product)
+        periods = published_periods(root, product)
+        data[product] = {period: manifests[period]["fingerprint"] for period in sorted(periods)}
+    return data
+
+
+def codelist_checksums(folder: Path) -> dict[str, str]:
+    """Checksum of each code list of a folder, by file name."""
+    return {path.name: checksum(path) for path in sorted(folder.glob("*.csv"))}
+
+
+def events_fingerprint(data: Mapping[str, Any], codelists: Mapping[str, str]) -> str:
+    """Events depend on the data, the code of their extraction and the list of doubled hospitals, not on the study."""
+    used = {"finess_double_count.csv": codelists.get("finess_double_count.csv")}
+    return fingerprint({"data": data, "codelists": used, "code": sources_version(*EVENT_SOURCES)})
+
+
+def missing_periods(study: Study, data: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
+    """Periods inside the study that are not published: flux months of DCIR and years of MCO.
+
+    Care is paid for, and enters a flux, in the month after it at the earliest: the first flux needed is the second month.
+    """
+    population = study.population
+    months, day = [], add_months(population.study_start.replace(day=1), 1)
+    while day <= population.study_end:
+        months.append(f"{day:%Y-%m}")
+        day = add_months(day, 1)
+    years = [str(year) for year in range(population.study_start.year, population.study_end.year + 1)]
+    wanted = {"DCIR": months, "MCO": years}
+    gaps = {product: [p for p in periods if p not in data.get(product, {})] for product, periods in wanted.items()}
+    return {product: periods for product, periods in gaps.items() if periods}
+
+
+def _check_missing(study: Study, missing: Mapping[str, list[str]]) -> None:
+    if not missing or study.population.incomplete_data == "accept":
+        return
+    listed = "; ".join(f"{product} {_shortened(periods)}" for product, periods in missing.items())
+    population = study.population
+    raise InputError(
+        f"Study {study.cohort} runs from {population.study_start} to {population.study_end}, but not all of it is"
+        f" published: {listed} missing. Flatten and check, change the dates, or set incomplete_data=accept."
+    )
+
+
+def _shortened(periods: list[str]) -> str:
+    return ", ".join(periods) if len(periods) <= 3 else f"{periods[0]} to {periods[-1]} ({len(periods)} periods)"

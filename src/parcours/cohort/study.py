@@ -1,0 +1,299 @@
+"""Studies: one YAML file each, checked, resolved with the user's changes, and described for forms.
+
+Standard library and YAML only: Airflow reads studies when it parses its DAGs.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from parcours.cohort.parameters import (
+    MISSING,
+    Parameter,
+    checked,
+    near_miss,
+    parameter_table,
+    section_titles,
+)
+from parcours.errors import InputError
+
+FILE_KEYS = ("cohort", "title", "description", "schedule", "codelists")
+
+
+@dataclass(frozen=True)
+class Population:
+    """Who is followed and when; `study_end` is the last day, included."""
+
+    study_start: dt.date
+    study_end: dt.date
+    age_minimum: int
+    age_maximum: int
+    sex: str
+    start_gap_months: int
+    ambiguous_identity: str
+    incomplete_data: str
+
+    @property
+    def follow_up_start(self) -> dt.date:
+        """Study start plus the gap."""
+        return add_months(self.study_start, self.start_gap_months)
+
+
+@dataclass(frozen=True)
+class Medicines:
+    """Which medicines, and what one medicine is."""
+
+    level: str
+    atc_include: tuple[str, ...]
+    atc_exclude: tuple[str, ...]
+    packs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Exposures:
+    """How purchases become exposures; lengths are in days unless the name says months."""
+
+    kind: str
+    min_purchases: int
+    purchases_window_days: int
+    washout_months: int
+    start_delay_days: int
+    small_pack_days: int
+    large_pack_days: int
+    merge_tolerance_days: int
+    limited_end: str
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Which outcomes count, where on the body, and how repeated ones are grouped."""
+
+    rules: tuple[str, ...]
+    sites: tuple[str, ...]
+    site_level: str
+    fall_frame_months: int
+    severity_minimum: int
+    outcome_events: str
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The estimator's settings; `tv_grid` and `group_grid` are the penalties tried."""
+
+    bucket_days: int
+    lags: int
+    age_cuts_years: tuple[float, ...]
+    season: bool
+    calendar: bool
+    tv_grid: tuple[float, ...]
+    group_grid: tuple[float, ...]
+    cv_folds: int
+    bootstrap: int
+    min_exposed_cases: int
+    seed: int
+
+
+SECTIONS: dict[str, type] = {
+    "population": Population,
+    "medicines": Medicines,
+    "exposures": Exposures,
+    "outcomes": Outcomes,
+    "model": ModelSettings,
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study, every parameter set. `codelists` is the folder its code lists are read from."""
+
+    cohort: str
+    title: str
+    description: str
+    schedule: str | None
+    codelists: Path
+    population: Population
+    medicines: Medicines
+    exposures: Exposures
+    outcomes: Outcomes
+    model: ModelSettings
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """Every parameter as {name, value, type, minimum, maximum, enum, section, title, help}, JSON-able.
+
+        `section` is the section's name; `section_title` its heading. For lists, limits and enum hold for each item.
+        """
+        return [self._described(parameter) for parameter in parameter_table().values()]
+
+    def _described(self, parameter: Parameter) -> dict[str, Any]:
+        choices = parameter.choices(self.codelists)
+        return {
+            "name": parameter.name,
+            "value": _plain(getattr(getattr(self, parameter.section), parameter.name)),
+            "type": parameter.type,
+            "minimum": parameter.minimum,
+            "maximum": parameter.maximum,
+            "enum": list(choices) if choices else None,
+            "section": parameter.section,
+            "section_title": section_titles()[parameter.section],
+            "title": parameter.title,
+            "help": parameter.help,
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """{cohort, section: {parameter: value}}: JSON-able, everything that decides the result and nothing else."""
+        sections = {section: _plain(asdict(getattr(self, section))) for section in SECTIONS}
+        return {"cohort": self.cohort, **sections}
+
+
+def load_study(path: Path | str) -> Study:
+    """The study of one YAML file, every parameter checked and defaults filled in.
+
+    Raises InputError: one sentence with the file, the key, the value and what is allowed.
+    """
+    path = Path(path)
+    declared = _read(path)
+    _check_keys(declared, (*FILE_KEYS, *SECTIONS), str(path))
+    cohort = str(declared.get("cohort", ""))
+    if cohort != path.stem or not re.fullmatch(r"[a-z][a-z0-9_]*", cohort):
+        raise InputError(
+            f'{path}: cohort is "{cohort}", but must be the file\'s own name in lower case, "{path.stem.lower()}".'
+        )
+    codelists = (path.parent / str(declared.get("codelists", "../codelists"))).resolve()
+    sections = {section: _section(section, declared.get(section) or {}, str(path), codelists) for section in SECTIONS}
+    study = Study(
+        cohort=cohort,
+        title=str(declared.get("title") or cohort),
+        description=str(declared.get("description") or "").strip(),
+        schedule=_schedule(declared.get("schedule"), path),
+        codelists=codelists,
+        **sections,
+    )
+    _check_together(study, str(path))
+    return study
+
+
+def study_from_dict(declared: Mapping[str, Any], codelists: Path) -> Study:
+    """The study that `as_dict` wrote (the `study` of a run.json).
+
+    Raises InputError when a value is missing or wrong.
+    """
+    where = "run.json"
+    sections = {section: _section(section, declared[section], where, codelists) for section in SECTIONS}
+    cohort = str(declared["cohort"])
+    return Study(cohort=cohort, title=cohort, description="", schedule=None, codelists=codelists, **sections)
+
+
+def resolve(study: Study, overrides: Mapping[str, Any]) -> Study:
+    """The study with the user's changes, by parameter name (`age_minimum`, or `population.age_minimum`).
+
+    Raises InputError: one sentence with the parameter, the value and what is allowed.
+    """
+    where = f"Study {study.cohort}"
+    changes: dict[str, dict[str, Any]] = {}
+    for key, value in overrides.items():
+        parameter = _parameter_named(key, where)
+        changes.setdefault(parameter.section, {})[parameter.name] = checked(parameter, value, where, study.codelists)
+    sections = {section: replace(getattr(study, section), **values) for section, values in changes.items()}
+    resolved = replace(study, **sections)
+    _check_together(resolved, where)
+    return resolved
+
+
+def add_months(day: dt.date, months: int) -> dt.date:
+    """The same day some months later, or the last day of that month when it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    following = dt.date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
+    last = (following - dt.timedelta(days=1)).day
+    return dt.date(year, month + 1, min(day.day, last))
+
+
+def _parameter_named(key: str, where: str) -> Parameter:
+    section, _, name = key.rpartition(".")
+    parameter = parameter_table().get(name)
+    if parameter is None or section not in ("", parameter.section):
+        known = [parameter.name for parameter in parameter_table().values() if section in ("", parameter.section)]
+        hint = near_miss(name, known) or f"; known are {', '.join(known or parameter_table())}"
+        raise InputError(f'{where} has no parameter "{key}"{hint}.')
+    return parameter
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"Study file {path} does not exist.")
+    try:
+        declared = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line} is not readable YAML in UTF-8: check indentation and quotes.") from None
+    if not isinstance(declared, dict):
+        raise InputError(f"{path} must hold keys and values: cohort, title and the sections {', '.join(SECTIONS)}.")
+    return declared
+
+
+def _check_keys(declared: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in declared:
+        if key not in known:
+            raise InputError(
+                f'{where}: "{key}" is not known{near_miss(str(key), known)}; known are {", ".join(known)}.'
+            )
+
+
+def _section(section: str, declared: Any, where: str, codelists: Path) -> Any:
+    if not isinstance(declared, Mapping):
+        raise InputError(f"{where}: {section} must hold parameters and their values, one on a line.")
+    names = tuple(field.name for field in fields(SECTIONS[section]))
+    _check_keys(declared, names, f"{where}: {section}")
+    values = {}
+    for name in names:
+        parameter = parameter_table()[name]
+        value = declared.get(name, parameter.default)
+        if value is MISSING:
+            raise InputError(f"{where}: {section}.{name} is missing: {parameter.help}")
+        values[name] = checked(parameter, value, where, codelists)
+    return SECTIONS[section](**values)
+
+
+def _schedule(value: Any, path: Path) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and (len(value.split()) == 5 or value in ("@daily", "@weekly", "@monthly", "@yearly")):
+        return value
+    raise InputError(f'{path}: schedule is "{value}", but must be a cron line such as "0 6 1 * *", or null.')
+
+
+def _check_together(study: Study, where: str) -> None:
+    population = study.population
+    if population.study_end <= population.study_start:
+        raise InputError(
+            f"{where}: population.study_end is {population.study_end}, "
+            f"but must come after study_start, {population.study_start}."
+        )
+    if population.follow_up_start > population.study_end:
+        raise InputError(
+            f"{where}: population.start_gap_months is {population.start_gap_months}, which leaves no follow-up "
+            f"before study_end, {population.study_end}: shorten the gap or lengthen the study."
+        )
+    if population.age_maximum < population.age_minimum:
+        raise InputError(
+            f"{where}: population.age_maximum is {population.age_maximum}, "
+            f"but must not be below age_minimum, {population.age_minimum}."
+        )
+    if not study.outcomes.rules:
+        raise InputError(f"{where}: outcomes.rules is empty, but a study needs at least one rule.")
+    for name in ("tv_grid", "group_grid"):
+        if not getattr(study.model, name):
+            raise InputError(f"{where}: model.{name} is empty, but needs at least one strength.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, dt.date) else value
