@@ -1,0 +1,106 @@
+"""Where the runs are kept: the tracking server of `MLFLOW_TRACKING_URI`, else a SQLite file in the root."""
+
+import logging
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parcours.errors import InputError, RetryableFault
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
+PAGE_VARIABLE = "PARCOURS_MLFLOW_URL"
+SECONDS_TO_ANSWER = 10
+# MLflow's own defaults retry for minutes (a job that can be retried should say at once that nobody answers), print the
+# address of the run on stdout, where the job's summary goes, and copy the project file of the working directory, which
+# need not be this project's.
+MLFLOW_DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+def tracking_uri(root: Path) -> str:
+    """The address that runs of this root are logged to.
+
+    Raises InputError for an address MLflow 3 no longer serves (a folder).
+    """
+    address = os.environ.get(ADDRESS_VARIABLE, "").strip() or f"sqlite:///{root / 'mlflow.db'}"
+    if address.startswith(("http://", "https://", "sqlite://", "postgresql", "mysql", "mssql")):
+        return address
+    raise InputError(
+        f"{ADDRESS_VARIABLE} is {address}, which is no tracking server; set it to http://<host>:<port> of a running "
+        "`mlflow server`, or leave it empty to keep the runs in the root."
+    )
+
+
+def artifact_location(root: Path, address: str) -> str | None:
+    """Where artifacts of a new experiment go: the server decides, unless there is none."""
+    return None if address.startswith("http") else (root / "mlflow-artifacts").as_uri()
+
+
+def connect(root: Path) -> "MlflowClient":
+    """A client of the tracking server, which has answered.
+
+    Raises RetryableFault when nobody answers at the address, InputError when the address is of a wrong kind.
+    """
+    address = tracking_uri(root)
+    if address.startswith("http"):
+        _require_answer(address)
+    for variable, value in MLFLOW_DEFAULTS.items():
+        os.environ.setdefault(variable, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import mlflow
+
+    mlflow.set_tracking_uri(address)
+    mlflow.set_registry_uri(address)
+    return mlflow.tracking.MlflowClient(address, address)
+
+
+def _require_answer(address: str) -> None:
+    health = f"{address.rstrip('/')}/health"
+    try:
+        with urllib.request.urlopen(health, timeout=SECONDS_TO_ANSWER):
+            return
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            return  # it is there; the client brings the credentials
+        raise RetryableFault(_nobody_answers(address, f"HTTP {error.code}")) from None
+    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+        raise RetryableFault(_nobody_answers(address, str(getattr(error, "reason", error)))) from None
+
+
+@contextmanager
+def faults_of_the_server(root: Path) -> Iterator[None]:
+    """Turn what MLflow raises while the server is lost or busy into one sentence that a retry may cure."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
+            raise
+        first_line = str(error).splitlines()[0][:200]
+        raise RetryableFault(_nobody_answers(tracking_uri(root), first_line)) from error
+
+
+def _nobody_answers(address: str, reason: str) -> str:
+    return (
+        f"The MLflow tracking server at {address} cannot be used ({reason}); start it or set {ADDRESS_VARIABLE}, then "
+        "run again: the model is kept and nothing is computed twice."
+    )
+
+
+def run_page(root: Path, experiment_id: str, run_id: str) -> str:
+    """The page of a run, for people: under `PARCOURS_MLFLOW_URL` when users reach the server by another name."""
+    address = os.environ.get(PAGE_VARIABLE, "").strip() or tracking_uri(root)
+    return f"{address.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"

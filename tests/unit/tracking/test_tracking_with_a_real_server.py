@@ -1,0 +1,175 @@
+"""Runs in a real MLflow server: SQL backend, artifacts through the server."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import pytest
+
+from parcours.errors import RetryableFault
+from parcours.tracking.record import RunRecord
+from parcours.tracking.runs import find_run, track
+from parcours.tracking.server import connect
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until_healthy(address, process):
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            assert process.poll() is None, "the MLflow server ended before it answered"
+            time.sleep(0.2)
+    raise AssertionError("the MLflow server never answered")
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory):
+    """Address of a tracking server of its own, started once."""
+    home = tmp_path_factory.mktemp("mlflow")
+    port = free_port()
+    backend = ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", f"{home}/artifacts"]
+    command = [sys.executable, "-m", "mlflow", "server", *backend, "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (home / "server.out").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--workers", "1"], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+@pytest.fixture
+def root(mlflow_server, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    return tmp_path
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Builds the record of a study `name` with a fingerprint."""
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "peaks.csv").write_text("drug,name\nN05BA12,alprazolam\n", "utf-8")
+
+    def build(cohort, fingerprint="0123456789abcdef"):
+        return RunRecord(
+            run={
+                "cohort": cohort,
+                "fingerprint": fingerprint,
+                "study": {"min_age": 65, "model": {"bucket_days": 14, "drugs": ["N05BA12"] * 2000}},
+                "data": {"DCIR": {"2016-01": "aa", "2016-02": "bb"}, "MCO": {"2016": "cc"}},
+                "code_version": "0.1.0+gabc",
+                "airflow": {"dag_id": "study__fall", "run_id": "manual__1"},
+            },
+            metrics={"held_out_likelihood": -3.25, "cases": 1200, "medicines_selected": 1},
+            artifacts=folder,
+            curves={
+                "drug": ["N05BA12", "N05BA12"],
+                "lag": [0, 1],
+                "log_ri": [0.6931471805599453, 0.0],
+                "lower": [0.5, -0.2],
+                "upper": [0.9, 0.2],
+            },
+            model={"kind": "ConvSCCS"},
+            tables={"curves": {"drug": ["N05BA12"], "lag": [0]}},
+            verdict={"passed": True, "rules": []},
+        )
+
+    return build
+
+
+def test_a_run_holds_parameters_data_version_verdict_metrics_tables_and_artifacts(root, record):
+    tracked = track(root, record("holds"))
+    client = connect(root)
+    run = client.get_run(tracked.run_id)
+    assert run.info.status == "FINISHED"
+    assert client.get_experiment(run.info.experiment_id).name == "study/holds"
+    assert run.info.run_name.startswith("holds·") and run.info.run_name.endswith("·01234567")
+    assert run.data.params["min_age"] == "65"
+    assert run.data.params["data.DCIR"] == "2016-01=aa, 2016-02=bb"
+    assert len(run.data.params["model.drugs"]) == 6000 and run.data.params["model.drugs"].endswith("whole in run.json)")
+    assert run.data.metrics == {"held_out_likelihood": -3.25, "cases": 1200.0, "medicines_selected": 1.0}
+    assert run.data.tags["gx.verdict"] == "passed"
+    assert run.data.tags["airflow.run_id"] == "manual__1"
+    assert run.data.tags["data.version"].startswith("DCIR:")
+    assert {"run.json", "verdict.json", "report", "tables"} <= {
+        item.path for item in client.list_artifacts(run.info.run_id)
+    }
+    assert client.load_table(run.info.experiment_id, "tables/curves.json", [tracked.run_id])["drug"].tolist() == [
+        "N05BA12"
+    ]
+    assert tracked.url.endswith(f"/#/experiments/{run.info.experiment_id}/runs/{tracked.run_id}")
+
+
+def test_the_same_fingerprint_finds_its_run_and_another_makes_another(root, record):
+    first, again = track(root, record("twice")), track(root, record("twice"))
+    assert (again.run_id, again.reused) == (first.run_id, True)
+    other = track(root, record("twice", "fedcba9876543210"))
+    assert other.run_id != first.run_id
+    assert find_run(root, "twice", "fedcba9876543210").run_id == other.run_id
+    assert find_run(root, "twice", "0" * 16) is None
+
+
+def test_a_crashed_run_is_not_reused_and_points_to_the_run_that_replaced_it(root, record):
+    client = connect(root)
+    experiment = client.create_experiment("study/crashed")
+    killed = client.create_run(experiment, tags={"fingerprint": "0123456789abcdef"})
+    assert find_run(root, "crashed", "0123456789abcdef") is None
+    tracked = track(root, record("crashed"))
+    old = client.get_run(killed.info.run_id)
+    assert tracked.run_id != killed.info.run_id
+    assert (old.info.status, old.data.tags["superseded_by"]) == ("FAILED", tracked.run_id)
+
+
+def test_a_run_whose_logging_breaks_is_marked_failed(root, record):
+    too_many = replace(record("broken"), metrics={f"m{i}": 0.0 for i in range(51)})
+    with pytest.raises(ValueError, match="51 metrics; a run takes 50"):
+        track(root, too_many)
+    client = connect(root)
+    experiment = client.get_experiment_by_name("study/broken")
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
+
+
+def test_the_registered_model_loads_in_a_plain_process_and_gives_relative_incidences(root, record, mlflow_server):
+    track(root, record("fall"))
+    script = f"""
+import json, sys, mlflow, pandas
+mlflow.set_tracking_uri({mlflow_server!r})
+model = mlflow.pyfunc.load_model("models:/study-fall@current")
+asked = pandas.DataFrame({{"drug": ["N05BA12"] * 3, "lag": [0, 1, 40]}})
+answer = model.predict(asked)
+try:
+    model.predict(pandas.DataFrame({{"drug": ["Z99"], "lag": [0]}}))
+except ValueError as error:
+    refusal = str(error)
+print(json.dumps([answer.round(3).fillna(-1).values.tolist(), refusal, "parcours" in sys.modules]))
+"""
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
+    rows, refusal, knows_the_project = json.loads(answer.stdout.splitlines()[-1])
+    assert rows == [[2.0, 1.649, 2.46], [1.0, 0.819, 1.221], [1.0, -1, -1]]
+    assert "not fitted on Z99" in refusal
+    assert not knows_the_project
+
+
+def test_no_answer_is_one_sentence_that_a_retry_may_cure(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(RetryableFault, match=r"tracking server at http://127.* start it"):
+        find_run(tmp_path, "fall", "0" * 16)
