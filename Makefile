@@ -1,0 +1,32 @@
+# Every command a user needs; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+PERSONS ?= 20000
+SEED ?= 1
+
+.PHONY: help setup demo test lint stop
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Made again when the lock file or the project file changes; `uv sync` itself is skipped otherwise.
+.venv/.synced: uv.lock pyproject.toml scripts/bootstrap
+	@scripts/bootstrap
+
+setup: .venv/.synced ## Make the environment (needs Python 3.11 and Java 17; brings uv itself)
+
+demo: setup ## Set up and run the main job on this machine: synthetic SNDS data to a drug-safety report
+	@$(BIN)/parcours demo --persons $(PERSONS) --seed $(SEED)
+
+test: lint ## Set up, check the code and run all tests that need no container engine
+	@$(BIN)/pytest
+
+lint: setup ## Check style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+stop: ## Stop every service that the demo started
+	@if [ -x $(BIN)/parcours ]; then $(BIN)/parcours stop; fi
