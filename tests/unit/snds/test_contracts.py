@@ -74,7 +74,7 @@ def test_a_contract_is_named_like_its_file_and_types_every_column(table: str) ->
     contract = load_table(table)
     assert contract.name == table
     assert {column.type for column in contract.columns} <= {"string", "integer", "decimal", "date"}
-    names = [name for name in contract.columns_of(2016)]
+    names = [column.name for column in contract.columns if column.present_in(2016)]
     assert len(names) == len(set(names))
 
 
