@@ -22,6 +22,11 @@ def is_small(count: int) -> bool:
     return 1 <= count < THRESHOLD
 
 
+def shown(count: Published) -> str:
+    """A published count as people read it: with thousands separators."""
+    return f"{count:,}" if isinstance(count, int) else count
+
+
 def publish_count(count: int) -> Published:
     """A count of persons that stands alone, as it may leave: the number, or `<11`."""
     return SMALL if is_small(count) else count
@@ -37,8 +42,8 @@ def publish_part(count: int, whole: int) -> Published:
 def publish_column(counts: Sequence[int]) -> tuple[list[Published], Published]:
     """The cells of a column and their total, as they may leave together."""
     places = range(len(counts))
-    shown = _publish([*counts, sum(counts)], [{**dict.fromkeys(places, 1), len(counts): -1}])
-    return shown[:-1], shown[-1]
+    marked = _publish([*counts, sum(counts)], [{**dict.fromkeys(places, 1), len(counts): -1}])
+    return marked[:-1], marked[-1]
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ def publish_table(counts: Sequence[Sequence[int]]) -> PublishedTable:
     grid = _with_margins(counts)
     height, width = len(grid), len(grid[0])
     values = [value for row in grid for value in row]
-    shown = _publish(values, _margin_equations(height, width))
-    rows = [shown[start : start + width] for start in range(0, len(shown), width)]
+    marked = _publish(values, _margin_equations(height, width))
+    rows = [marked[start : start + width] for start in range(0, len(marked), width)]
     return PublishedTable(
         cells=[row[:-1] for row in rows[:-1]],
         row_totals=[row[-1] for row in rows[:-1]],

@@ -1,0 +1,68 @@
+"""What a report tells, as plain tables: made once, then drawn, written and tracked. No row is about a person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parcours.reporting.suppression import Published
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RAISES, LOWERS = "raises", "lowers"
+
+
+@dataclass(frozen=True)
+class AttritionStep:
+    """A step of the way from everybody to the study, with counts as they may leave."""
+
+    description: str
+    persons: Published
+    lost: Published
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Counts of one kind, by label, as they may leave, with their total."""
+
+    title: str
+    labels: list[str]
+    counts: list[Published]
+    total: Published
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything in a report.
+
+    - peaks: one row a medicine, in reading order: drug, name, exposed (as it may leave), selected, peak_lag, peak_day
+      (first day of the bucket), ri, lower, upper, flag;
+    - curves: one row a medicine and lag: drug, name, lag, day, ri, lower, upper;
+    - cases, events, persons_followed: counts as they may leave.
+    """
+
+    cohort: str
+    title: str
+    fingerprint: str
+    source: str
+    bucket_days: int
+    interval: str
+    peaks: "pd.DataFrame"
+    curves: "pd.DataFrame"
+    attrition: list[AttritionStep]
+    breakdowns: list[Breakdown]
+    cases: Published
+    events: Published
+    persons_followed: Published
+    settings: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    notes: list[str]
+
+    @property
+    def last_day(self) -> int:
+        """First day after the window in which effects are estimated."""
+        return int(self.curves["day"].max()) + self.bucket_days
+
+    def flagged(self, flag: str) -> "pd.DataFrame":
+        """Peaks of the medicines with this flag."""
+        return self.peaks[self.peaks["flag"] == flag]
