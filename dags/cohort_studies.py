@@ -1,0 +1,100 @@
+"""One DAG for each study file in `cohorts/`: plan -> events -> cohort -> features -> gate -> train -> report.
+
+The trigger form shows the study's parameters with their limits and help; what is changed there holds for one run.
+A study without a cron line starts when all the products it reads have been published anew, or by hand.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, get_current_context, get_parsing_context, task
+from airflow.sdk.exceptions import AirflowFailException
+from parcours_airflow.assets import flat_asset
+from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
+from parcours_airflow.forms import overrides, root_param, study_params
+from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
+
+from parcours.cohort.study import Study, load_study
+from parcours.errors import GateRefused, InputError
+
+PUBLISHED = [flat_asset(product) for product in STUDY_PRODUCTS]
+
+
+@task
+def plan(study_file: str) -> str:
+    """Resolve the study with the form's parameters on the published data; the path of its run.json."""
+    from parcours.cohort.plan import write_run
+
+    context = get_current_context()
+    try:
+        study = load_study(Path(study_file))
+        changes = overrides(study.parameters(), context["params"])
+        asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
+        return str(write_run(context["params"]["root"], study, changes, asked_by))
+    except (InputError, GateRefused) as error:
+        raise AirflowFailException(str(error)) from None
+
+
+def study_dag(file: Path) -> DAG:
+    """The DAG of one study file; a file with a mistake gives a DAG whose only task fails with its sentence."""
+    try:
+        study = load_study(file)
+    except InputError as error:
+        return broken_dag(file.stem, str(error))
+    with DAG(
+        dag_id=f"study__{study.cohort}",
+        description=study.title,
+        doc_md=f"{study.title}\n\n{study.description}\n\n{__doc__}",
+        schedule=study.schedule or PUBLISHED,
+        catchup=False,
+        max_active_runs=1,
+        tags=["parcours", "study"],
+        default_args=DEFAULT_ARGS,
+        params={**study_params(study.parameters()), "root": root_param(default_root())},
+    ) as dag:
+        _chain(study, file)
+    return dag
+
+
+def _chain(study: Study, file: Path) -> None:
+    run = plan(str(file))
+    events, cohort, features = (_featuring(study, run, stage) for stage in ("events", "cohort", "features"))
+    gate = GateJob(task_id="gate", job="quality", name=f"{study.cohort} gate", application_args=["--run", run])
+    train, report = (_inference(study, run, stage) for stage in ("train", "report"))
+    run >> events >> cohort >> features >> gate >> train >> report
+
+
+def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
+    arguments = ["--run", run, "--stage", stage]
+    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=arguments)
+
+
+def _inference(study: Study, run: Any, stage: str) -> SparkJob:
+    arguments = ["--run", run, "--stage", stage]
+    return TrackedJob(task_id=stage, job="inference", name=f"{study.cohort} {stage}", application_args=arguments)
+
+
+def broken_dag(name: str, sentence: str) -> DAG:
+    """What a study file with a mistake becomes, so that the other studies go on."""
+
+    @task(task_id="plan")
+    def refuse() -> None:
+        raise AirflowFailException(sentence)
+
+    with DAG(
+        dag_id=f"study__{name}",
+        description="This study file has a mistake",
+        doc_md=sentence,
+        schedule=None,
+        tags=["parcours", "study", "broken"],
+        default_args=DEFAULT_ARGS,
+    ) as dag:
+        refuse()
+    return dag
+
+
+# A worker that runs one task of one study reads that study only.
+asked = get_parsing_context().dag_id
+for study_path in sorted(COHORTS.glob("*.yaml")):
+    if asked in (None, f"study__{study_path.stem}"):
+        globals()[f"study__{study_path.stem}"] = study_dag(study_path)

@@ -1,0 +1,111 @@
+"""A delivery of raw SNDS files becomes checked, published flat tables.
+
+plan -> references -> flatten (one task for each product and year, each commits period by period) -> gate -> publish.
+A period that is already there for the same files is reused. A slice that fails is one red cell: clear it, and it alone
+runs again. The gate publishes all or nothing; studies read only what it let through. The assets `snds/flat/<PRODUCT>`
+change only when something new was published.
+"""
+
+from typing import Any
+
+from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from parcours_airflow.assets import flat_asset, published_state
+from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
+from parcours_airflow.forms import root_param
+from parcours_airflow.operators import GateJob, SparkJob
+from parcours_airflow.slices import reference_arguments, slice_jobs
+
+from parcours.errors import InputError
+from parcours.snds.contracts import product_names
+
+PRODUCTS = tuple(product_names())
+FLAT_PRODUCTS = tuple(name for name in PRODUCTS if not name.startswith(("IR_", "KI_")))
+
+
+@task
+def plan() -> list[dict[str, Any]]:
+    """Read the delivery and list the products and years to flatten; says at once what is wrong with the input."""
+    from pathlib import Path
+
+    from parcours.stages.flatten import plan_flatten
+
+    context = get_current_context()
+    params = context["params"]
+    try:
+        periods = plan_flatten(Path(params["delivery"]), params["root"], params["products"], params["periods"])
+    except InputError as error:
+        raise AirflowFailException(str(error)) from None
+    common = ["--delivery", params["delivery"], "--root", params["root"]]
+    before = {product: published_state(params["root"], product)["fingerprint"] for product in FLAT_PRODUCTS}
+    context["ti"].xcom_push(key="references", value=reference_arguments(periods, common))
+    context["ti"].xcom_push(key="published_before", value=before)
+    return slice_jobs(periods, common, params["periods"] or [])
+
+
+@task(trigger_rule="none_failed")
+def publish(product: str) -> dict[str, Any]:
+    """Announce the product to the studies that wait for it, when the gate let something new through."""
+    context = get_current_context()
+    before = context["ti"].xcom_pull(task_ids="plan", key="published_before")
+    state = published_state(context["params"]["root"], product)
+    if state["fingerprint"] == before[product]:
+        raise AirflowSkipException(f"Nothing new of {product} was published.")
+    context["outlet_events"][flat_asset(product)].extra = state
+    return state
+
+
+def product_list(title: str, description: str, **items: Any) -> Param:
+    """A list that may stay empty."""
+    schema = {"items": {"type": "string", **items}, "examples": items.get("enum")}
+    return Param(None, type=["array", "null"], title=title, section="Delivery", description=description, **schema)
+
+
+with DAG(
+    dag_id="snds_flatten",
+    description="Raw SNDS files to checked, published flat tables",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    tags=["parcours", "flatten"],
+    default_args=DEFAULT_ARGS,
+    user_defined_macros={"safe_name": safe_name},
+    params={
+        "delivery": Param(
+            default_delivery(),
+            type="string",
+            minLength=1,
+            title="Delivery",
+            section="Delivery",
+            description="The folder that holds delivery.yaml, as the machine that runs the jobs sees it.",
+        ),
+        "products": product_list(
+            "Products", "Only these products. Empty: all that were delivered.", enum=list(PRODUCTS)
+        ),
+        "periods": product_list(
+            "Periods", "Only these periods, as 2016-01 or 2016. Empty: all.", pattern=r"^\d{4}(-\d{2})?$"
+        ),
+        "root": root_param(default_root()),
+    },
+) as dag:
+    planned = plan()
+    references = SparkJob(
+        task_id="references",
+        job="flatten",
+        name="references",
+        application_args=planned["references"],
+    )
+    flatten = SparkJob.partial(
+        task_id="flatten", job="flatten", trigger_rule="none_failed", map_index_template="{{ task.name }}"
+    ).expand_kwargs(planned)
+    gate = GateJob(
+        task_id="gate",
+        job="quality",
+        name="gate",
+        trigger_rule="none_failed",
+        application_args=["--root", "{{ params.root }}", "--run-name", "{{ safe_name(run_id) }}"],
+    )
+    references >> flatten >> gate
+    for name in FLAT_PRODUCTS:
+        gate >> publish.override(task_id=f"publish_{name}", outlets=[flat_asset(name)])(name)

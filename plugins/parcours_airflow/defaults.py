@@ -1,0 +1,32 @@
+"""What every DAG and task of the project has in common."""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COHORTS = CHECKOUT / "cohorts"
+SPARK_JOBS = CHECKOUT / "spark_jobs"
+
+# A wrong input or a refusal of the gate is never retried, whatever stands here: see operators.py.
+DEFAULT_ARGS: dict[str, Any] = {"owner": "parcours", "retries": 2, "retry_delay": timedelta(seconds=30)}
+
+# Products that studies read and that have an asset; studies without a cron line start when all of them are published.
+STUDY_PRODUCTS = ("DCIR", "MCO")
+
+
+def default_root() -> str:
+    """The root that the trigger forms propose."""
+    return os.environ.get("PARCOURS_ROOT") or str(CHECKOUT / ".parcours" / "root")
+
+
+def default_delivery() -> str:
+    """The delivery that the trigger form proposes."""
+    return os.environ.get("PARCOURS_DELIVERY") or str(CHECKOUT / ".parcours" / "delivery")
+
+
+def safe_name(run_id: str) -> str:
+    """A run id as a folder name: `manual__2026-01-31T08:00:00+00:00` has characters that paths and addresses dislike."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", run_id).strip("-")

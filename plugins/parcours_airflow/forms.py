@@ -1,0 +1,50 @@
+"""Trigger forms: the parameters of a study file as Airflow's Params, and what a user filled in as overrides."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk import Param
+
+TYPES: dict[str, dict[str, Any]] = {
+    "date": {"type": "string", "format": "date"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "string": {"type": "string"},
+    # A list that was emptied in the form comes back as null.
+    "strings": {"type": ["array", "null"], "items": {"type": "string"}},
+    "numbers": {"type": ["array", "null"], "items": {"type": "number"}},
+}
+LISTS = ("strings", "numbers")
+
+
+def root_param(default: str) -> Param:
+    """Where the flat tables and studies are."""
+    return Param(default, type="string", minLength=1, title="Root", section="Data", description="Folder of the root.")
+
+
+def study_params(parameters: Sequence[Mapping[str, Any]]) -> dict[str, Param]:
+    """One field for each parameter of the study, in its sections, with its limits and help.
+
+    `parameters` is what `Study.parameters()` returns.
+    """
+    return {parameter["name"]: _param(parameter) for parameter in parameters}
+
+
+def overrides(parameters: Sequence[Mapping[str, Any]], filled: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form holds, as overrides of the study; an emptied list is an empty list."""
+    lists = {parameter["name"] for parameter in parameters if parameter["type"] in LISTS}
+    names = [parameter["name"] for parameter in parameters if parameter["name"] in filled]
+    return {name: [] if filled[name] is None and name in lists else filled[name] for name in names}
+
+
+def _param(parameter: Mapping[str, Any]) -> Param:
+    schema = {**TYPES[parameter["type"]], "title": parameter["title"], "section": parameter["section_title"]}
+    limits = {name: parameter[name] for name in ("minimum", "maximum", "enum") if parameter.get(name) is not None}
+    if parameter["type"] in LISTS:
+        schema["items"] = {**schema["items"], **limits}
+        schema["examples"] = limits.get("enum")
+    else:
+        schema.update(limits)
+    kept = {name: value for name, value in schema.items() if value is not None}
+    return Param(parameter["value"], description=parameter["help"], **kept)

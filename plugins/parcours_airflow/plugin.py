@@ -1,0 +1,12 @@
+"""Registers the links, so that every part of Airflow knows them."""
+
+from airflow.plugins_manager import AirflowPlugin
+
+from parcours_airflow.links import DataDocsLink, MLflowLink, SparkLink
+
+
+class ParcoursPlugin(AirflowPlugin):
+    """Links to Spark, Data Docs and MLflow."""
+
+    name = "parcours"
+    operator_extra_links = [SparkLink(), DataDocsLink(), MLflowLink()]  # noqa: RUF012 - Airflow's own interface
