@@ -39,6 +39,14 @@ def publish_part(count: int, whole: int) -> Published:
     return HIDDEN if is_small(whole - count) else count
 
 
+def publish_beside(count: int, published: Iterable[Published]) -> Published:
+    """A count published beside others: withheld as well when its difference to one of them is small."""
+    if is_small(count):
+        return SMALL
+    differences = [abs(count - other) for other in published if isinstance(other, int)]
+    return HIDDEN if any(is_small(difference) for difference in differences) else count
+
+
 def publish_column(counts: Sequence[int]) -> tuple[list[Published], Published]:
     """The cells of a column and their total, as they may leave together."""
     places = range(len(counts))

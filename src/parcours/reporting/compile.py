@@ -1,0 +1,201 @@
+"""From what the stages left behind to what a report may tell: the one place where counts are suppressed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parcours.reporting.findings import LOWERS, RAISES, AttritionStep, Breakdown, Findings
+from parcours.reporting.suppression import (
+    Published,
+    publish_beside,
+    publish_chain,
+    publish_column,
+    publish_part,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAYS_A_MONTH = 365.25 / 12
+FOLLOW_UP_BAND_MONTHS = 6
+AGE_BAND_YEARS = 5
+MOST_BANDS = 12
+READING_ORDER = {RAISES: 0, LOWERS: 1}
+
+
+@dataclass(frozen=True)
+class Material:
+    """Outputs of the stages, as they are on disk; counts not yet suppressed.
+
+    - peaks: drug, selected, peak_lag, log_ri, lower, upper, flag; curves: drug, lag, log_ri, lower, upper (log scale);
+    - persons, events: the cases' follow-up and events in days since 1970-01-01; outcomes: person_id, date, site.
+    """
+
+    run: Mapping[str, Any]
+    peaks: "pd.DataFrame"
+    curves: "pd.DataFrame"
+    metrics: Mapping[str, float]
+    summary: Mapping[str, Any]
+    attrition: Sequence[Mapping[str, Any]]
+    persons: "pd.DataFrame"
+    events: "pd.DataFrame"
+    outcomes: "pd.DataFrame"
+    names: Mapping[str, str]
+
+
+def compile_findings(material: Material) -> Findings:
+    """Everything the report tells, with every count as it may leave."""
+    run, bucket = material.run, int(material.run["study"]["model"]["bucket_days"])
+    steps = attrition_steps(material.attrition, int(material.summary["cases"]))
+    chain = [step.persons for step in steps]
+    cases = chain[-1]
+    followed = publish_beside(int(material.summary["persons_followed"]), chain)
+    events = publish_beside(int(material.summary["events"]), [*chain, followed])
+    breakdowns, notes = _publishable(describe_cases(material))
+    has_intervals = bool(material.curves["lower"].notna().any())
+    return Findings(
+        cohort=str(run["cohort"]),
+        title=str(run.get("title") or run["cohort"]),
+        fingerprint=str(run["fingerprint"]),
+        source=source_text(run),
+        bucket_days=bucket,
+        interval="95% bootstrap interval" if has_intervals else "no interval (no bootstrap)",
+        peaks=readable_peaks(material, bucket),
+        curves=readable_curves(material, bucket),
+        attrition=steps,
+        breakdowns=breakdowns,
+        cases=cases,
+        events=events,
+        persons_followed=followed,
+        settings=run["study"],
+        metrics=publishable_metrics(material, cases, events, followed),
+        notes=[*notes, *_missing_notes(run)],
+    )
+
+
+def source_text(run: Mapping[str, Any]) -> str:
+    """Where the numbers come from, for the foot of each figure."""
+    population = run["study"].get("population") or {}
+    years = f" {str(population['study_start'])[:4]} to {str(population['study_end'])[:4]}" if population else ""
+    products = ", ".join(product for product in sorted(run["data"]) if not product.startswith("IR_"))
+    return f"Source: SNDS ({products}){years}; study {run['cohort']}, run {str(run['fingerprint'])[:8]}."
+
+
+def attrition_steps(attrition: Sequence[Mapping[str, Any]], cases: int) -> list[AttritionStep]:
+    """The way from everybody to the cases, suppressed as one chain; the cases of the model close it."""
+    described = [(str(step["description"]), int(step["persons"])) for step in attrition]
+    if not described or described[-1][1] != cases:
+        described.append(("Cases in the model", cases))
+    persons, lost = publish_chain([count for _, count in described])
+    return [AttritionStep(text, left, gone) for (text, _), left, gone in zip(described, persons, lost, strict=True)]
+
+
+def readable_peaks(material: Material, bucket: int) -> "pd.DataFrame":
+    """Peaks on the scale of relative incidences, in reading order: raising, lowering, then the others by strength."""
+    import numpy as np
+
+    drugs, cases = material.summary.get("drugs") or {}, int(material.summary["cases"])
+    peaks = material.peaks.copy()
+    peaks["name"] = [material.names.get(drug, drug) for drug in peaks["drug"]]
+    peaks["exposed"] = [publish_part(int(drugs.get(drug, {}).get("exposed_cases", 0)), cases) for drug in peaks["drug"]]
+    peaks["flag"] = [flag if flag in READING_ORDER else "none" for flag in peaks["flag"].fillna("none").astype(str)]
+    peaks["strength"] = -peaks["log_ri"].abs()
+    peaks["rank"] = [READING_ORDER.get(flag, 2) for flag in peaks["flag"]]
+    peaks = peaks.sort_values(["rank", "selected", "strength", "name"], ascending=[True, False, True, True])
+    peaks["peak_day"] = (peaks["peak_lag"].fillna(0).astype(int)) * bucket
+    peaks["peak_days"] = [f"{day} to {day + bucket - 1}" for day in peaks["peak_day"]]
+    for shown, stored in (("ri", "log_ri"), ("lower", "lower"), ("upper", "upper")):
+        peaks[shown] = np.exp(peaks[stored].astype(float))
+    columns = [
+        "drug",
+        "name",
+        "exposed",
+        "selected",
+        "peak_lag",
+        "peak_day",
+        "peak_days",
+        "ri",
+        "lower",
+        "upper",
+        "flag",
+    ]
+    return peaks[columns].reset_index(drop=True)
+
+
+def readable_curves(material: Material, bucket: int) -> "pd.DataFrame":
+    """Curves on the scale of relative incidences, by day since the first purchase."""
+    import numpy as np
+
+    curves = material.curves.sort_values(["drug", "lag"]).reset_index(drop=True)
+    curves["name"] = [material.names.get(drug, drug) for drug in curves["drug"]]
+    curves["day"] = curves["lag"].astype(int) * bucket
+    for shown, stored in (("ri", "log_ri"), ("lower", "lower"), ("upper", "upper")):
+        curves[shown] = np.exp(curves[stored].astype(float))
+    return curves[["drug", "name", "lag", "day", "ri", "lower", "upper"]]
+
+
+def publishable_metrics(material: Material, *counts: Published) -> dict[str, float]:
+    """Numbers that compare across runs; a count of persons only when it may leave."""
+    metrics = {name: float(value) for name, value in material.metrics.items()}
+    for name, count in zip(("cases", "events", "persons_followed"), counts, strict=True):
+        metrics.pop(name, None)
+        if isinstance(count, int):
+            metrics[name] = float(count)
+    return metrics
+
+
+def describe_cases(material: Material) -> "list[tuple[str, dict[str, int]]]":
+    """Cases by site, age at the event and length of follow-up: (title, count by label), not yet suppressed."""
+    first_day = material.persons.set_index("person_id")
+    months = (first_day["end"] - first_day["start"] + 1) / DAYS_A_MONTH
+    found = [
+        ("Events by site", _by_site(material)),
+        ("Cases by months followed", _banded(months, FOLLOW_UP_BAND_MONTHS)),
+    ]
+    if "birth" in first_day and first_day["birth"].notna().all():
+        born = material.events["person_id"].map(first_day["birth"])
+        found.insert(1, ("Events by age", _banded((material.events["day"] - born) / 365.25, AGE_BAND_YEARS)))
+    return found
+
+
+def _by_site(material: Material) -> dict[str, int]:
+    """Each event counts once: one with several sites has a row of its own."""
+    import pandas as pd
+
+    outcomes = material.outcomes[["person_id", "site"]].copy()
+    epoch = pd.Timestamp("1970-01-01")
+    outcomes["day"] = (pd.to_datetime(material.outcomes["date"]) - epoch).dt.days
+    joined = material.events[["person_id", "day"]].merge(
+        outcomes.drop_duplicates(), on=["person_id", "day"], how="left"
+    )
+    grouped = joined.groupby(["person_id", "day"])["site"]
+    sites = grouped.first().fillna("not given").where(grouped.nunique() <= 1, "several sites")
+    return {str(site).replace("_", " "): int(count) for site, count in sites.value_counts().items()}
+
+
+def _banded(values: "pd.Series", width: int) -> dict[str, int]:
+    """Counts by bands of a width, doubled until a dozen bands hold everybody."""
+    while values.max() // width - values.min() // width >= MOST_BANDS:
+        width *= 2
+    counts = (values // width).astype(int).value_counts()
+    bands = range(int(counts.index.min()), int(counts.index.max()) + 1)
+    return {f"{band * width} to {band * width + width - 1}": int(counts.get(band, 0)) for band in bands}
+
+
+def _publishable(described: "Iterable[tuple[str, dict[str, int]]]") -> tuple[list[Breakdown], list[str]]:
+    """Breakdowns that may leave. One whose total would have to be withheld does not: the total stands elsewhere."""
+    breakdowns, notes = [], []
+    for title, counts in described:
+        cells, total = publish_column(list(counts.values()))
+        if isinstance(total, int):
+            breakdowns.append(Breakdown(title, list(counts), cells, total))
+        else:
+            notes.append(f"{title}: not shown, too few persons.")
+    return breakdowns, notes
+
+
+def _missing_notes(run: Mapping[str, Any]) -> list[str]:
+    missing = run.get("missing_periods") or {}
+    return [
+        f"{product}: {len(periods)} periods inside the study are not published." for product, periods in missing.items()
+    ]

@@ -1,0 +1,149 @@
+"""report.html: one file that opens anywhere, without a network."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from parcours.reporting.findings import LOWERS, RAISES, Findings
+from parcours.reporting.suppression import shown
+
+STYLE = Path(__file__).with_name("page.css")
+HOW_TO_READ = """
+The model compares each case with itself: was the event more frequent in the days after the first purchase of a medicine
+than in the rest of that person's follow-up? What stays the same in a person (sex, chronic illness, habits) cancels out.
+A <b>relative incidence</b> of 2 means twice as frequent, 1 no change, 0.5 half as frequent. A medicine is
+<b>selected</b> when the penalised model keeps its curve, and <b>flagged</b> when its test, corrected for the number of
+medicines, also says that the effect is not chance. A flag is a signal to look into, not a cause: an illness that brings
+both the medicine and the event raises the same curve.
+"""
+WITHHELD = """
+Counts of 1 to 10 persons show as <b>&lt;11</b>; <b>hidden</b> marks a larger count that would give one of them back.
+"""
+
+
+def report_page(findings: Findings, figures: Mapping[str, bytes], verdict: Mapping[str, Any] | None) -> str:
+    """The report as HTML; `figures` are PNG by name: forest, flowchart, breakdowns, curves-01, curves-02, ..."""
+    sections = [
+        _header(findings),
+        _facts(findings, verdict),
+        _section("What stands out", _standing_out(findings), f"<p>{HOW_TO_READ}</p>"),
+        _section("Peaks", _figure(figures, "forest", "Relative incidence at the peak of each medicine")),
+        _section("Curves", *_curves(findings, figures)),
+        _section(
+            "From the data to the study", _figure(figures, "flowchart", "Attrition flowchart"), f"<p>{WITHHELD}</p>"
+        ),
+        _section("Cases", _figure(figures, "breakdowns", "Cases by site, age and follow-up"), *_notes(findings)),
+        _section("All medicines", _folded("Table of all peaks", _peaks_table(findings.peaks.to_dict("records")))),
+        _section("Settings", _folded("Resolved parameters of the study", _settings(findings.settings))),
+    ]
+    return PAGE.format(title=escape(findings.title), style=STYLE.read_text("utf-8"), body="\n".join(sections))
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def _header(findings: Findings) -> str:
+    run = f"Study {escape(findings.cohort)} · run {escape(findings.fingerprint)}"
+    return f"<header><p class=over>{run}</p><h1>{escape(findings.title)}</h1><p>{escape(findings.source)}</p></header>"
+
+
+def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
+    gate = "not run" if verdict is None else "passed" if verdict.get("passed") else "refused"
+    facts = {
+        "persons followed": shown(findings.persons_followed),
+        "cases": shown(findings.cases),
+        "medicines screened": shown(len(findings.peaks)),
+        "medicines selected": shown(int(findings.peaks["selected"].sum())),
+        "quality gate": gate,
+    }
+    tiles = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
+    return f"<dl class=facts>{tiles}</dl>"
+
+
+def _standing_out(findings: Findings) -> str:
+    raises, lowers = findings.flagged(RAISES), findings.flagged(LOWERS)
+    if raises.empty and lowers.empty:
+        return "<p>No medicine is flagged: no curve differs from 1 by more than chance explains.</p>"
+    sentence = f"<p>{len(raises)} flagged as raising the risk, {len(lowers)} as lowering it.</p>"
+    return sentence + _peaks_table([*raises.to_dict("records"), *lowers.to_dict("records")])
+
+
+def _peaks_table(rows: Sequence[Mapping[Any, Any]]) -> str:
+    header = ("medicine", "code", "exposed cases", "relative incidence at peak", "interval", "days of peak", "flag")
+    body = "".join(_peak_row(row) for row in rows)
+    return _table(header, body)
+
+
+def _peak_row(row: Mapping[Any, Any]) -> str:
+    interval = f"{row['lower']:.2f} to {row['upper']:.2f}" if row["lower"] == row["lower"] else "–"
+    days = row["peak_days"] if row["selected"] else "–"
+    flag = row["flag"] if row["flag"] != "none" else ""
+    cells = (row["name"], row["drug"], shown(row["exposed"]), f"{row['ri']:.2f}", interval, days, flag)
+    return f"<tr class={escape(row['flag'])}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _curves(findings: Findings, figures: Mapping[str, bytes]) -> Iterable[str]:
+    """Pages with a flagged medicine are open, the others folded."""
+    from parcours.reporting.curves import A_PAGE
+
+    pages = sorted(name for name in figures if name.startswith("curves-"))
+    flagged = int((findings.peaks["flag"] != "none").sum())
+    for number, name in enumerate(pages):
+        picture = _figure(figures, name, f"Curves of relative incidence, page {number + 1}")
+        is_open = number == 0 or number * A_PAGE < flagged
+        yield picture if is_open else _folded(f"Page {number + 1} of {len(pages)}", picture)
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in _flat(settings, prefix="")
+    )
+    return _table(("parameter", "value"), rows)
+
+
+def _flat(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
+    for name, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from _flat(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", ", ".join(map(str, inner)) if isinstance(inner, list | tuple) else str(inner)
+
+
+def _notes(findings: Findings) -> list[str]:
+    return [f"<p class=note>{escape(note)}</p>" for note in findings.notes]
+
+
+def _table(header: Sequence[str], body: str) -> str:
+    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in header)
+    return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
+    if name not in figures:
+        return ""
+    data = base64.b64encode(figures[name]).decode()
+    return f'<figure><img alt="{escape(description)}" src="data:image/png;base64,{data}"></figure>'
+
+
+def _folded(summary: str, inner: str) -> str:
+    return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"

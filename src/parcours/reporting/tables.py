@@ -1,0 +1,76 @@
+"""The report's CSV files: round numbers, stable columns, counts as they may leave."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from parcours.reporting.findings import Findings
+
+PEAKS = ("drug", "name", "exposed_cases", "selected", "peak_lag", "peak_day", "ri", "lower", "upper", "flag")
+CURVES = ("drug", "name", "lag", "day", "ri", "lower", "upper")
+ATTRITION = ("step", "description", "persons", "lost")
+
+
+def write_tables(findings: Findings, folder: Path) -> list[Path]:
+    """peaks.csv, curves.csv, attrition.csv and breakdowns.csv in `folder`."""
+    tables = {
+        "peaks.csv": (PEAKS, peak_rows(findings)),
+        "curves.csv": (CURVES, curve_rows(findings)),
+        "attrition.csv": (ATTRITION, attrition_rows(findings)),
+        "breakdowns.csv": (("breakdown", "group", "count"), breakdown_rows(findings)),
+    }
+    for name, (header, rows) in tables.items():
+        _write(folder / name, header, rows)
+    return [folder / name for name in tables]
+
+
+def peak_rows(findings: Findings) -> list[list[Any]]:
+    """Rows of peaks.csv, in reading order."""
+    return [
+        [
+            row["drug"], row["name"], row["exposed"], bool(row["selected"]), int(row["peak_lag"]), int(row["peak_day"]),
+            *(_rounded(row[name]) for name in ("ri", "lower", "upper")), row["flag"],
+        ]
+        for row in findings.peaks.to_dict("records")
+    ]  # fmt: skip
+
+
+def curve_rows(findings: Findings) -> list[list[Any]]:
+    """Rows of curves.csv: a medicine's lags in order."""
+    return [
+        [row["drug"], row["name"], int(row["lag"]), int(row["day"])]
+        + [_rounded(row[name]) for name in ("ri", "lower", "upper")]
+        for row in findings.curves.to_dict("records")
+    ]
+
+
+def attrition_rows(findings: Findings) -> list[list[Any]]:
+    """Rows of attrition.csv, from everybody to the study."""
+    return [[number, step.description, step.persons, step.lost] for number, step in enumerate(findings.attrition, 1)]
+
+
+def breakdown_rows(findings: Findings) -> list[list[Any]]:
+    """Rows of breakdowns.csv: each breakdown closes with its total."""
+    rows: list[list[Any]] = []
+    for panel in findings.breakdowns:
+        rows += [[panel.title, label, count] for label, count in zip(panel.labels, panel.counts, strict=True)]
+        rows.append([panel.title, "total", panel.total])
+    return rows
+
+
+def columns(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    """The same table by column, as text and numbers."""
+    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
+
+
+def _rounded(value: float) -> float | str:
+    """Four decimals; an interval that was not computed is empty."""
+    return "" if value != value else round(float(value), 4)
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
