@@ -128,7 +128,7 @@ def events_fingerprint(data: Mapping[str, Any], codelists: Mapping[str, str]) ->
 def missing_periods(study: Study, data: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
     """Periods inside the study that are not published: flux months of DCIR and years of MCO.
 
-    Care is paid for, and enters a flux, in the month after it at the earliest: the first flux needed is the second month.
+    Care enters a flux in the month after it at the earliest, so the first flux needed is the second month.
     """
     population = study.population
     months, day = [], add_months(population.study_start.replace(day=1), 1)

@@ -1,0 +1,1 @@
+"""Features: a cohort turned into the case series that the models fit."""
