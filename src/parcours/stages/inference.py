@@ -1,0 +1,342 @@
+"""The stages from features to the report: train (features -> model), report (model -> figures, tables, MLflow run).
+
+Each reads its `run.json` and commits one directory; done already, it does nothing. No Spark: cases fit in memory.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parcours.cohort.plan import read_run, stage_directory, study_of
+from parcours.cohort.study import ModelSettings, Study
+from parcours.errors import InputError
+from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
+from parcours.storage.manifest import read_manifest, write_json, write_manifest
+from parcours.storage.progress import write_progress
+from parcours.storage.root import Root, open_root
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from parcours.models import CaseSeries
+    from parcours.reporting.compile import Material
+    from parcours.reporting.findings import Findings
+    from parcours.tracking.runs import TrackedRun
+
+log = logging.getLogger(__name__)
+Run = dict[str, Any]
+
+FEWEST_CASES = 20
+DAYS_A_YEAR = 365.25
+# First days (1..365) of the meteorological seasons: 1 March, 1 June, 1 September, 1 December.
+SEASON_CUTS = (60, 152, 244, 335)
+EPOCH = date(1970, 1, 1)
+# What of a verdict leaves the platform: its sentences and places name counts of rows, which may be few.
+VERDICT_FIELDS = ("run_name", "passed", "products", "started", "ended", "data_docs")
+RULE_FIELDS = ("id", "table", "description", "severity", "success")
+
+
+def run_train(run_json: Path) -> dict[str, Any]:
+    """Fit the study's model on its features: model.json, curves, peaks and cross-validation tables, metrics.json.
+
+    Raises InputError when the features are not there, or hold too few cases or exposed cases for the study's settings.
+    """
+    run = read_run(run_json)
+    root, final = open_root(run["root"]), stage_directory(run, "model")
+    with exclusive_writer(root, final):
+        done = read_manifest(final)
+        if done is not None and done["fingerprint"] == run["fingerprint"]:
+            log.info("model of %s: reused", run["cohort"])
+            return {"status": "reused", "stage": "train", "directory": str(final), **done["summary"]}
+        started = _now()
+        with staging_attempt(root, run["fingerprint"]) as staged:
+            summary = _train(root, run, staged)
+            commit_directory(root, staged, final, _manifest(run, "train", staged, summary, started))
+    return {"status": "done", "stage": "train", "directory": str(final), **summary}
+
+
+def run_report(run_json: Path) -> dict[str, Any]:
+    """Write the study's report and log its run in MLflow; an MLflow run of this fingerprint is found, not made again.
+
+    Raises InputError when there is no model yet, RetryableFault when the tracking server cannot be used: the report
+    is then not committed, and the next attempt makes both.
+    """
+    run = read_run(run_json)
+    root, final = open_root(run["root"]), stage_directory(run, "report")
+    with exclusive_writer(root, final):
+        done = read_manifest(final)
+        if done is not None and done["fingerprint"] == run["fingerprint"]:
+            return _report_again(root, run, final, done)
+        started = _now()
+        with staging_attempt(root, run["fingerprint"]) as staged:
+            summary = _report(root, run, staged, final)
+            commit_directory(root, staged, final, _manifest(run, "report", staged, summary, started))
+    return {"status": "done", "stage": "report", "directory": str(final), **summary}
+
+
+def _train(root: Root, run: Run, staged: Path) -> dict[str, Any]:
+    from parcours.models import ConvSCCS
+
+    study, progress = study_of(run), _progress(root, f"train-{run['cohort']}", 4)
+    settings = study.model
+    progress(0, "reading the features")
+    series = _case_series(run, settings)
+    progress(1, "cross-validation")
+    model = ConvSCCS.cross_validate(series, **model_settings(study, series), threads=_threads())
+    progress(2, "bootstrap")
+    if settings.bootstrap:
+        model.bootstrap(settings.bootstrap, settings.seed, threads=_threads())
+    progress(3, "writing the model")
+    curves, peaks = _with_interval_columns(model.curves()), _with_interval_columns(model.peaks())
+    for name, table in (("curves", curves), ("peaks", peaks), ("cv", model.cv_table_)):
+        table.to_parquet(staged / f"{name}.parquet", index=False)
+    write_json(staged / "model.json", model.to_dict())
+    metrics = _metrics(model, peaks)
+    write_json(staged / "metrics.json", metrics)
+    progress(4, "done")
+    return metrics
+
+
+def _case_series(run: Run, settings: ModelSettings) -> "CaseSeries":
+    """The cases, with the medicines that enough of them were exposed to.
+
+    Raises InputError when the features are missing, or too few cases or exposed cases are left.
+    """
+    from parcours.models import CaseSeries
+
+    source = _done(run, "features", "Extract the features first.")
+    summary = _read_json(source / "summary.json")
+    if summary["cases"] < FEWEST_CASES:
+        raise InputError(
+            f"Study {run['cohort']} has fewer than {FEWEST_CASES} cases, too few to fit a model: widen its dates, ages "
+            "or outcomes."
+        )
+    kept = [drug for drug, about in summary["drugs"].items() if about["exposed_cases"] >= settings.min_exposed_cases]
+    if not kept:
+        raise InputError(
+            f"No medicine of study {run['cohort']} has {settings.min_exposed_cases} exposed cases: lower "
+            "min_exposed_cases or widen the study."
+        )
+    persons, events, exposures = (_read_table(source, name) for name in ("persons", "events", "exposures"))
+    return CaseSeries(persons, events, exposures[exposures["drug"].isin(kept)])
+
+
+def model_settings(study: Study, series: "CaseSeries") -> dict[str, Any]:
+    """The study's settings as ConvSCCS.cross_validate takes them.
+
+    Cuts that leave nobody on one side are dropped: their group would have no estimate.
+    """
+    settings, population = study.model, study.population
+    age = (series.start - series.age_origin()).min(), (series.end - series.age_origin()).max()
+    years = range(population.follow_up_start.year + 1, population.study_end.year + 1)
+    return {
+        "lags": settings.lags,
+        "bucket": settings.bucket_days,
+        "tv": list(settings.tv_grid),
+        "group": list(settings.group_grid),
+        "folds": settings.cv_folds,
+        "seed": settings.seed,
+        "age_cuts": _inside([round(cut * DAYS_A_YEAR) for cut in settings.age_cuts_years], *age),
+        "calendar_cuts": _inside(
+            [(date(year, 1, 1) - EPOCH).days for year in years] if settings.calendar else [],
+            series.start.min(),
+            series.end.max(),
+        ),
+        "season_cuts": SEASON_CUTS if settings.season else (),
+    }
+
+
+def _inside(cuts: list[int], first: int, last: int) -> list[int]:
+    return [cut for cut in cuts if first < cut <= last]
+
+
+def _metrics(model: Any, peaks: "pd.DataFrame") -> dict[str, float]:
+    """Numbers that compare across runs of a study. Counts are exact here: they are suppressed when they leave."""
+    flags = peaks["flag"].astype(str)
+    return {
+        "held_out_likelihood": float(model.held_out_likelihood_),
+        "medicines_screened": len(peaks),
+        "medicines_selected": int(peaks["selected"].sum()),
+        "medicines_raising": int((flags == "raises").sum()),
+        "medicines_lowering": int((flags == "lowers").sum()),
+        "tv": float(model.tv),
+        "group": float(model.group),
+        "cases": int(model.n_cases_),
+        "events": int(model.n_events_),
+    }
+
+
+def _with_interval_columns(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Without a bootstrap a model has no intervals: the columns are there and empty."""
+    for name in ("lower", "upper"):
+        if name not in table:
+            table[name] = float("nan")
+    return table
+
+
+def _report(root: Root, run: Run, staged: Path, final: Path) -> dict[str, Any]:
+    from parcours.reporting.report import write_report
+
+    progress = _progress(root, f"report-{run['cohort']}", 3)
+    progress(0, "reading the model")
+    findings, verdict = _findings(root, run), _verdict(run)
+    progress(1, "figures and tables")
+    write_report(findings, staged, verdict)
+    progress(2, "MLflow run")
+    tracked = _track(root, run, findings, staged, verdict)
+    progress(3, "done")
+    return _summary(tracked, findings, final)
+
+
+def _report_again(root: Root, run: Run, final: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The report is there: log its run only if the tracking server has lost it."""
+    from parcours.tracking.runs import find_run
+
+    if find_run(root.path, run["cohort"], run["fingerprint"]) is not None:
+        log.info("report of %s: reused", run["cohort"])
+        return {"status": "reused", "stage": "report", "directory": str(final), **manifest["summary"]}
+    findings, verdict = _findings(root, run), _verdict(run)
+    summary = _summary(_track(root, run, findings, final, verdict), findings, final)
+    write_manifest(final, {**manifest, "summary": summary})
+    return {"status": "done", "stage": "report", "directory": str(final), **summary}
+
+
+def _findings(root: Root, run: Run) -> "Findings":
+    from parcours.reporting.compile import compile_findings
+
+    return compile_findings(_material(root, run))
+
+
+def _material(root: Root, run: Run) -> "Material":
+    from parcours.reporting.compile import Material
+    from parcours.reporting.names import medicine_names
+
+    model = _done(run, "model", "Train the model first.")
+    features = _done(run, "features", "Extract the features first.")
+    cohort = _done(run, "cohort", "Select the cohort first.")
+    return Material(
+        run=run,
+        peaks=_read_table(model, "peaks"),
+        curves=_read_table(model, "curves"),
+        metrics=_read_json(model / "metrics.json"),
+        summary=_read_json(features / "summary.json"),
+        attrition=_read_json(cohort / "attrition.json"),
+        persons=_read_table(features, "persons"),
+        events=_read_table(features, "events"),
+        outcomes=_read_table(cohort, "outcomes", ["person_id", "date", "site"]),
+        names=medicine_names(root.flat("IR_PHA_R"), run["study"]["medicines"]["level"]),
+    )
+
+
+def _track(root: Root, run: Run, findings: "Findings", folder: Path, verdict: Mapping[str, Any] | None) -> "TrackedRun":
+    from parcours.reporting import tables
+    from parcours.tracking.record import RunRecord
+    from parcours.tracking.runs import track
+
+    model = _done(run, "model", "Train the model first.")
+    curves = _read_table(model, "curves")
+    record = RunRecord(
+        run=run,
+        metrics=findings.metrics,
+        artifacts=folder,
+        curves={name: _plain(curves[name]) for name in ("drug", "lag", "log_ri", "lower", "upper")},
+        model=_without_counts(_read_json(model / "model.json")),
+        tables={
+            "curves": tables.columns(tables.CURVES, tables.curve_rows(findings)),
+            "peaks": tables.columns(tables.PEAKS, tables.peak_rows(findings)),
+            "attrition": tables.columns(tables.ATTRITION, tables.attrition_rows(findings)),
+        },
+        verdict=verdict,
+    )
+    return track(root.path, record)
+
+
+def _without_counts(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The fitted model as it may leave: coefficients and settings, no counts of persons."""
+    return {name: value for name, value in model.items() if name not in ("n_cases", "n_events", "exposed_cases")}
+
+
+def _verdict(run: Run) -> dict[str, Any] | None:
+    """The study gate's verdict as it may leave, or None when the gate did not run."""
+    from parcours.reporting.suppression import publish_count
+
+    path = open_root(run["root"]).study(run["cohort"], run["fingerprint"]) / "quality" / "verdict.json"
+    if not path.is_file():
+        return None
+    verdict = _read_json(path)
+    rules = [
+        {name: rule.get(name) for name in RULE_FIELDS}
+        | {"unexpected": publish_count(int(rule["unexpected_count"] or 0))}
+        for rule in verdict["rules"]
+    ]
+    return {name: verdict.get(name) for name in VERDICT_FIELDS} | {"rules": rules}
+
+
+def _summary(tracked: "TrackedRun", findings: "Findings", final: Path) -> dict[str, Any]:
+    return {
+        "mlflow_run_id": tracked.run_id,
+        "mlflow_url": tracked.url,
+        "mlflow_run_reused": tracked.reused,
+        "report": str(final / "report.html"),
+        "cases": findings.cases,
+        "medicines_selected": int(findings.peaks["selected"].sum()),
+        "raising": list(findings.flagged("raises")["drug"]),
+        "lowering": list(findings.flagged("lowers")["drug"]),
+    }
+
+
+def _manifest(run: Run, stage: str, staged: Path, summary: dict[str, Any], started: str) -> dict[str, Any]:
+    files = sorted(path for path in staged.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
+    return {
+        "stage": stage,
+        "cohort": run["cohort"],
+        "status": "complete",
+        "fingerprint": run["fingerprint"],
+        "code_version": run.get("code_version"),
+        "summary": summary,
+        "files": [{"path": str(path.relative_to(staged)), "bytes": path.stat().st_size} for path in files],
+        "started": started,
+        "ended": _now(),
+    }
+
+
+def _done(run: Run, stage: str, advice: str) -> Path:
+    directory = stage_directory(run, stage)
+    if read_manifest(directory) is None:
+        raise InputError(f"Run {run['fingerprint']} of study {run['cohort']} has no {stage} yet. {advice}")
+    return directory
+
+
+def _read_table(directory: Path, name: str, columns: list[str] | None = None) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.read_parquet(directory / f"{name}.parquet", columns=columns)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def _plain(column: "pd.Series") -> list[Any]:
+    """Values that JSON knows: a bound that was not computed is null."""
+    return [None if value != value else value for value in column.tolist()]
+
+
+def _progress(root: Root, name: str, total: int) -> Any:
+    def report(done: int, label: str) -> None:
+        log.info("%s: %s", name, label)
+        write_progress(root, name, done, total, label)
+
+    return report
+
+
+def _threads() -> int:
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
