@@ -85,14 +85,14 @@ def draw_block(settings: SynthSettings, span: Calendar, number: int, size: int) 
         lines=lines,
         stays=stays,
         irregularities=Counter(people.counts) + planted,
-        counts=_counts(people, starts, fractures, purchases, span),
+        counts=_counts(people, starts, fractures, purchases, span, settings.years[0]),
     )
 
 
 def _counts(
-    people: Population, starts: np.ndarray, fractures: Fractures, purchases: Purchases, span: Calendar
+    people: Population, starts: np.ndarray, fractures: Fractures, purchases: Purchases, span: Calendar, first_year: int
 ) -> Counter[str]:
-    second_year = day_of(1970 + int(span.first // 365.25) + 1)
+    second_year = day_of(first_year + 1)
     old = people.age(fractures.person, fractures.day) >= 65
     return Counter(
         persons=len(people),

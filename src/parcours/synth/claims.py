@@ -32,7 +32,7 @@ class Lines:
     def __len__(self) -> int:
         return len(self.person)
 
-    def take(self, rows: np.ndarray) -> "Lines":
+    def take(self, rows: np.ndarray | slice) -> "Lines":
         """Rows by index or mask."""
         return Lines(*(getattr(self, field.name)[rows] for field in fields(self)))
 
@@ -154,7 +154,10 @@ def cancel(rng: np.random.Generator, lines: Lines, rates: dict[str, float]) -> t
 
 
 def order_lines(lines: Lines, span: Calendar) -> tuple[Lines, int]:
-    """Lines delivered, by flux month, then by statement (one person, one day), not by person; and how many came too late."""
+    """Lines delivered, by flux month, then by statement (one person, one day); and how many came too late.
+
+    Statements are in no order of persons, as in the portal.
+    """
     delivered = (lines.flux >= span.first_flux) & (lines.flux <= span.last_flux)
     late = int((lines.flux > span.last_flux).sum())
     lines = lines.take(delivered)

@@ -56,7 +56,8 @@ def day_texts(span: Calendar) -> DayTexts:
 def _person_and_day_columns(people: Population, dates: DayTexts, span: Calendar) -> dict[str, Texts]:
     flux = month_start(np.array(span.flux_months)).astype("datetime64[D]").astype("U10").tolist()
     days = {
-        "EXE_SOI_DTD": ("care", dates.iso), "EXE_SOI_DTF": ("care", dates.iso), "EXE_SOI_AMD": ("care", dates.year_month),
+        "EXE_SOI_DTD": ("care", dates.iso), "EXE_SOI_DTF": ("care", dates.iso),
+        "EXE_SOI_AMD": ("care", dates.year_month),
         "EXE_SOI_AMF": ("care", dates.year_month), "PRE_PRE_DTD": ("prescribed", dates.iso),
         "PRE_PRE_AMD": ("prescribed", dates.year_month), "FLX_TRT_DTD": ("treated", dates.iso),
         "BEN_DCD_DTE": ("death", dates.iso), "BEN_DCD_AME": ("death", dates.year_month),

@@ -72,15 +72,20 @@ def stay_columns(
     return {
         "NIR_ANO_17": np.where(numbers.failing == 0, "xxxxxxxxxxxxxxxxx", psa), **failed,
         "EXE_SOI_DTD": entry["iso"], "EXE_SOI_AMD": entry["year_month"], "ENT_DAT": entry["compact"],
-        "ENT_AM": entry["year_month"], "SOR_AM": leaving["year_month"], "ENT_ANN": entry["year"], "ENT_MOI": entry["month"],
+        "ENT_AM": entry["year_month"], "SOR_AM": leaving["year_month"],
+        "ENT_ANN": entry["year"], "ENT_MOI": entry["month"],
         "EXE_SOI_DTF": leaving["iso"], "EXE_SOI_AMF": leaving["year_month"], "SOR_DAT": leaving["compact"],
-        "SOR_ANN": leaving["year"], "SOR_MOI": leaving["month"], "SEJ_NUM": np.array([f"{n % 100000:05d}" for n in range(len(stays))], object),
+        "SOR_ANN": leaving["year"], "SOR_MOI": leaving["month"],
+        "SEJ_NUM": np.array([f"{n % 100000:05d}" for n in range(len(stays))], object),
         "DGN_PAL": stays.diagnosis, "DGN_REL": stays.linked,
-        "GRG_GHM": np.where(numbers.ungrouped, errors, stays.ghm), "GRC_GHM": np.where(numbers.ungrouped, errors, stays.ghm),
+        "GRG_GHM": np.where(numbers.ungrouped, errors, stays.ghm),
+        "GRC_GHM": np.where(numbers.ungrouped, errors, stays.ghm),
         "GHS_NUM": np.array([f"{1000 + sum(map(ord, ghm)) * 7 % 8000:04d}" for ghm in stays.ghm], object),
-        "SEJ_NBJ": stays.nights, "AGE_ANN": people.age(person, stays.entry).astype(np.int64), "COD_SEX": people.sex[person],
+        "SEJ_NBJ": stays.nights, "AGE_ANN": people.age(person, stays.entry).astype(np.int64),
+        "COD_SEX": people.sex[person],
         "SOR_MOD": np.where(stays.died, "9", "8"), "SOR_DES": np.where(stays.died, "", "0"),
-        "BDI_DEP": np.array([code[-2:] for code in home], object), "BDI_COD": np.array([code[-2:] + "000" for code in home], object),
+        "BDI_DEP": np.array([code[-2:] for code in home], object),
+        "BDI_COD": np.array([code[-2:] + "000" for code in home], object),
         "NBR_DGN": secondary + 1, "NBR_ACT": acts, "NBR_RUM": units,
         "RNG_BEN": np.where(version % 2 == 1, people.rank_b[person], people.rank_a[person]),
     }  # fmt: skip
@@ -98,6 +103,11 @@ def _secondary(rng: np.random.Generator, stays: Stays) -> tuple[np.ndarray, np.n
     code = np.concatenate([code, np.full(len(fallen), "W190", object), np.full(len(old), "S7200", object)])
     order = np.argsort(stay, kind="stable")
     return stay[order], code[order]
+
+
+def _place(stay: np.ndarray) -> np.ndarray:
+    """Position from 1 of each row within its stay; rows come stay by stay."""
+    return np.arange(len(stay)) - np.searchsorted(stay, stay) + 1
 
 
 def _acts(stays: Stays) -> tuple[np.ndarray, np.ndarray]:
@@ -134,10 +144,11 @@ def mco_rows(
         "MCO_B": detail(np.arange(len(stays)), **main),
         "MCO_C": detail(np.arange(len(stays)), **main),
         "MCO_A": detail(acted, CDC_ACT=act, ENT_DAT_DEL=delay),
-        "MCO_D": detail(diagnosed, ASS_DGN=diagnosis, DGN_ASS_NUM=np.arange(len(diagnosed)) - np.searchsorted(diagnosed, diagnosed) + 1),
+        "MCO_D": detail(diagnosed, ASS_DGN=diagnosis, DGN_ASS_NUM=_place(diagnosed)),
         "MCO_UM": detail(
-            unit_of, DGN_PAL=stays.diagnosis[unit_of], DGN_REL=stays.linked[unit_of], ETA_NUM_GEO=numbers.hospital[unit_of],
-            PAR_DUR_SEJ=stays.nights[unit_of] // units[unit_of], UM_ORD_NUM=np.arange(len(unit_of)) - np.searchsorted(unit_of, unit_of) + 1,
+            unit_of, DGN_PAL=stays.diagnosis[unit_of], DGN_REL=stays.linked[unit_of],
+            ETA_NUM_GEO=numbers.hospital[unit_of],
+            PAR_DUR_SEJ=stays.nights[unit_of] // units[unit_of], UM_ORD_NUM=_place(unit_of),
         ),
     }  # fmt: skip
     return {

@@ -1,5 +1,7 @@
 """Reference tables: persons (IR_BEN_R), long-term illness (IR_IMB_R), packs (IR_PHA_R)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 
@@ -13,14 +15,12 @@ from parcours.synth.population import Population, trait_names
 from parcours.synth.text import as_text, lines_of, merge, row_by_row
 
 
-def table_rows(
-    rng: np.random.Generator, table: str, year: int, known: dict[str, list | np.ndarray], count: int
-) -> pa.Array:
+def table_rows(rng: np.random.Generator, table: str, year: int, known: Mapping[str, object], count: int) -> pa.Array:
     """Rows of a table: known columns as given, the others from their pools."""
     contract = load_table(table).columns_of(year)
     names = columns_of(table, year)
     columns = [row_by_row(name) if name in known else filler(contract[name]) for name in names]
-    indices: dict[str, object] = {name: as_text(list(known[name])) for name in names if name in known}
+    indices: dict[str, object] = {name: as_text(pa.array(known[name])) for name in names if name in known}
     return lines_of(merge(columns), {**indices, "pool": rng.integers(0, POOL, count, dtype=np.int32)})
 
 
@@ -85,12 +85,14 @@ def pha_rows(rng: np.random.Generator, year: int, without_atc: float) -> tuple[p
     last = max(cip7 for _, _, cip7 in packs)
     extra = [last + 2 * place + 2 for place in range(nameless)]
     blank = [""] * nameless
-    known: dict[str, list] = {
+    names = [m.name.upper() for m, _, _ in packs]
+    known: dict[str, object] = {
         "PHA_CIP_C13": [cip13(c) for _, _, c in packs] + [cip13(c) for c in extra],
         "PHA_PRS_IDE": [c for _, _, c in packs] + extra,
-        "PHA_ATC_C07": [m.atc for m, _, _ in packs] + blank, "PHA_ATC_L07": [m.name.upper() for m, _, _ in packs] + blank,
-        "PHA_ATC_C03": [m.atc[:3] for m, _, _ in packs] + blank, "PHA_NOM_PA": [m.name.upper() for m, _, _ in packs] + ["HOMEOPATHIE"] * nameless,
-        "PHA_MED_NOM": [f"{m.name[:30].upper()} {30 + 60 * size} CP" for m, size, _ in packs] + ["TUBE GRANULES"] * nameless,
+        "PHA_ATC_C07": [m.atc for m, _, _ in packs] + blank, "PHA_ATC_L07": names + blank,
+        "PHA_ATC_C03": [m.atc[:3] for m, _, _ in packs] + blank, "PHA_NOM_PA": names + ["HOMEOPATHIE"] * nameless,
+        "PHA_MED_NOM": [f"{m.name[:30].upper()} {30 + 60 * size} CP" for m, size, _ in packs]
+        + ["TUBE GRANULES"] * nameless,
         "PHA_CND_TOP": ["GC" if size else "" for _, size, _ in packs] + blank,
         "PHA_PRI_UNI": [f"{m.price_euros * (2.6 if size else 1):.2f}" for m, size, _ in packs] + ["2.50"] * nameless,
     }  # fmt: skip

@@ -38,8 +38,8 @@ class SynthSettings:
             raise InputError(f"minimum_age is {self.minimum_age}; give an age from 20 to 90.")
         if not 1 <= self.lines_per_person_year <= 200:
             raise InputError(f"lines_per_person_year is {self.lines_per_person_year:g}; give a number from 1 to 200.")
-        if self.block_persons < 2:
-            raise InputError(f"block_persons is {self.block_persons}; give at least 2.")
+        if not 2 <= self.block_persons <= 50_000:
+            raise InputError(f"block_persons is {self.block_persons}; give a number from 2 to 50,000.")
         self._check_names()
 
     def _check_names(self) -> None:
