@@ -1,0 +1,311 @@
+"""Flatten a delivery into a root: what is there already is reused, the rest computed and committed period by period."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parcours.errors import InputError, RetryableFault
+from parcours.flatten.engine import batches_by_bytes, make_job, run_job, spark_scans
+from parcours.flatten.plan import PeriodPlan, plan_product
+from parcours.flatten.reconcile import check, summarise
+from parcours.flatten.rows import UNKNOWN
+from parcours.flatten.scan import Scan, Scanner, scan_delivery, stamp
+from parcours.snds.contracts import Product, load_product, product_names
+from parcours.snds.delivery import Delivery
+from parcours.snds.identity import LOOKUP_FILE, PersonColumns, build_identity
+from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
+from parcours.storage.fingerprint import code_version, fingerprint, sources_version
+from parcours.storage.manifest import read_manifest
+from parcours.storage.progress import write_progress
+from parcours.storage.root import Root, ensure_layout
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PERSONS = "IR_BEN_R"
+JOB_BYTES = 4 << 30
+WAIT_SECONDS = 1800
+Progress = Callable[[int, int, str], None]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which products and periods are asked for; None is all that the delivery holds."""
+
+    products: list[str] | None = None
+    periods: list[str] | None = None
+    years: list[int] | None = None
+
+    def wants(self, period: str) -> bool:
+        """Whether a period is asked for; rows of unknown period and references belong to every selection."""
+        if period in ("all", UNKNOWN):
+            return True
+        named = self.periods is None or period in self.periods
+        return named and (self.years is None or int(period[:4]) in self.years)
+
+
+def selected_products(delivery: Delivery, selection: Selection) -> list[Product]:
+    """Products to flatten, references first.
+
+    Raises InputError when a product is unknown or the delivery has no file of its main table.
+    """
+    names = selection.products
+    if names is None:
+        names = [name for name in product_names() if delivery.files_of(load_product(name).main)]
+    products = [load_product(name) for name in dict.fromkeys(names)]
+    for product in products:
+        if not delivery.files_of(product.main):
+            raise InputError(f"{delivery.folder}: no file of {product.main}, the main table of {product.name}.")
+    if not products:
+        raise InputError(f"{delivery.folder}: no main table of any product; known are {', '.join(product_names())}.")
+    return sorted(products, key=lambda product: (product.form != "reference", product.name))
+
+
+def plan(
+    root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner
+) -> list[tuple[Product, list[PeriodPlan]]]:
+    """What flattening would do, product by product.
+
+    Raises InputError when a period is asked for that the delivery does not hold.
+    """
+    products = selected_products(delivery, selection)
+    scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
+    buckets = ensure_layout(root)
+    identity = planned_identity(root, delivery, scans, buckets)
+    found = [
+        (product, plan_product(root, delivery, product, scans, buckets, _identity_of(product, identity)))
+        for product in products
+    ]
+    held = {plan.period for _, plans in found for plan in plans}
+    missing = sorted(set(selection.periods or ()) - held)
+    if missing:
+        raise InputError(f"{delivery.folder}: no row of period {', '.join(missing)} was delivered.")
+    return [(product, [plan for plan in plans if selection.wants(plan.period)]) for product, plans in found]
+
+
+def with_persons(delivery: Delivery, products: list[Product]) -> list[Product]:
+    """The products, and IR_BEN_R when delivered: rows are given to persons by it."""
+    persons = load_product(PERSONS)
+    if persons in products or not delivery.files_of(persons.main):
+        return products
+    return [persons, *products]
+
+
+def _identity_of(product: Product, identity: str | None) -> str | None:
+    return identity if product.form != "reference" else None
+
+
+def planned_identity(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> str | None:
+    """Fingerprint of the persons: of the IR_BEN_R delivered, else of the one in the root; None without any."""
+    if "column" in delivery.person:
+        return None
+    plans = plan_product(root, delivery, load_product(PERSONS), scans, buckets, None)
+    current = read_manifest(root.period(PERSONS, "all"))
+    source = plans[0].fingerprint if plans else (current or {}).get("fingerprint")
+    return identity_fingerprint(source, delivery) if source else None
+
+
+def identity_fingerprint(referential: str, delivery: Delivery) -> str:
+    """Fingerprint of the identity made of one state of IR_BEN_R."""
+    return fingerprint([referential, sorted(delivery.person.items()), sources_version("snds/identity.py")])
+
+
+def flatten(
+    spark: "SparkSession", delivery: Delivery, root: Root, selection: Selection, on_progress: Progress
+) -> dict[str, Any]:
+    """Flatten what the selection asks for; returns {status, products: {name: {period: reused|done}}}.
+
+    Raises RetryableFault when another writer is on one of the periods, or an input changed while it was read.
+    """
+    buckets = ensure_layout(root)
+    on_progress(0, 1, "reading headers and checksums")
+    scan_all: Scanner = lambda todo: spark_scans(spark, todo)  # noqa: E731
+    products = selected_products(delivery, selection)
+    scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
+    ensure_identity(spark, delivery, root, scans, buckets)
+    plans = plan(root, delivery, selection, scan_all)
+    reporter = _Reporter(root, sum(len(periods) for _, periods in plans), on_progress)
+    done: dict[str, dict[str, str]] = {}
+    for product, periods in plans:
+        done[product.name] = {}
+        for period, state in flatten_product(spark, delivery, root, product, periods):
+            done[product.name][period] = state
+            reporter.step(f"{product.name} {period}")
+    computed = any(state == "done" for states in done.values() for state in states.values())
+    return {"status": "done" if computed else "reused", "root": str(root.path), "products": done}
+
+
+@dataclass
+class _Reporter:
+    root: Root
+    total: int
+    on_progress: Progress
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        write_progress(self.root, "flatten", 0, self.total, "joining")
+
+    def step(self, label: str) -> None:
+        self.done += 1
+        write_progress(self.root, "flatten", self.done, self.total, label)
+        self.on_progress(self.done, self.total, label)
+
+
+def flatten_product(
+    spark: "SparkSession", delivery: Delivery, root: Root, product: Product, plans: list[PeriodPlan]
+) -> Iterator[tuple[str, str]]:
+    """Compute and commit the periods that are not there yet; yields (period, reused|done) as each is settled."""
+    todo = [plan for plan in plans if plan.status != "reuse"]
+    yield from ((plan.period, "reused") for plan in plans if plan.status == "reuse")
+    if not todo:
+        return
+    finals = [root.period(product.name, plan.period) for plan in todo]
+    with exclusive_writer(root, *finals):
+        for batch in batches_by_bytes(todo, JOB_BYTES):
+            mark = fingerprint([plan.fingerprint for plan in batch])
+            with staging_attempt(root, mark) as staged:
+                yield from _flatten_batch(spark, delivery, root, product, batch, staged)
+
+
+def _flatten_batch(
+    spark: "SparkSession", delivery: Delivery, root: Root, product: Product, plans: list[PeriodPlan], staged: Path
+) -> Iterator[tuple[str, str]]:
+    started = datetime.now(UTC)
+    job = make_job(
+        plans,
+        product,
+        delivery,
+        spark.sparkContext.defaultParallelism,
+        person_buckets=plans[0].config["person_buckets"],
+        persons=person_columns(product, delivery),
+        lookup=_lookup(root, plans[0]),
+        staged=staged,
+    )
+    reported = run_job(spark, job)
+    _check_inputs(job.scans)
+    for plan in plans:
+        summary = summarise(product, plan, reported.get(plan.period, []))
+        check(product, plan, summary)
+        manifest = _manifest(product, plan, summary, started, spark.sparkContext.applicationId)
+        _commit(root, product, plan, staged / plan.period, manifest)
+        log.info("%s %s: %d rows written", product.name, plan.period, summary["rows"]["written"])
+        yield plan.period, "done"
+
+
+def person_columns(product: Product, delivery: Delivery) -> PersonColumns | None:
+    """The columns that say whose a row is: the delivery's for claims, the product's for stays; None for references."""
+    if product.form == "reference":
+        return None
+    if "column" in delivery.person:
+        return PersonColumns(delivery.person["column"], None, whole=True)
+    if product.form == "union":
+        return PersonColumns(product.person["psa"], None)
+    return PersonColumns(delivery.person["psa"], delivery.person.get("rank"))
+
+
+def _lookup(root: Root, plan: PeriodPlan) -> Path | None:
+    return root.identity / LOOKUP_FILE if plan.config["identity"] else None
+
+
+def _check_inputs(scans: list[Scan]) -> None:
+    for scan in scans:
+        path = Path(scan.path)
+        if not path.is_file() or stamp(path) != scan.stamp:
+            raise RetryableFault(f"{path} changed while it was read; nothing was committed, run again.")
+
+
+def _manifest(
+    product: Product, plan: PeriodPlan, summary: dict[str, Any], started: datetime, application: str
+) -> dict[str, Any]:
+    return {
+        "product": product.name,
+        "period": plan.period,
+        "status": "complete",
+        "fingerprint": plan.fingerprint,
+        "inputs": [
+            {"table": scan.table, "path": scan.path, "bytes": scan.bytes, "checksum": scan.checksum}
+            for scan in plan.inputs
+        ],
+        "config": plan.config,
+        "code_version": code_version(),
+        **{name: summary[name] for name in ("rows", "amounts", "sentinels", "unidentified", "files")},
+        "drift": plan.drift,
+        "absent": list(plan.absent),
+        "started": started.isoformat(timespec="seconds"),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "spark_application": application,
+    }
+
+
+def _commit(root: Root, product: Product, plan: PeriodPlan, staged: Path, manifest: dict[str, Any]) -> None:
+    """Rejects, orphans, then the flat period: each in one step, each with the fingerprint that they share."""
+    sides = {"rejects": root.rejects, "orphans": root.orphans}
+    for name, place in sides.items():
+        final = place(product.name, plan.period)
+        side = staged / name
+        side.mkdir(parents=True, exist_ok=True)
+        held = read_manifest(final)
+        if held is None or held.get("fingerprint") != plan.fingerprint or plan.period == UNKNOWN:
+            commit_directory(root, side, final, manifest if plan.period == UNKNOWN else _side(manifest, side))
+    if plan.period != UNKNOWN:
+        (staged / "flat").mkdir(parents=True, exist_ok=True)
+        commit_directory(root, staged / "flat", root.period(product.name, plan.period), manifest)
+
+
+def _side(manifest: dict[str, Any], side: Path) -> dict[str, Any]:
+    shared = {name: manifest[name] for name in ("product", "period", "fingerprint", "ended")}
+    return {**shared, "files": sorted(path.name for path in side.glob("*.parquet"))}
+
+
+# --- persons -----------------------------------------------------------------------------------------------------
+
+
+def ensure_identity(spark: "SparkSession", delivery: Delivery, root: Root, scans: list[Scan], buckets: int) -> None:
+    """Bring IR_BEN_R and the identity made of it up to date; waits for another job that is doing just that."""
+    persons = load_product(PERSONS)
+    plans = plan_product(root, delivery, persons, scans, buckets, None)
+    if any(plan.status != "reuse" for plan in plans):
+        with _waiting(root, root.path / "_identity"):
+            again = plan_product(root, delivery, persons, scans, buckets, None)
+            for _ in flatten_product(spark, delivery, root, persons, again):
+                pass
+    current = read_manifest(root.period(PERSONS, "all"))
+    if current is None:
+        return
+    mark = identity_fingerprint(current["fingerprint"], delivery)
+    with _waiting(root, root.identity):
+        if (read_manifest(root.identity) or {}).get("fingerprint") != mark:
+            _commit_identity(delivery, root, mark)
+
+
+def _commit_identity(delivery: Delivery, root: Root, mark: str) -> None:
+    files = sorted(root.period(PERSONS, "all").glob("*.parquet"))
+    psa = delivery.person.get("column") or delivery.person["psa"]
+    with staging_attempt(root, mark) as attempt:
+        staged = attempt / "identity"
+        counts = build_identity(files, psa, delivery.person.get("rank"), staged)
+        commit_directory(root, staged, root.identity, {"fingerprint": mark, **asdict(counts)})
+
+
+@contextmanager
+def _waiting(root: Root, final: Path) -> Iterator[None]:
+    """The right to write `final`, once another holder is done."""
+    for _ in range(WAIT_SECONDS * 2):
+        try:
+            holder = exclusive_writer(root, final)
+            holder.__enter__()
+            break
+        except RetryableFault:
+            time.sleep(0.5)
+    else:
+        raise RetryableFault(f"Another job has been writing {final.name} for {WAIT_SECONDS} seconds; run again later.")
+    try:
+        yield
+    finally:
+        holder.__exit__(None, None, None)

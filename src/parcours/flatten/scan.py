@@ -1,0 +1,192 @@
+"""What a raw file holds: checksum, header, where its blocks are, how many rows of which period.
+
+A first pass over each file (about a tenth of the work of flattening it), kept under `<root>/_scans` for as long as
+the file is the same file: it gives plans without Spark, real line numbers, and safe places to cut.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from parcours.errors import InputError
+from parcours.flatten.convert import Texts
+from parcours.flatten.dates import ISO
+from parcours.flatten.rows import UNKNOWN, Reading, period_texts
+from parcours.flatten.source import Block, blocks, header, is_plain
+from parcours.snds.contracts import Product
+from parcours.snds.delivery import Delivery, RawFile
+from parcours.storage.fingerprint import checksum, fingerprint, sources_version
+from parcours.storage.manifest import write_json
+from parcours.storage.root import Root
+
+
+@dataclass(frozen=True)
+class Span:
+    """One block of a file: offsets, the number of its first line, and its rows by period."""
+
+    start: int
+    end: int
+    first_line: int
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One raw file as it was when it was read; `splittable` files can be read block by block."""
+
+    table: str
+    path: str
+    name: str
+    year: int | None
+    bytes: int
+    checksum: str
+    stamp: list[int]
+    header: list[str]
+    splittable: bool
+    spans: list[Span]
+
+    @property
+    def periods(self) -> dict[str, int]:
+        """Rows by period; rows whose own period cannot be read count for the only other period, if there is one."""
+        total: Counter[str] = Counter()
+        for span in self.spans:
+            total.update(span.rows)
+        if self.only_period != UNKNOWN and UNKNOWN in total:
+            total[self.only_period] += total.pop(UNKNOWN)
+        return dict(total)
+
+    @property
+    def only_period(self) -> str:
+        """The period of all rows whose period can be read; "unknown" when they have several or none."""
+        known = {period for span in self.spans for period in span.rows} - {UNKNOWN}
+        return known.pop() if len(known) == 1 else UNKNOWN
+
+    def span_periods(self, span: Span) -> list[str]:
+        """Periods of the rows of one span, once rows of unknown period found theirs."""
+        return sorted({self.only_period if period == UNKNOWN else period for period in span.rows})
+
+
+def stamp(path: Path) -> list[int]:
+    """What changes when a file is replaced or written to."""
+    stat = path.stat()
+    return [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
+    """Read a file once.
+
+    Raises InputError when it is empty, broken, or its header cannot be used.
+    """
+    names = header(raw.path, delivery.delimiter, delivery.encoding)
+    how = _period_reading(raw.table, tuple(names), delivery, product)
+    before = stamp(raw.path)
+    spans = [
+        Span(block.start, block.end, block.first_line, _rows_by_period(block, how, raw, product))
+        for block in blocks(raw.path, len(names), delivery.delimiter)
+    ]
+    return Scan(
+        table=raw.table,
+        path=str(raw.path),
+        name=_name(raw.path, delivery.folder),
+        year=raw.year,
+        bytes=before[1],
+        checksum=checksum(raw.path),
+        stamp=before,
+        header=names,
+        splittable=is_plain(raw.path),
+        spans=spans,
+    )
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def texts_of(delivery: Delivery) -> Texts:
+    """How texts stand for values in a delivery; Parquet gives ISO days, which every delivery may hold."""
+    return Texts(delivery.null_values, tuple(dict.fromkeys([*delivery.date_formats, ISO])))
+
+
+def _period_reading(table: str, names: tuple[str, ...], delivery: Delivery, product: Product) -> Reading:
+    return Reading(
+        table=table,
+        file="",
+        header=names,
+        columns=lambda _: {},
+        key=(),
+        period=None,
+        period_column=product.period_column,
+        only_period=UNKNOWN,
+        amounts=(),
+        delimiter=delivery.delimiter,
+        encoding=delivery.encoding,
+        texts=texts_of(delivery),
+    )
+
+
+def _rows_by_period(block: Block, how: Reading, raw: RawFile, product: Product) -> dict[str, int]:
+    fixed = file_period(raw, product)
+    if fixed is not None:
+        return {fixed: block.rows.num_rows if block.rows is not None else block.data.count(b"\n") or 1}
+    periods, bad = period_texts(block, how)
+    counted = {entry["values"].as_py(): entry["counts"].as_py() for entry in pc.value_counts(periods)}
+    if bad:
+        counted[UNKNOWN] = counted.get(UNKNOWN, 0) + bad
+    return counted
+
+
+def file_period(raw: RawFile, product: Product) -> str | None:
+    """The period of all rows of a file, or None when each row has its own.
+
+    Raises InputError when the year of the file is needed and not given.
+    """
+    if product.period_step == "all":
+        return "all"
+    if product.period_step == "month":
+        return None
+    if raw.year is None:
+        raise InputError(
+            f"{raw.path}: the year of this {raw.table} file is not known; write `year:` beside it in delivery.yaml."
+        )
+    return str(raw.year)
+
+
+Scanner = Callable[[list[tuple[RawFile, Delivery, Product]]], list[Scan]]
+
+
+def scan_delivery(root: Root, delivery: Delivery, products: list[Product], scan_all: Scanner) -> list[Scan]:
+    """Scans of all files of these products; files seen before and not touched since are not read again."""
+    scans, todo = [], []
+    for product in products:
+        for table in product.tables:
+            for raw in delivery.files_of(table):
+                file_period(raw, product)
+                known = _kept(root, raw, delivery)
+                if known is not None:
+                    scans.append(known)
+                else:
+                    todo.append((raw, delivery, product))
+    for scan, (raw, _, _) in zip(scan_all(todo), todo, strict=True):
+        write_json(_kept_path(root, raw, delivery), asdict(scan))
+        scans.append(scan)
+    return sorted(scans, key=lambda scan: (scan.table, scan.name))
+
+
+def _kept_path(root: Root, raw: RawFile, delivery: Delivery) -> Path:
+    settings = [delivery.delimiter, delivery.encoding, delivery.null_values, delivery.date_formats]
+    key = [str(raw.path), raw.table, raw.year, str(delivery.folder), settings, sources_version("flatten", "snds")]
+    return root.path / "_scans" / f"{fingerprint(key)}.json"
+
+
+def _kept(root: Root, raw: RawFile, delivery: Delivery) -> Scan | None:
+    path = _kept_path(root, raw, delivery)
+    if not path.is_file():
+        return None
+    kept = json.loads(path.read_text("utf-8"))
+    if kept["stamp"] != stamp(raw.path):
+        return None
+    return Scan(**{**kept, "spans": [Span(**span) for span in kept["spans"]]})

@@ -1,0 +1,160 @@
+"""Raw files as blocks of whole records: plain, .gz and .zst CSV, and Parquet."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from parcours.errors import InputError
+from parcours.flatten.records import split_records
+
+BLOCK = 16 << 20
+BOM = b"\xef\xbb\xbf"
+PARQUET_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole records of a file: CSV bytes or Parquet rows; `start` and `end` are offsets in a plain file."""
+
+    start: int
+    end: int
+    first_line: int
+    data: bytes
+    rows: pa.RecordBatch | None = None
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the ending says Parquet."""
+    return path.suffix.lower() in (".parquet", ".pq")
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a block can be read by its offsets."""
+    return path.suffix.lower() not in (".gz", ".zst") and not is_parquet(path)
+
+
+def open_raw(path: Path) -> BinaryIO:
+    """The bytes of a file, decompressed as its ending says."""
+    if path.suffix.lower() == ".gz":
+        return io.BufferedReader(gzip.open(path))
+    if path.suffix.lower() == ".zst":
+        return io.BufferedReader(zstandard.open(path, "rb"))
+    return path.open("rb")
+
+
+def header(path: Path, delimiter: str, encoding: str) -> list[str]:
+    """Column names of a file.
+
+    Raises InputError when the file is empty, cannot be decoded, or names a column twice.
+    """
+    if is_parquet(path):
+        names = list(_parquet(path).schema_arrow.names)
+    else:
+        check_settings(delimiter, encoding)
+        names = _csv_header(path, delimiter, encoding)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{path}: the header names column {twice[0]!r} more than once; mend the header.")
+    return names
+
+
+def check_settings(delimiter: str, encoding: str) -> None:
+    """Raise InputError for a delimiter or an encoding that cannot be used."""
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+        raise InputError(f"delimiter {delimiter!r} cannot be used; give one ASCII character such as ';'.")
+    try:
+        ascii_compatible = '\n"A1'.encode(encoding) == b'\n"A1'
+    except LookupError:
+        raise InputError(f"encoding {encoding!r} is not known; use utf-8, latin-1 or cp1252.") from None
+    if not ascii_compatible:
+        raise InputError(f"encoding {encoding!r} cannot be read in blocks; convert the files to utf-8.")
+
+
+def _csv_header(path: Path, delimiter: str, encoding: str) -> list[str]:
+    line, _ = _header_line(path)
+    text = line.removeprefix(BOM).rstrip(b"\r\n")
+    if not text.strip():
+        raise InputError(f"{path} is empty: its first line must name the columns.")
+    try:
+        names = next(csv.reader([text.decode(encoding)], delimiter=delimiter))
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: the header is not {encoding}; set `encoding:` in delivery.yaml.") from None
+    return [name.strip() for name in names]
+
+
+def _header_line(path: Path) -> tuple[bytes, int]:
+    try:
+        with open_raw(path) as source:
+            line = source.readline()
+            return line, len(line)
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise InputError(f"{path} cannot be read ({error}); deliver it again.") from error
+
+
+def _parquet(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path} is not a Parquet file that can be read; deliver it again.") from error
+
+
+def blocks(path: Path, fields: int, delimiter: str) -> Iterator[Block]:
+    """All blocks of a file in order, each of whole records, about 16 MiB.
+
+    Raises InputError when a compressed file is broken.
+    """
+    if is_parquet(path):
+        yield from _parquet_blocks(path)
+        return
+    try:
+        with open_raw(path) as source:
+            start = len(source.readline())
+            yield from _csv_blocks(source, start, fields, delimiter)
+    except (EOFError, OSError, zstandard.ZstdError) as error:
+        raise InputError(f"{path} is broken ({error}); deliver it again.") from error
+
+
+def _csv_blocks(source: BinaryIO, start: int, fields: int, delimiter: str) -> Iterator[Block]:
+    rest, line = b"", 2
+    while True:
+        more = source.read(BLOCK)
+        data = rest + more
+        if not data:
+            return
+        cut, lines = _cut(data, line, fields, delimiter, last=not more)
+        if cut:
+            yield Block(start, start + cut, line, data[:cut])
+        start, line, rest = start + cut, lines, data[cut:]
+
+
+def _cut(data: bytes, line: int, fields: int, delimiter: str, *, last: bool) -> tuple[int, int]:
+    """Where the last whole record of `data` ends, and the line after it."""
+    if last:
+        return len(data), line + data.count(b"\n")
+    end = data.rfind(b"\n") + 1
+    if b'"' not in data:
+        return end, line + data.count(b"\n")
+    records = split_records(data[:end], line, fields, delimiter, last=False)
+    return records.rest, records.rest_line
+
+
+def read_range(path: Path, start: int, end: int, first_line: int) -> Block:
+    """One block of a plain file, by the offsets that `blocks` found."""
+    with path.open("rb") as source:
+        source.seek(start)
+        return Block(start, end, first_line, source.read(end - start))
+
+
+def _parquet_blocks(path: Path) -> Iterator[Block]:
+    done = 0
+    for rows in _parquet(path).iter_batches(PARQUET_ROWS):
+        yield Block(done, done + rows.num_rows, done + 1, b"", rows)
+        done += rows.num_rows
