@@ -1,0 +1,143 @@
+"""From the stages' tables to what a report may tell."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from parcours.reporting.compile import Material, attrition_steps, compile_findings
+
+RUN = {
+    "cohort": "fall",
+    "title": "Falls",
+    "fingerprint": "0123456789abcdef",
+    "study": {
+        "model": {"bucket_days": 14},
+        "population": {"study_start": "2014-01-01", "study_end": "2017-12-31"},
+    },
+    "data": {"DCIR": {}, "MCO": {}, "IR_PHA_R": {}},
+}
+
+
+def material(**changes):
+    """120 cases of one fracture each: 100 of the hip, 14 of the wrist, 6 of the spine."""
+    persons = range(120)
+    site = ["hip"] * 100 + ["wrist"] * 14 + ["spine"] * 6
+    log2, log3 = math.log(2), math.log(3)
+    tables = {
+        "run": RUN,
+        #        drug  selected  peak_lag  log_ri  lower  upper  flag
+        "peaks": pd.DataFrame(
+            [
+                ("A", False, 0, 0.0, -0.1, 0.1, "none"),
+                ("B", True, 2, log2, 0.3, 1.0, "raises"),
+                ("C", True, 1, -log3, -2.0, -0.4, "lowers"),
+                ("D", True, 0, log3, 0.8, 1.4, "raises"),
+            ],
+            columns=["drug", "selected", "peak_lag", "log_ri", "lower", "upper", "flag"],
+        ),
+        "curves": pd.DataFrame(
+            [("B", 0, 0.0, -0.1, 0.1), ("B", 1, log2, 0.3, 1.0)], columns=["drug", "lag", "log_ri", "lower", "upper"]
+        ),
+        "metrics": {"held_out_likelihood": -3.5, "cases": 120, "events": 120},
+        "summary": {
+            "cases": 120,
+            "events": 120,
+            "persons_followed": 5000,
+            "drugs": {"A": {"exposed_cases": 60}, "B": {"exposed_cases": 7}, "C": {"exposed_cases": 115}},
+        },
+        "attrition": [
+            {"step": "all", "description": "everybody", "persons": 9000, "lost": 0},
+            {"step": "age", "description": "65 or older", "persons": 5003, "lost": 3997},
+            {"step": "followed", "description": "followed", "persons": 5000, "lost": 3},
+        ],
+        "persons": pd.DataFrame({"person_id": persons, "start": 16436, "end": 16436 + 364, "birth": -9000}),
+        "events": pd.DataFrame({"person_id": persons, "day": 16500}),
+        "outcomes": pd.DataFrame({"person_id": persons, "site": site, "date": pd.Timestamp("2015-03-06")}),
+        "names": {"B": "Zolpidem"},
+    }
+    return Material(**(tables | changes))
+
+
+def test_peaks_read_from_what_raises_to_what_lowers_to_the_rest():
+    peaks = compile_findings(material()).peaks
+    assert peaks[["drug", "flag"]].values.tolist() == [["D", "raises"], ["B", "raises"], ["C", "lowers"], ["A", "none"]]
+
+
+def test_a_peak_is_a_relative_incidence_on_a_day_of_a_named_medicine():
+    peak = compile_findings(material()).peaks.set_index("drug").loc["B"]
+    assert (peak["name"], peak["peak_day"], peak["peak_days"]) == ("Zolpidem", 28, "28 to 41")
+    assert peak["ri"] == pytest.approx(2.0)
+    assert (peak["lower"], peak["upper"]) == pytest.approx((math.exp(0.3), math.exp(1.0)))
+
+
+def test_a_medicine_without_a_name_keeps_its_code():
+    assert compile_findings(material()).peaks.set_index("drug").loc["C", "name"] == "C"
+
+
+def test_exposed_cases_are_withheld_when_they_or_the_unexposed_are_few():
+    #  A: 60 of 120    B: 7 of 120    C: 115 of 120, so 5 unexposed    D: not exposed
+    exposed = compile_findings(material()).peaks.set_index("drug")["exposed"].to_dict()
+    assert exposed == {"A": 60, "B": "<11", "C": "hidden", "D": 0}
+
+
+def test_the_attrition_closes_with_the_cases_of_the_model():
+    steps = compile_findings(material()).attrition
+    assert [(step.description, step.persons, step.lost) for step in steps] == [
+        ("everybody", 9000, 0),
+        ("65 or older", "hidden", "hidden"),
+        ("followed", 5000, "<11"),
+        ("Cases in the model", 120, 4880),
+    ]
+
+
+def test_cases_that_are_the_last_step_already_are_not_told_twice():
+    chain = [{"description": "everybody", "persons": 900}, {"description": "cases", "persons": 120}]
+    assert [step.description for step in attrition_steps(chain, cases=120)] == ["everybody", "cases"]
+
+
+def test_sites_are_counted_once_an_event_and_few_take_the_next_with_them():
+    sites = compile_findings(material()).breakdowns[0]
+    assert dict(zip(sites.labels, sites.counts, strict=True)) == {"hip": 100, "wrist": "hidden", "spine": "<11"}
+    assert sites.total == 120
+
+
+def test_an_event_with_two_sites_is_one_event():
+    twice = material().outcomes
+    twice = pd.concat([twice, twice.head(20).assign(site="wrist")])
+    sites = compile_findings(material(outcomes=twice)).breakdowns[0]
+    assert sum(count for count in sites.counts if isinstance(count, int)) <= 120 == sites.total
+    assert "several sites" in sites.labels
+
+
+def test_ages_and_follow_up_are_in_bands():
+    panels = {panel.title: panel for panel in compile_findings(material()).breakdowns}
+    assert panels["Events by age"].labels == ["65 to 69"]
+    assert panels["Cases by months followed"].labels == ["6 to 11"]
+
+
+def test_a_study_of_few_cases_publishes_neither_their_number_nor_their_breakdowns():
+    few = material(
+        persons=material().persons.head(8),
+        events=material().events.head(8),
+        summary=material().summary | {"cases": 8, "events": 8},
+    )
+    findings = compile_findings(few)
+    assert (findings.cases, findings.events) == ("<11", "<11")
+    assert findings.breakdowns == []
+    assert "cases" not in findings.metrics and "events" not in findings.metrics
+    assert findings.notes[0] == "Events by site: not shown, too few persons."
+
+
+def test_second_events_of_few_persons_are_not_given_away_by_the_number_of_events():
+    findings = compile_findings(material(summary=material().summary | {"events": 124}))
+    assert (findings.cases, findings.events) == (120, "hidden")
+
+
+def test_metrics_compare_across_runs():
+    metrics = compile_findings(material()).metrics
+    assert metrics == {"held_out_likelihood": -3.5, "cases": 120.0, "events": 120.0, "persons_followed": 5000.0}
+
+
+def test_the_source_names_products_years_study_and_run():
+    assert compile_findings(material()).source == "Source: SNDS (DCIR, MCO) 2014 to 2017; study fall, run 01234567."

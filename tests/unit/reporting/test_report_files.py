@@ -1,0 +1,127 @@
+"""The report's files: self-contained, stable, and drawn as told."""
+
+import csv
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from parcours.reporting.curves import curve_pages, ratio_limits
+from parcours.reporting.flowchart import flowchart
+from parcours.reporting.forest import forest_plot
+from parcours.reporting.names import medicine_names
+from parcours.reporting.report import write_report
+from parcours.reporting.style import BLUE, QUIET, VERMILLION, day_ticks, ratio_ticks
+
+
+@pytest.fixture(scope="module")
+def report(findings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    odd = replace(findings, notes=["<script>alert(1)</script>"])
+    write_report(odd, folder, {"passed": True, "rules": []})
+    return folder
+
+
+def test_the_page_needs_no_network_and_runs_nothing(report):
+    page = (report / "report.html").read_text("utf-8")
+    assert not re.search(r"https?://|<link|<script|@import|url\(", page)
+    assert all(address.startswith("data:image/png;base64,") for address in re.findall(r'src="([^"]+)"', page))
+    assert page.count("<img") == len(list((report / "figures").glob("*.png"))) == 5
+
+
+def test_the_page_tells_the_flagged_medicines_the_gate_and_the_settings(report):
+    page = (report / "report.html").read_text("utf-8")
+    assert "5 flagged as raising the risk, 1 as lowering it." in page
+    assert "<dt>quality gate</dt><dd>passed</dd>" in page
+    assert "<td>population.age_minimum</td><td>65</td>" in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_tables_hold_what_the_findings_hold(report, findings):
+    with (report / "peaks.csv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["drug"] for row in rows] == findings.peaks["drug"].tolist()
+    assert rows[0] | {"ri": 0, "lower": 0, "upper": 0} == {
+        "drug": "N00AA01", "name": "zolpidem", "exposed_cases": "4000", "selected": "True", "peak_lag": "0",
+        "peak_day": "0", "ri": 0, "lower": 0, "upper": 0, "flag": "raises",
+    }  # fmt: skip
+    assert float(rows[0]["ri"]) == pytest.approx(2.4596, abs=1e-4)
+    assert len((report / "curves.csv").read_text("utf-8").splitlines()) == 1 + 14 * 14
+    attrition = (report / "attrition.csv").read_text("utf-8").splitlines()
+    assert attrition[3] == "3,One identity: no two persons share the number,hidden,<11"
+
+
+def test_the_same_findings_give_the_same_bytes(findings, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        written = write_report(findings, folder, None)
+    for path in written:
+        twin = first / path.relative_to(second)
+        assert twin.read_bytes() == path.read_bytes()
+
+
+def test_curves_come_twelve_a_page_on_one_scale_in_the_colour_of_their_flag(findings):
+    pages = curve_pages(findings)
+    panels = [axis for page in pages for axis in page.axes if axis.get_visible()]
+    assert len(pages) == 2 and len(panels) == 14
+    assert {axis.get_ylim() for axis in panels} == {ratio_limits(findings.curves)}
+    assert [axis.get_title(loc="left") for axis in panels] == [*findings.peaks["name"]]
+    colours = [axis.patches[0].get_edgecolor() for axis in panels]
+    from matplotlib.colors import to_hex
+
+    flags = {"raises": VERMILLION, "lowers": BLUE, "none": QUIET}
+    assert [to_hex(colour).upper() for colour in colours] == [flags[flag].upper() for flag in findings.peaks["flag"]]
+
+
+def test_a_curve_is_drawn_in_days_with_one_step_a_bucket(findings):
+    step = curve_pages(findings)[0].axes[0].patches[0].get_data()
+    assert step.edges.tolist() == list(range(0, 197, 14))
+    assert step.values.tolist() == findings.curves[findings.curves["drug"] == "N00AA01"]["ri"].tolist()
+
+
+def test_without_a_bootstrap_figures_have_no_band_and_no_interval(findings):
+    no_bounds = {"lower": float("nan"), "upper": float("nan")}
+    bare = replace(findings, curves=findings.curves.assign(**no_bounds), peaks=findings.peaks.assign(**no_bounds))
+    assert not curve_pages(bare)[0].axes[0].collections
+    assert "–" in [text.get_text() for text in forest_plot(bare).axes[0].texts]
+
+
+def test_the_flowchart_shows_withheld_counts_as_they_may_leave(findings):
+    words = [text.get_text() for text in flowchart(findings).axes[0].texts]
+    assert "left out: <11" in words and "hidden" in words and "12,406" in words
+
+
+@pytest.mark.parametrize(
+    ("limits", "ticks"),
+    [
+        ((0.6, 1.6), [0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5]),
+        ((0.3, 3.3), [0.5, 0.7, 1, 1.5, 2, 3]),
+        ((0.01, 100), [0.01, 0.1, 1, 10, 100]),
+    ],
+    ids=["narrow", "usual", "wide"],
+)
+def test_relative_incidences_are_marked_at_round_numbers_around_1(limits, ticks):
+    assert ratio_ticks(*limits) == ticks
+
+
+def test_days_are_marked_every_four_weeks_or_more():
+    assert day_ticks(84) == [0, 28, 56, 84]
+    assert day_ticks(196) == [0, 56, 112, 168]
+
+
+def test_names_come_from_the_reference_of_packs(tmp_path):
+    folder = tmp_path / "period=all"
+    folder.mkdir()
+    #  pack  substance  label           two packs of three say ZOLPIDEM
+    packs = [
+        (1, "N05CF02", "ZOLPIDEM"),
+        (2, "N05CF02", "ZOLPIDEM"),
+        (3, "N05CF02", "ZOLPIDEM TARTRATE"),
+        (4, None, None),
+    ]
+    columns = ["PHA_CIP_C13", "PHA_ATC_C07", "PHA_ATC_L07"]
+    pd.DataFrame(packs, columns=columns).to_parquet(folder / "0.parquet")
+    assert medicine_names(tmp_path, "substance") == {"N05CF02": "Zolpidem"}
+    assert medicine_names(tmp_path, "atc_class") == {}
+    assert medicine_names(tmp_path / "nowhere", "substance") == {}
