@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COLUMNS, ROWS = 4, 3
 A_PAGE = COLUMNS * ROWS
 NAME_CHARACTERS = 25
+TOP, BOTTOM = 1.65, 0.75  # inches
 
 
 def curve_pages(findings: Findings) -> "list[Figure]":
@@ -57,8 +58,9 @@ def ratio_limits(curves: "pd.DataFrame") -> tuple[float, float]:
 def _page(
     findings: Findings, page: list[dict], by_drug: "dict[str, pd.DataFrame]", limits: tuple[float, float], place: str
 ) -> "Figure":
-    figure = new_figure(*PAGE)
-    axes = figure.subplots(ROWS, COLUMNS, sharex=True, sharey=True).ravel()
+    rows = -(-len(page) // COLUMNS)
+    figure = new_figure(PAGE[0], PAGE[1] - (ROWS - rows) * (PAGE[1] - TOP - BOTTOM) / ROWS)
+    axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True).ravel()
     subtitle = f"{findings.title} · {shown(findings.cases)} cases · {place}"
     headline(figure, "Relative incidence after the first purchase", subtitle)
     _key(figure, findings.interval)
@@ -71,7 +73,7 @@ def _page(
         axis.set_visible(False)
     _outer_labels(axes, len(page))
     source_line(figure, findings.source)
-    leave_margins(figure, top=1.65, bottom=0.75, left=0.85, right=0.4, wspace=0.12, hspace=0.5)
+    leave_margins(figure, top=TOP, bottom=BOTTOM, left=0.85, right=0.4, wspace=0.12, hspace=0.5)
     return figure
 
 
