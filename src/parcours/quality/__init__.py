@@ -1,0 +1,1 @@
+"""The quality gate: rule catalogue -> Great Expectations suites -> verdict -> publication."""

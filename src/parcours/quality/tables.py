@@ -1,0 +1,90 @@
+"""Tables that the rules look at, as temporary views of one Spark session."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parcours.errors import InputError
+from parcours.quality import manifests as facts
+from parcours.quality.catalogue import Catalogue, View
+from parcours.snds.contracts import load_product, load_table
+from parcours.storage.root import Root
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SPARK_TYPES = {"string": "string", "integer": "bigint", "decimal": "double", "date": "date"}
+ADDED = {"person_id": "bigint", "claim_row": "int", "source_table": "string"}
+FEATURES = ("persons", "events", "exposures")
+
+
+def private_session(spark: "SparkSession") -> "SparkSession":
+    """A session of its own on the same Spark: the views of two gates do not meet."""
+    session = spark.newSession()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    # Listing the directories here beats a Spark job that lists them, up to a few hundred periods.
+    session.conf.set("spark.sql.sources.parallelPartitionDiscovery.threshold", "1000")
+    return session
+
+
+def flat_types(product: str, columns: Iterable[str]) -> dict[str, str]:
+    """Spark type of columns of a flat table, from the contracts.
+
+    A column that a period lacks (drift) reads as null. Raises InputError for a column that no contract
+    has, or whose type changed over the years.
+    """
+    definition = load_product(product)
+    bare = [definition.main, *([definition.patient] if definition.patient else [])]
+    return {column: ADDED.get(column) or _contract_type(column, bare) for column in columns}
+
+
+def _contract_type(column: str, bare: list[str]) -> str:
+    table, joined, name = column.rpartition("__")
+    types = {
+        declared.type
+        for candidate in ([table] if joined else bare)
+        for declared in load_table(candidate).columns
+        if declared.name == name
+    }
+    if len(types) != 1:
+        raise InputError(f"Quality rules read {column}, which has {len(types)} types in the contracts; it needs one.")
+    return SPARK_TYPES[types.pop()]
+
+
+def register_flat(session: "SparkSession", root: Root, catalogue: Catalogue, periods: Iterable[str]) -> None:
+    """Make the committed periods of the catalogue's product a view of its name, with a `period` column."""
+    assert catalogue.product is not None
+    types = flat_types(catalogue.product, catalogue.columns)
+    schema = ", ".join(f"`{name}` {kind}" for name, kind in {**types, "period": "string"}.items())
+    directories = [str(root.period(catalogue.product, period)) for period in periods]
+    reader = session.read.schema(schema).option("basePath", str(root.flat(catalogue.product)))
+    reader.parquet(*directories).createOrReplaceTempView(catalogue.product)
+
+
+def register_manifests(session: "SparkSession", manifests: facts.Manifests) -> None:
+    """Make what the manifests state three views: manifest_periods, manifest_tables, manifest_amounts."""
+    for name, rows, schema in (
+        ("manifest_periods", facts.period_rows(manifests), facts.PERIODS),
+        ("manifest_tables", facts.table_rows(manifests), facts.TABLES),
+        ("manifest_amounts", facts.amount_rows(manifests), facts.AMOUNTS),
+    ):
+        session.createDataFrame(rows, schema).coalesce(1).createOrReplaceTempView(name)
+
+
+def register_features(session: "SparkSession", directory: Path, summary: dict[str, Any]) -> None:
+    """Make the features of a study views: persons, events, exposures, and what its summary states."""
+    for name in FEATURES:
+        session.read.parquet(str(directory / f"{name}.parquet")).createOrReplaceTempView(name)
+    stated = [(int(summary["cases"]), int(summary["events"]))]
+    session.createDataFrame(stated, "cases bigint, events bigint").createOrReplaceTempView("stated")
+    drugs = [(drug,) for drug in summary["drugs"]]
+    session.createDataFrame(drugs, "drug string").createOrReplaceTempView("known_drugs")
+
+
+def register_view(session: "SparkSession", view: View) -> "DataFrame":
+    """Make a view of the catalogue a view of the session; small views are computed here, once."""
+    frame = session.sql(view.sql)
+    if view.level != "rows":
+        frame = session.createDataFrame(frame.collect(), frame.schema).coalesce(1)
+    frame.createOrReplaceTempView(view.name)
+    return frame
