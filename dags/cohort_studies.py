@@ -11,6 +11,7 @@ from airflow.sdk import DAG, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from parcours_airflow.assets import flat_asset
 from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
+from parcours_airflow.failures import fail
 from parcours_airflow.forms import overrides, root_param, study_params
 from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
 
@@ -32,7 +33,7 @@ def plan(study_file: str) -> str:
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
         return str(write_run(context["params"]["root"], study, changes, asked_by))
     except (InputError, GateRefused) as error:
-        raise AirflowFailException(str(error)) from None
+        fail(context, error.exit_code, str(error))
 
 
 def study_dag(file: Path) -> DAG:
@@ -60,7 +61,7 @@ def _chain(study: Study, file: Path) -> None:
     run = plan(str(file))
     events, cohort, features = (_featuring(study, run, stage) for stage in ("events", "cohort", "features"))
     gate = GateJob(task_id="gate", job="quality", name=f"{study.cohort} gate", application_args=["--run", run])
-    train, report = (_inference(study, run, stage) for stage in ("train", "report"))
+    train, report = _inference(SparkJob, study, run, "train"), _inference(TrackedJob, study, run, "report")
     run >> events >> cohort >> features >> gate >> train >> report
 
 
@@ -69,9 +70,9 @@ def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
     return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=arguments)
 
 
-def _inference(study: Study, run: Any, stage: str) -> SparkJob:
+def _inference(operator: type[SparkJob], study: Study, run: Any, stage: str) -> SparkJob:
     arguments = ["--run", run, "--stage", stage]
-    return TrackedJob(task_id=stage, job="inference", name=f"{study.cohort} {stage}", application_args=arguments)
+    return operator(task_id=stage, job="inference", name=f"{study.cohort} {stage}", application_args=arguments)
 
 
 def broken_dag(name: str, sentence: str) -> DAG:

@@ -9,14 +9,15 @@ change only when something new was published.
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 from parcours_airflow.assets import flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
+from parcours_airflow.failures import fail
 from parcours_airflow.forms import root_param
 from parcours_airflow.operators import GateJob, SparkJob
 from parcours_airflow.slices import reference_arguments, slice_jobs
 
-from parcours.errors import InputError
+from parcours.errors import GateRefused, InputError
 from parcours.snds.contracts import product_names
 
 PRODUCTS = tuple(product_names())
@@ -33,9 +34,9 @@ def plan() -> list[dict[str, Any]]:
     context = get_current_context()
     params = context["params"]
     try:
-        periods = plan_flatten(Path(params["delivery"]), params["root"], params["products"], params["periods"])
-    except InputError as error:
-        raise AirflowFailException(str(error)) from None
+        periods = plan_flatten(Path(params["delivery"]), params["root"], params["products"] or None, params["periods"] or None)
+    except (InputError, GateRefused) as error:
+        fail(context, error.exit_code, str(error))
     common = ["--delivery", params["delivery"], "--root", params["root"]]
     before = {product: published_state(params["root"], product)["fingerprint"] for product in FLAT_PRODUCTS}
     context["ti"].xcom_push(key="references", value=reference_arguments(periods, common))
@@ -57,7 +58,9 @@ def publish(product: str) -> dict[str, Any]:
 
 def product_list(title: str, description: str, **items: Any) -> Param:
     """A list that may stay empty."""
-    schema = {"items": {"type": "string", **items}, "examples": items.get("enum")}
+    schema: dict[str, Any] = {"items": {"type": "string", **items}}
+    if "enum" in items:
+        schema["examples"] = items["enum"]
     return Param(None, type=["array", "null"], title=title, section="Delivery", description=description, **schema)
 
 

@@ -28,5 +28,5 @@ def default_delivery() -> str:
 
 
 def safe_name(run_id: str) -> str:
-    """A run id as a folder name: `manual__2026-01-31T08:00:00+00:00` has characters that paths and addresses dislike."""
+    """A run id as a folder name: `manual__2026-01-31T08:00:00+00:00` has characters that paths dislike."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", run_id).strip("-")

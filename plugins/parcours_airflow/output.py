@@ -1,14 +1,17 @@
-"""Reads what a Spark job prints: its application's id, its summary, or the sentence it failed with."""
+"""Reads what a Spark job prints: its application's id, its progress, its summary, or why it failed."""
 
 import json
 import re
-from collections import deque
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 EVENT_LOG = re.compile(r"Logging events to \S*?((?:local|app|application)[-_][\w-]*?)(?:\.|/|$|\s)")
-LOG_LINE = re.compile(r"^(\d\d/\d\d/\d\d \d\d:\d\d:\d\d |(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL) )")
-KEPT_LINES = 40
+PROGRESS = re.compile(r"^INFO parcours\S*: (\d+)/(\d+) (.*)$")
+REPORT = re.compile(r"^Report: (\S+)$")
+# Lines of log4j, of Python's logging and of the JVM's own warnings: none of them says why the job failed.
+LOG_LINE = re.compile(r"^(\d\d/\d\d/\d\d \d\d:\d\d:\d\d |(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL)\b)")
+LONGEST = 20
 
 
 class JobOutput:
@@ -16,35 +19,58 @@ class JobOutput:
 
     def __init__(self) -> None:
         self.application_id: str | None = None
+        self.progress: dict[str, Any] | None = None
         self.summary: dict[str, Any] = {}
-        self._said: deque[str] = deque(maxlen=KEPT_LINES)
+        self.report: str | None = None
+        self._block: list[str] = []
+        self._ended = False
+        self._started = time.monotonic()
 
     def watch(self, lines: Iterable[str]) -> Iterator[str]:
-        """Pass the lines on and take note of them."""
+        """Pass the lines on, each after note was taken of it."""
         for line in lines:
             self.read(line.strip())
             yield line
 
     def read(self, line: str) -> None:
         """Take note of one line."""
-        found = EVENT_LOG.search(line)
-        if found:
-            self.application_id = found.group(1)
-        if line.startswith("{"):
+        if LOG_LINE.match(line):
+            self._ended = True
+            self._read_log(line)
+        elif line.startswith("{"):
             self._read_summary(line)
-        elif line and not LOG_LINE.match(line):
-            self._said.append(line)
+        elif line:
+            self._say(line)
 
     @property
     def sentence(self) -> str:
-        """The last thing the job said that is neither a log line nor its summary: why it failed."""
-        return self._said[-1] if self._said else "The job ended without saying why; its log has the rest."
+        """The job's last words that are neither log nor summary; of a traceback, its last line only."""
+        if not self._block:
+            return "The job ended without saying why; its log has the rest."
+        traceback = any(line.startswith("Traceback") for line in self._block)
+        return self._block[-1] if traceback else "\n".join(self._block[-LONGEST:])
+
+    def _read_log(self, line: str) -> None:
+        if found := EVENT_LOG.search(line):
+            self.application_id = found.group(1)
+        if found := PROGRESS.match(line):
+            done, total = int(found.group(1)), int(found.group(2))
+            elapsed = time.monotonic() - self._started
+            left = round(elapsed / done * (total - done)) if done else None
+            self.progress = {"done": done, "total": total, "label": found.group(3), "eta_seconds": left}
 
     def _read_summary(self, line: str) -> None:
         try:
             summary = json.loads(line)
         except ValueError:
-            self._said.append(line)
+            self._say(line)
             return
-        if isinstance(summary, dict):
-            self.summary = summary
+        self.summary = summary if isinstance(summary, dict) else {}
+
+    def _say(self, line: str) -> None:
+        """Words that follow a log line begin anew: the last ones are why the job failed."""
+        if self._ended:
+            self._block, self._ended = [], False
+        self._block.append(line)
+        if found := REPORT.match(line):
+            self.report = found.group(1)

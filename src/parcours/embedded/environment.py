@@ -96,6 +96,22 @@ def _mlflow(ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def mlflow_server_settings(layout: Layout) -> dict[str, str]:
+    """What `mlflow server --backend-store-uri ... --artifacts-destination ...` hands to its server process."""
+    store = f"sqlite:///{layout.mlflow / 'mlflow.db'}"
+    return {
+        "MLFLOW_TRACKING_URI": store,
+        "MLFLOW_REGISTRY_URI": store,
+        "MLFLOW_SERVER_X_FRAME_OPTIONS": "SAMEORIGIN",
+        "_MLFLOW_SERVER_FILE_STORE": store,
+        "_MLFLOW_SERVER_REGISTRY_STORE": store,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(layout.mlflow / "artifacts"),
+        "_MLFLOW_SGI_NAME": "uvicorn",
+    }
+
+
 def _airflow(layout: Layout, secrets: Secrets, ports: Mapping[str, int]) -> dict[str, str]:
     address = urls(ports)["airflow"]
     settings = {

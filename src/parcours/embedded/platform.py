@@ -96,14 +96,15 @@ class _Start:
         """Start those that do not run with these very settings."""
         for service in services:
             self.services.append(service)
-            fingerprint = _fingerprint(service, self.env)
+            env = {**self.env, **service.settings}
+            fingerprint = _fingerprint(service, env)
             record = self.records.get(service.name)
             if record and is_alive(record):
                 if record.fingerprint == fingerprint:
                     continue
                 stop_one(record)
             log = self.layout.logs / f"{service.name}.log"
-            self.records[service.name] = start(service.command, self.env, log, self.layout.state, fingerprint)
+            self.records[service.name] = start(service.command, env, log, self.layout.state, fingerprint)
             self.launched.append(service.name)
             _write(self.layout, self.records, self.ports)
 
