@@ -1,7 +1,7 @@
 """Code lists: CSV files with one code a row, matched exactly, by beginning, or by a pattern of digits."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
 from pathlib import Path
@@ -15,15 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Code:
-    """One code; `match` is exact, prefix, or pattern (`?` stands for one digit, and more characters may follow)."""
+    """One code; `match` is exact, prefix, or pattern (a prefix in which `?` stands for one character)."""
 
     code: str
     match: str
-
-    @property
-    def like(self) -> str:
-        """The SQL LIKE pattern of the code."""
-        return {"exact": self.code, "prefix": f"{self.code}%", "pattern": f"{self.code.replace('?', '_')}%"}[self.match]
 
 
 @cache
@@ -56,13 +51,40 @@ def codes_for(path: Path, use: str) -> tuple[Code, ...]:
 
 
 def matches(column: "Column", codes: Iterable[Code]) -> "Column":
-    """Whether a column of codes matches any of them; false when it is null."""
+    """Whether a column of codes is one of the exact codes or begins with one of the prefixes; false when null."""
     from pyspark.sql import Column
     from pyspark.sql import functions as F
 
     codes = tuple(codes)
     exact = sorted(code.code for code in codes if code.match == "exact")
-    tests = [column.like(code.like) for code in codes if code.match != "exact"]
+    tests = [column.startswith(code.code) for code in codes if code.match == "prefix"]
     if exact:
         tests.append(column.isin(exact))
     return F.coalesce(reduce(Column.__or__, tests), F.lit(False))
+
+
+def looked_up(column: "Column", names: Mapping[str, str]) -> "Column":
+    """The name of the longest listed beginning of a code (`?` in the list stands for one character); null if none.
+
+    `names` maps beginnings of codes to names. One literal map for each shape of beginning keeps the query small.
+    """
+    from pyspark.sql import functions as F
+
+    shapes: dict[str, dict[str, str]] = {}
+    for beginning, name in names.items():
+        shapes.setdefault("".join("?" if c == "?" else "#" for c in beginning), {})[beginning] = name
+    longest_first = sorted(shapes, key=lambda shape: (-len(shape), shape.count("?")))
+    found = []
+    for shape in longest_first:
+        literals = [F.lit(word) for pair in sorted(shapes[shape].items()) for word in pair]
+        found.append(F.try_element_at(F.create_map(*literals), _beginning(column, shape)))
+    return F.coalesce(*found)
+
+
+def _beginning(column: "Column", shape: str) -> "Column":
+    from pyspark.sql import functions as F
+
+    if "?" not in shape:
+        return F.substring(column, 1, len(shape))
+    characters = [F.lit("?") if c == "?" else F.substring(column, n, 1) for n, c in enumerate(shape, start=1)]
+    return F.concat(*characters)

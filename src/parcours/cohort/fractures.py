@@ -6,10 +6,10 @@ The rules are those of the SCALPEL fall study (docs/reference/fracture-rule.md);
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from parcours.cohort.codelists import Code, codes_for, matches, read_codelist
+from parcours.cohort.codelists import Code, codes_for, looked_up, matches, read_codelist
 from parcours.cohort.study import Outcomes
 from parcours.events.schema import MCO_CCAM_ACT, MCO_DIAGNOSES, MCO_HOSPITAL_STAY, MCO_MAIN_DIAGNOSIS, union
 
@@ -106,13 +106,16 @@ def with_site(found: DataFrame, sites: tuple[dict[str, str], ...], settings: Out
 
     The most specific code that matches decides; a fracture code of no listed site is at the site `other`.
     """
-    by_length = sorted(sites, key=lambda row: -len(Code(row["code"], row["match"]).like))
-    place = F.coalesce(*[_place_when(row) for row in by_length], _place(OTHER_SITE, OTHER_SITE))
-    placed = found.withColumn("place", place)
+    fine, group = (
+        F.coalesce(looked_up(F.col("code"), {row["code"]: row[level] for row in sites}), F.lit(OTHER_SITE))
+        for level in ("site", "site_group")
+    )
+    placed = found.select("*", fine.alias("fine_site"), group.alias("site_group"))
     if settings.sites:
         wanted = list(settings.sites)
-        placed = placed.where(F.col("place.site").isin(wanted) | F.col("place.site_group").isin(wanted))
-    return placed.withColumn("site", F.col(f"place.{settings.site_level}")).drop("place")
+        placed = placed.where(F.col("fine_site").isin(wanted) | F.col("site_group").isin(wanted))
+    detail = {"site": "fine_site", "site_group": "site_group"}[settings.site_level]
+    return placed.withColumn("site", F.col(detail)).drop("fine_site", "site_group")
 
 
 def one_per_fall(found: DataFrame, frame_months: int) -> DataFrame:
@@ -126,11 +129,3 @@ def one_per_fall(found: DataFrame, frame_months: int) -> DataFrame:
 def _by_rule(events: DataFrame, rule: dict[str, str], lists: FractureLists) -> DataFrame:
     forms = {"hospital": hospital_fractures, "outpatient": outpatient_fractures}
     return forms[rule["form"]](events, rule, lists)
-
-
-def _place_when(row: dict[str, str]) -> Column:
-    return F.when(matches(F.col("code"), [Code(row["code"], row["match"])]), _place(row["site"], row["site_group"]))
-
-
-def _place(site: str, group: str) -> Column:
-    return F.struct(F.lit(site).alias("site"), F.lit(group).alias("site_group"))

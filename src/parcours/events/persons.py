@@ -26,7 +26,7 @@ def persons(ir_ben_r: DataFrame, identity: DataFrame) -> DataFrame:
     """
     linked = ir_ben_r.join(
         identity.select("psa", "rank", "person_id", "ambiguous"),
-        (F.col("BEN_NIR_PSA") == F.col("psa")) & (F.col("BEN_RNG_GEM") == F.col("rank")),
+        (F.col("BEN_NIR_PSA") == F.col("psa")) & (F.coalesce("BEN_RNG_GEM", F.lit(1)) == F.col("rank")),
         how="inner",
     )
     death = F.when(F.col("BEN_DCD_DTE").isNotNull(), F.struct("BEN_DTE_MAJ", "BEN_DCD_DTE"))

@@ -8,7 +8,10 @@ from parcours.events.claims import drug_purchases
 
 pytestmark = pytest.mark.spark
 
-LINES = "person_id bigint, day date, flux date, claim bigint, ordinal bigint, cip13 bigint, boxes bigint, part string, units bigint"
+LINES = (
+    "person_id bigint, day date, flux date, claim bigint, ordinal bigint, cip13 bigint, boxes bigint, part string,"
+    " units bigint"
+)
 PURCHASES = "person_id bigint, value string, group_id string, weight double, start date"
 BISOPROLOL, ZOLPIDEM, UNKNOWN = 3400930000001, 3400930000002, 3400930000003
 
