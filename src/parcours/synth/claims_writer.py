@@ -15,8 +15,7 @@ from parcours.synth.settings import SynthSettings
 from parcours.synth.text import as_text, cents
 
 BLOCK_STATEMENTS = 1_000_000  # statement numbers set aside for each block in each flux month
-ORPHAN_POSITION = 90_000  # added to the position of a detail row to leave it without a claim line
-TEXTS_OF = {"statement": "statement", "position": "position"}
+ORPHAN_POSITION = 9_000  # added to the position of a detail row to leave it without a claim line
 
 
 def write_claims(raw: RawFiles, block: Block, settings: SynthSettings, span: Calendar) -> Counter[str]:
@@ -86,7 +85,7 @@ def _with_orphans(
     if table == "ER_PRS_F":
         return rows, own, 0
     chosen = np.flatnonzero(rng.random(len(rows)) < rate)
-    moved = np.concatenate([position[rows], position[rows[chosen]] + ORPHAN_POSITION // 10])
+    moved = np.concatenate([position[rows], position[rows[chosen]] + ORPHAN_POSITION])
     own = {name: np.concatenate([values, values[chosen]]) for name, values in own.items()}
     return np.concatenate([rows, rows[chosen]]), {**own, "position": moved}, len(chosen)
 

@@ -7,8 +7,11 @@ import pyarrow.compute as pc
 from parcours.synth.days import Calendar
 from parcours.synth.population import Population
 
-RETURN_CODE_SPIKE = 0.12
+RETURN_CODE_SPIKE = 0.20
 DUPLICATED_LINES = 40
+FUTURE_SHARE = 0.20
+NAMELESS_SHARE = 0.15
+CORRUPT_SHARE = 0.05
 FUTURE_DAYS = 3652
 
 
@@ -23,14 +26,14 @@ def apply_to_month(
     """Change the prepared lines of the fault month in place, as each named fault says."""
     count = len(indices["care"])
     if "future_dates" in faults:
-        chosen = rng.random(count) < 0.02
+        chosen = rng.random(count) < FUTURE_SHARE
         indices["care"] = np.where(chosen, indices["care"] + FUTURE_DAYS, indices["care"])
     if "null_person" in faults:
-        chosen = rng.random(count) < 0.05
+        chosen = rng.random(count) < NAMELESS_SHARE
         indices["version"] = np.where(chosen, indices["version"] + 4 * len(people), indices["version"])
     if "amount_corruption" in faults:
-        chosen = rng.random(count) < 0.05
-        indices["paid_cents"] = np.where(chosen, 99_999_999, indices["paid_cents"])
+        chosen = rng.random(count) < CORRUPT_SHARE
+        indices["paid_cents"] = np.where(chosen, 999_999_999, indices["paid_cents"])
         indices["base_cents"] = np.where(chosen, -np.abs(indices["base_cents"]) - 100, indices["base_cents"])
 
 
