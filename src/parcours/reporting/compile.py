@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from parcours.reporting.findings import LOWERS, RAISES, AttritionStep, Breakdown, Findings
+from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, AttritionStep, Breakdown, Findings
 from parcours.reporting.suppression import (
     Published,
     publish_beside,
@@ -20,14 +20,15 @@ DAYS_A_MONTH = 365.25 / 12
 FOLLOW_UP_BAND_MONTHS = 6
 AGE_BAND_YEARS = 5
 MOST_BANDS = 12
-READING_ORDER = {RAISES: 0, LOWERS: 1}
+READING_ORDER = {RAISED: 0, LOWERED: 1}
 
 
 @dataclass(frozen=True)
 class Material:
     """Outputs of the stages, as they are on disk; counts not yet suppressed.
 
-    - peaks: drug, selected, peak_lag, log_ri, lower, upper, flag; curves: drug, lag, log_ri, lower, upper (log scale);
+    - peaks: drug, selected, peak_lag, log_ri, lower, upper, p_value, flag; curves: drug, lag, log_ri, lower, upper;
+      all on the log scale;
     - persons, events: the cases' follow-up and events in days since 1970-01-01; outcomes: person_id, date, site.
     """
 
@@ -98,7 +99,7 @@ def readable_peaks(material: Material, bucket: int) -> "pd.DataFrame":
     peaks = material.peaks.copy()
     peaks["name"] = [material.names.get(drug, drug) for drug in peaks["drug"]]
     peaks["exposed"] = [publish_part(int(drugs.get(drug, {}).get("exposed_cases", 0)), cases) for drug in peaks["drug"]]
-    peaks["flag"] = [flag if flag in READING_ORDER else "none" for flag in peaks["flag"].fillna("none").astype(str)]
+    peaks["flag"] = [flag if flag in READING_ORDER else NOT_FLAGGED for flag in peaks["flag"]]
     peaks["strength"] = -peaks["log_ri"].abs()
     peaks["rank"] = [READING_ORDER.get(flag, 2) for flag in peaks["flag"]]
     peaks = peaks.sort_values(["rank", "selected", "strength", "name"], ascending=[True, False, True, True])
@@ -117,6 +118,7 @@ def readable_peaks(material: Material, bucket: int) -> "pd.DataFrame":
         "ri",
         "lower",
         "upper",
+        "p_value",
         "flag",
     ]
     return peaks[columns].reset_index(drop=True)

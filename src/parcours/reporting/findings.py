@@ -9,7 +9,8 @@ from parcours.reporting.suppression import Published
 if TYPE_CHECKING:
     import pandas as pd
 
-RAISES, LOWERS = "raises", "lowers"
+# Flags as the models give them; a medicine without one has NOT_FLAGGED.
+RAISED, LOWERED, NOT_FLAGGED = "raised", "lowered", "none"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Findings:
     """Everything in a report.
 
     - peaks: one row a medicine, in reading order: drug, name, exposed (as it may leave), selected, peak_lag, peak_day
-      (first day of the bucket), ri, lower, upper, flag;
+      (first day of the bucket), ri, lower, upper, p_value, flag;
     - curves: one row a medicine and lag: drug, name, lag, day, ri, lower, upper;
     - cases, events, persons_followed: counts as they may leave.
     """

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from parcours.reporting.findings import LOWERS, RAISES, Findings
+from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, Findings
 from parcours.reporting.suppression import shown
 
 STYLE = Path(__file__).with_name("page.css")
@@ -77,7 +77,7 @@ def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
 
 
 def _standing_out(findings: Findings) -> str:
-    raises, lowers = findings.flagged(RAISES), findings.flagged(LOWERS)
+    raises, lowers = findings.flagged(RAISED), findings.flagged(LOWERED)
     if raises.empty and lowers.empty:
         return "<p>No medicine is flagged: no curve differs from 1 by more than chance explains.</p>"
     sentence = f"<p>{len(raises)} flagged as raising the risk, {len(lowers)} as lowering it.</p>"
@@ -93,7 +93,7 @@ def _peaks_table(rows: Sequence[Mapping[Any, Any]]) -> str:
 def _peak_row(row: Mapping[Any, Any]) -> str:
     interval = f"{row['lower']:.2f} to {row['upper']:.2f}" if row["lower"] == row["lower"] else "–"
     days = row["peak_days"] if row["selected"] else "–"
-    flag = row["flag"] if row["flag"] != "none" else ""
+    flag = row["flag"] if row["flag"] != NOT_FLAGGED else ""
     cells = (row["name"], row["drug"], shown(row["exposed"]), f"{row['ri']:.2f}", interval, days, flag)
     return f"<tr class={escape(row['flag'])}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
@@ -103,7 +103,7 @@ def _curves(findings: Findings, figures: Mapping[str, bytes]) -> Iterable[str]:
     from parcours.reporting.curves import A_PAGE
 
     pages = sorted(name for name in figures if name.startswith("curves-"))
-    flagged = int((findings.peaks["flag"] != "none").sum())
+    flagged = int((findings.peaks["flag"] != NOT_FLAGGED).sum())
     for number, name in enumerate(pages):
         picture = _figure(figures, name, f"Curves of relative incidence, page {number + 1}")
         is_open = number == 0 or number * A_PAGE < flagged

@@ -17,7 +17,7 @@ INK = "#1B1F24"
 QUIET = "#6B7280"
 FAINT = "#E3E6EA"
 
-FLAG_COLOURS = {"raises": VERMILLION, "lowers": BLUE}
+FLAG_COLOURS = {"raised": VERMILLION, "lowered": BLUE}
 PAGE = (11.7, 8.27)  # A4, landscape, inches
 DOTS_PER_INCH = 130
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from parcours.reporting.findings import Findings
 
-PEAKS = ("drug", "name", "exposed_cases", "selected", "peak_lag", "peak_day", "ri", "lower", "upper", "flag")
+PEAKS = ("drug", "name", "exposed_cases", "selected", "peak_lag", "peak_day", "ri", "lower", "upper", "p_value", "flag")
 CURVES = ("drug", "name", "lag", "day", "ri", "lower", "upper")
 ATTRITION = ("step", "description", "persons", "lost")
 
@@ -30,7 +30,7 @@ def peak_rows(findings: Findings) -> list[list[Any]]:
     return [
         [
             row["drug"], row["name"], row["exposed"], bool(row["selected"]), int(row["peak_lag"]), int(row["peak_day"]),
-            *(_rounded(row[name]) for name in ("ri", "lower", "upper")), row["flag"],
+            *(_rounded(row[name]) for name in ("ri", "lower", "upper")), _significant(row["p_value"]), row["flag"],
         ]
         for row in findings.peaks.to_dict("records")
     ]  # fmt: skip
@@ -67,6 +67,10 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, l
 def _rounded(value: float) -> float | str:
     """Four decimals; an interval that was not computed is empty."""
     return "" if value != value else round(float(value), 4)
+
+
+def _significant(p_value: float) -> float | str:
+    return "" if p_value != p_value else float(f"{p_value:.3g}")
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -91,7 +91,8 @@ def _train(root: Root, run: Run, staged: Path) -> dict[str, Any]:
     if settings.bootstrap:
         model.bootstrap(settings.bootstrap, settings.seed, threads=_threads())
     progress(3, "writing the model")
-    curves, peaks = _with_interval_columns(model.curves()), _with_interval_columns(model.peaks())
+    curves = _with_empty_columns(model.curves(), "lower", "upper")
+    peaks = model.peaks() if settings.bootstrap else _peaks_without_tests(curves)
     for name, table in (("curves", curves), ("peaks", peaks), ("cv", model.cv_table_)):
         table.to_parquet(staged / f"{name}.parquet", index=False)
     write_json(staged / "model.json", model.to_dict())
@@ -156,13 +157,14 @@ def _inside(cuts: list[int], first: int, last: int) -> list[int]:
 
 def _metrics(model: Any, peaks: "pd.DataFrame") -> dict[str, float]:
     """Numbers that compare across runs of a study. Counts are exact here: they are suppressed when they leave."""
-    flags = peaks["flag"].astype(str)
+    from parcours.reporting.findings import LOWERED, RAISED
+
     return {
         "held_out_likelihood": float(model.held_out_likelihood_),
         "medicines_screened": len(peaks),
         "medicines_selected": int(peaks["selected"].sum()),
-        "medicines_raising": int((flags == "raises").sum()),
-        "medicines_lowering": int((flags == "lowers").sum()),
+        "medicines_raising": int((peaks["flag"] == RAISED).sum()),
+        "medicines_lowering": int((peaks["flag"] == LOWERED).sum()),
         "tv": float(model.tv),
         "group": float(model.group),
         "cases": int(model.n_cases_),
@@ -170,12 +172,18 @@ def _metrics(model: Any, peaks: "pd.DataFrame") -> dict[str, float]:
     }
 
 
-def _with_interval_columns(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Without a bootstrap a model has no intervals: the columns are there and empty."""
-    for name in ("lower", "upper"):
-        if name not in table:
-            table[name] = float("nan")
-    return table
+def _peaks_without_tests(curves: "pd.DataFrame") -> "pd.DataFrame":
+    """One row a drug, like ConvSCCS.peaks(), for a model without a bootstrap: no interval, no p value, no flag."""
+    sized = curves.assign(size=curves["log_ri"].abs()).sort_values(
+        ["drug", "size", "lag"], ascending=[True, False, True]
+    )
+    peaks = sized.drop_duplicates("drug").rename(columns={"lag": "peak_lag"})
+    peaks = peaks.assign(selected=peaks["log_ri"] != 0, flag="")[["drug", "selected", "peak_lag", "log_ri", "flag"]]
+    return _with_empty_columns(peaks.reset_index(drop=True), "lower", "upper", "p_value")
+
+
+def _with_empty_columns(table: "pd.DataFrame", *names: str) -> "pd.DataFrame":
+    return table.assign(**{name: float("nan") for name in names if name not in table})
 
 
 def _report(root: Root, run: Run, staged: Path, final: Path) -> dict[str, Any]:
@@ -257,7 +265,7 @@ def _track(root: Root, run: Run, findings: "Findings", folder: Path, verdict: Ma
 
 def _without_counts(model: Mapping[str, Any]) -> dict[str, Any]:
     """The fitted model as it may leave: coefficients and settings, no counts of persons."""
-    return {name: value for name, value in model.items() if name not in ("n_cases", "n_events", "exposed_cases")}
+    return {name: value for name, value in model.items() if name not in ("cases", "events", "exposed_cases")}
 
 
 def _verdict(run: Run) -> dict[str, Any] | None:
@@ -277,6 +285,8 @@ def _verdict(run: Run) -> dict[str, Any] | None:
 
 
 def _summary(tracked: "TrackedRun", findings: "Findings", final: Path) -> dict[str, Any]:
+    from parcours.reporting.findings import LOWERED, RAISED
+
     return {
         "mlflow_run_id": tracked.run_id,
         "mlflow_url": tracked.url,
@@ -284,8 +294,8 @@ def _summary(tracked: "TrackedRun", findings: "Findings", final: Path) -> dict[s
         "report": str(final / "report.html"),
         "cases": findings.cases,
         "medicines_selected": int(findings.peaks["selected"].sum()),
-        "raising": list(findings.flagged("raises")["drug"]),
-        "lowering": list(findings.flagged("lowers")["drug"]),
+        "raising": list(findings.flagged(RAISED)["drug"]),
+        "lowering": list(findings.flagged(LOWERED)["drug"]),
     }
 
 

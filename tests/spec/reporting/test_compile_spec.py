@@ -29,12 +29,12 @@ def material(**changes):
         #        drug  selected  peak_lag  log_ri  lower  upper  flag
         "peaks": pd.DataFrame(
             [
-                ("A", False, 0, 0.0, -0.1, 0.1, "none"),
-                ("B", True, 2, log2, 0.3, 1.0, "raises"),
-                ("C", True, 1, -log3, -2.0, -0.4, "lowers"),
-                ("D", True, 0, log3, 0.8, 1.4, "raises"),
+                ("A", False, 0, 0.0, -0.1, 0.1, 0.6, ""),
+                ("B", True, 2, log2, 0.3, 1.0, 0.01, "raised"),
+                ("C", True, 1, -log3, -2.0, -0.4, 0.01, "lowered"),
+                ("D", True, 0, log3, 0.8, 1.4, 0.01, "raised"),
             ],
-            columns=["drug", "selected", "peak_lag", "log_ri", "lower", "upper", "flag"],
+            columns=["drug", "selected", "peak_lag", "log_ri", "lower", "upper", "p_value", "flag"],
         ),
         "curves": pd.DataFrame(
             [("B", 0, 0.0, -0.1, 0.1), ("B", 1, log2, 0.3, 1.0)], columns=["drug", "lag", "log_ri", "lower", "upper"]
@@ -61,7 +61,12 @@ def material(**changes):
 
 def test_peaks_read_from_what_raises_to_what_lowers_to_the_rest():
     peaks = compile_findings(material()).peaks
-    assert peaks[["drug", "flag"]].values.tolist() == [["D", "raises"], ["B", "raises"], ["C", "lowers"], ["A", "none"]]
+    assert peaks[["drug", "flag"]].values.tolist() == [
+        ["D", "raised"],
+        ["B", "raised"],
+        ["C", "lowered"],
+        ["A", "none"],
+    ]
 
 
 def test_a_peak_is_a_relative_incidence_on_a_day_of_a_named_medicine():

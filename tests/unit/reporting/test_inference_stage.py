@@ -1,0 +1,196 @@
+"""Train and report on a root made by hand: one medicine doubles to triples the risk for 8 weeks, one does nothing."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from parcours.cohort.study import load_study, resolve
+from parcours.errors import InputError
+from parcours.models import ConvSCCS
+from parcours.stages.inference import run_report, run_train
+from parcours.storage.manifest import read_manifest, write_manifest
+
+HOME = Path(__file__).parents[3]
+FIRST_DAY, LAST_DAY = 16436, 17531  # 2015-01-01 to 2017-12-31
+CHANGES = {
+    "lags": 7,
+    "bucket_days": 28,
+    "cv_folds": 2,
+    "bootstrap": 20,
+    "season": False,
+    "age_cuts_years": [75, 85],
+    "tv_grid": [0.001],
+    "group_grid": [0.0005],
+}
+
+
+def cases(persons, seed):
+    """Follow-up, one event a person and exposures; half of those who take RAISE fall within 8 weeks of its start."""
+    rng = np.random.default_rng(seed)
+    day = rng.integers(FIRST_DAY, LAST_DAY, persons)
+    start = {drug: rng.integers(FIRST_DAY, LAST_DAY - 56, persons) for drug in ("RAISE01", "NOTHIN1", "RARE001")}
+    takes = {
+        "RAISE01": rng.random(persons) < 0.5,
+        "NOTHIN1": rng.random(persons) < 0.5,
+        "RARE001": np.arange(persons) < 5,
+    }
+    struck = takes["RAISE01"] & (rng.random(persons) < 0.3)
+    day[struck] = start["RAISE01"][struck] + rng.integers(0, 56, struck.sum())
+    exposures = pd.concat(
+        pd.DataFrame({"person_id": np.flatnonzero(taken), "drug": drug, "start": start[drug][taken], "end": LAST_DAY})
+        for drug, taken in takes.items()
+    )
+    birth = FIRST_DAY - rng.integers(65 * 365, 95 * 365, persons)
+    people = pd.DataFrame({"person_id": range(persons), "start": FIRST_DAY, "end": LAST_DAY, "birth": birth})
+    return people, pd.DataFrame({"person_id": range(persons), "day": day}), exposures
+
+
+def make_run(root, persons=400, **changes):
+    """run.json and the committed cohort and features of a study with this many cases."""
+    study = resolve(load_study(HOME / "cohorts" / "fall.yaml"), CHANGES | changes)
+    run = {
+        "cohort": "fall",
+        "title": "Falls",
+        "fingerprint": f"{persons:016x}",
+        "root": str(root),
+        "study": study.as_dict(),
+        "data": {"DCIR": {"2015-01": "aa"}, "MCO": {"2015": "bb"}},
+        "codelists_folder": str(HOME / "codelists"),
+        "code_version": "test",
+        "airflow": None,
+    }
+    folder = root / "studies" / "fall" / run["fingerprint"]
+    people, events, exposures = cases(persons, seed=3)
+    features, cohort = folder / "features", folder / "cohort"
+    for stage in (features, cohort):
+        stage.mkdir(parents=True)
+    for name, table in (("persons", people), ("events", events), ("exposures", exposures)):
+        table.to_parquet(features / f"{name}.parquet", index=False)
+    exposed = exposures.groupby("drug")["person_id"].nunique()
+    drugs = {drug: {"exposed_cases": int(count)} for drug, count in exposed.items()}
+    write(features / "summary.json", {"cases": persons, "events": persons, "persons_followed": 5000, "drugs": drugs})
+    dates = pd.Timestamp("1970-01-01") + pd.to_timedelta(events["day"], unit="D")
+    outcomes = pd.DataFrame({"person_id": events["person_id"], "date": dates, "site": "hip"})
+    outcomes.to_parquet(cohort / "outcomes.parquet", index=False)
+    write(cohort / "attrition.json", [{"step": "all", "description": "everybody", "persons": 5000, "lost": 0}])
+    for stage in (features, cohort):
+        write_manifest(stage, {"fingerprint": run["fingerprint"]})
+    write(folder / "run.json", run)
+    return folder / "run.json"
+
+
+def write(path, content):
+    path.write_text(json.dumps(content), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def run_json(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture(scope="module")
+def trained(run_json):
+    return run_train(run_json)
+
+
+@pytest.fixture
+def no_server(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def rows(path):
+    with path.open(encoding="utf-8") as lines:
+        return {row["drug"]: row for row in csv.DictReader(lines)}
+
+
+def test_training_finds_the_medicine_that_raises_the_risk(run_json, trained):
+    model = run_json.parent / "model"
+    peaks = pd.read_parquet(model / "peaks.parquet").set_index("drug")
+    assert trained["status"] == "done"
+    assert peaks.loc["RAISE01", "flag"] == "raised"
+    assert peaks.loc["RAISE01", "peak_lag"] <= 1
+    assert peaks.loc["NOTHIN1", "flag"] == ""
+    assert "RARE001" not in peaks.index, "fewer exposed cases than min_exposed_cases"
+    assert trained["medicines_raising"] == 1 and trained["cases"] == 400
+
+
+def test_the_saved_model_gives_the_saved_curves(run_json, trained):
+    model = run_json.parent / "model"
+    saved = ConvSCCS.from_dict(json.loads((model / "model.json").read_text("utf-8")))
+    pd.testing.assert_frame_equal(saved.curves(), pd.read_parquet(model / "curves.parquet"))
+    assert {file["path"] for file in read_manifest(model)["files"]} == {
+        "model.json", "metrics.json", "curves.parquet", "peaks.parquet", "cv.parquet",
+    }  # fmt: skip
+
+
+def test_training_again_does_nothing(run_json, trained):
+    before = read_manifest(run_json.parent / "model")
+    again = run_train(run_json)
+    assert again == trained | {"status": "reused"}
+    assert read_manifest(run_json.parent / "model") == before
+
+
+def test_the_report_tells_the_signal_and_finds_its_run_again(run_json, trained, no_server):
+    done = run_report(run_json)
+    folder = run_json.parent / "report"
+    peaks = rows(folder / "peaks.csv")
+    assert done["status"] == "done" and done["raising"] == ["RAISE01"] and done["lowering"] == []
+    assert next(iter(peaks)) == "RAISE01" and peaks["RAISE01"]["flag"] == "raised"
+    assert float(peaks["RAISE01"]["lower"]) > 1.5
+    assert "1 flagged as raising the risk, 0 as lowering it." in Path(done["report"]).read_text("utf-8")
+    again = run_report(run_json)
+    assert again["status"] == "reused" and again["mlflow_run_id"] == done["mlflow_run_id"]
+
+
+def test_a_run_that_the_server_lost_is_logged_again_from_the_report_as_it_is(run_json, trained, no_server, monkeypatch):
+    run_report(run_json)
+    root = run_json.parents[3]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/another.db")
+    page = (run_json.parent / "report" / "report.html").stat().st_mtime_ns
+    done = run_report(run_json)
+    assert done["status"] == "done"
+    assert read_manifest(run_json.parent / "report")["summary"]["mlflow_run_id"] == done["mlflow_run_id"]
+    assert (run_json.parent / "report" / "report.html").stat().st_mtime_ns == page
+
+
+def test_nothing_of_a_person_is_in_what_leaves(run_json, trained, no_server):
+    run_report(run_json)
+    report = run_json.parent / "report"
+    text = "".join(path.read_text("utf-8") for path in report.rglob("*") if path.suffix in (".csv", ".html"))
+    assert "person_id" not in text
+    logged = list((run_json.parents[3] / "mlflow-artifacts").rglob("fitted.json"))
+    assert logged, "the model's JSON is in the run"
+    assert not {"cases", "events", "exposed_cases"} & json.loads(logged[0].read_text("utf-8")).keys()
+
+
+def test_without_a_bootstrap_there_are_peaks_but_no_flags(tmp_path):
+    run_json = make_run(tmp_path, bootstrap=0)
+    run_train(run_json)
+    peaks = pd.read_parquet(run_json.parent / "model" / "peaks.parquet").set_index("drug")
+    assert peaks.loc["RAISE01", "selected"] and peaks.loc["RAISE01", "log_ri"] > 0.5
+    assert peaks[["lower", "upper", "p_value"]].isna().all(axis=None) and set(peaks["flag"]) == {""}
+
+
+def test_too_few_cases_are_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="fewer than 20 cases, too few to fit a model: widen"):
+        run_train(make_run(tmp_path, persons=19))
+
+
+def test_no_medicine_with_enough_exposed_cases_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="No medicine of study fall has 5000 exposed cases: lower min_exposed_cases"):
+        run_train(make_run(tmp_path, persons=40, min_exposed_cases=5000))
+
+
+def test_the_job_ends_with_the_sentence_and_exit_code_2(tmp_path):
+    run_json = make_run(tmp_path, persons=40)
+    command = [sys.executable, str(HOME / "spark_jobs" / "inference.py"), "--run", str(run_json), "--stage", "report"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.strip().endswith("has no model yet. Train the model first.")
+    assert "Traceback" not in ended.stderr
