@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from parcours.events.claims import ACT_COLUMNS, PURCHASE_COLUMNS, drug_purchases, outpatient_acts, packs_by_cip13
 from parcours.events.filters import Filter, columns_of, filters_of, removal_counts, removed_by
-from parcours.events.flat_tables import read_flat
+from parcours.events.flat_tables import read_flat, spark_path
 from parcours.events.persons import PERSON_SOURCE_COLUMNS, persons
 from parcours.events.schema import (
     CATEGORIES,
@@ -102,7 +102,7 @@ def extract_persons(
     filters = filters_of("IR_BEN_R")
     rows = read_flat(spark, "IR_BEN_R", ben_r, PERSON_SOURCE_COLUMNS | columns_of(filters))
     kept = _counted(rows, filters, codelists, seen)
-    return persons(kept, spark.read.parquet((identity / "identity.parquet").absolute().as_uri()))
+    return persons(kept, spark.read.parquet(spark_path(identity / "identity.parquet")))
 
 
 def _extracted(

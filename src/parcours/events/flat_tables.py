@@ -33,13 +33,18 @@ def read_flat(spark: SparkSession, product: str, periods: Mapping[str, Path], co
     return reduce(DataFrame.unionByName, parts)
 
 
+def spark_path(path: Path) -> str:
+    """The path as Spark takes it: of the local file system whatever the default is, `period=2016` not percent-coded."""
+    return f"file://{path.absolute()}"
+
+
 def _read(spark: SparkSession, schema: StructType, periods: Mapping[str, Path], latest: StructType) -> DataFrame:
     base = next(iter(periods.values())).parent
     # Given the types, Spark opens no file to guess them, and takes the period from the directory's name.
     frame = (
         spark.read.schema(schema.add("period", StringType()))
-        .option("basePath", base.absolute().as_uri())
-        .parquet(*[directory.absolute().as_uri() for directory in periods.values()])
+        .option("basePath", spark_path(base))
+        .parquet(*[spark_path(directory) for directory in periods.values()])
     )
     same = [F.col(f.name).cast(f.dataType) for f in latest if f.name != "period"]
     return frame.select(*same, F.col("period"))

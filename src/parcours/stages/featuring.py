@@ -187,16 +187,16 @@ def _read_events(spark: "SparkSession", directory: Path) -> "DataFrame":
     from parcours.events.schema import CATEGORIES, EVENT_SCHEMA
 
     found = [path for name in CATEGORIES if (path := directory / f"{name}.parquet").exists()]
-    return spark.read.schema(EVENT_SCHEMA).parquet(*[path.as_uri() for path in found])
+    return spark.read.schema(EVENT_SCHEMA).parquet(*[f"file://{path}" for path in found])
 
 
 def _read(spark: "SparkSession", path: Path) -> "DataFrame":
-    return spark.read.parquet(path.as_uri())
+    return spark.read.parquet(f"file://{path}")
 
 
 def _write(frame: "DataFrame", path: Path, by: str | None = None) -> None:
     writer = frame.write.mode("append" if by else "errorifexists")
-    (writer.partitionBy(by) if by else writer).parquet(path.as_uri())
+    (writer.partitionBy(by) if by else writer).parquet(f"file://{path}")
 
 
 def _write_sorted(frame: "DataFrame", path: Path) -> int:
