@@ -20,7 +20,11 @@ PARTS = ("people", "starts", "fractures", "purchases", "lines", "stays", "claims
 
 @dataclass(frozen=True)
 class Block:
-    """Persons of one block and what happened to them; starts: (persons, medicines), FAR = never."""
+    """Persons of one block and what happened to them.
+
+    starts: (persons, medicines) day of first purchase, FAR = never. exposed: (medicines, 2) persons who
+    start from the second year on, and those of them with a fracture at 65 or over from then on.
+    """
 
     seed: tuple[int, int]
     people: Population
@@ -30,6 +34,7 @@ class Block:
     stays: Stays
     irregularities: Counter[str]
     counts: Counter[str]
+    exposed: np.ndarray
 
     def generator(self, part: str) -> np.random.Generator:
         """The random numbers of one part of the block, the same whatever the other parts do."""
@@ -86,20 +91,34 @@ def draw_block(settings: SynthSettings, span: Calendar, number: int, size: int) 
         stays=stays,
         irregularities=Counter(people.counts) + planted,
         counts=_counts(people, starts, fractures, purchases, span, settings.years[0]),
+        exposed=_exposed(people, starts, fractures, span, settings.years[0]),
     )
+
+
+def _late_fractures(people: Population, fractures: Fractures, first_year: int) -> np.ndarray:
+    """Which fractures happen at 65 or over from the second year on, as a study with one year of look-back sees them."""
+    return (people.age(fractures.person, fractures.day) >= 65) & (fractures.day >= day_of(first_year + 1))
+
+
+def _exposed(
+    people: Population, starts: np.ndarray, fractures: Fractures, span: Calendar, first_year: int
+) -> np.ndarray:
+    new = (starts >= day_of(first_year + 1)) & (starts <= np.minimum(people.death, span.last)[:, None])
+    cases = np.unique(fractures.person[_late_fractures(people, fractures, first_year)])
+    return np.column_stack([new.sum(axis=0), new[cases].sum(axis=0)])
 
 
 def _counts(
     people: Population, starts: np.ndarray, fractures: Fractures, purchases: Purchases, span: Calendar, first_year: int
 ) -> Counter[str]:
-    second_year = day_of(first_year + 1)
-    old = people.age(fractures.person, fractures.day) >= 65
+    late = _late_fractures(people, fractures, first_year)
     return Counter(
         persons=len(people),
         deaths=int((people.death <= span.last).sum()),
         fractures=len(fractures),
         fractures_outside_hospital=int(fractures.outpatient.sum()),
-        fractures_at_65_from_the_second_year=int((old & (fractures.day >= second_year)).sum()),
+        fractures_at_65_from_the_second_year=int(late.sum()),
+        cases_at_65_from_the_second_year=len(np.unique(fractures.person[late])),
         purchases=len(purchases.day),
         new_starts=int(((starts >= span.first) & (starts < FAR)).sum()),
     )

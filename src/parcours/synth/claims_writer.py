@@ -59,7 +59,8 @@ def _write_month(
         if table == "ER_PRS_F":
             written, damaged = faults.damage(rng, written, rates["malformed"])
             planted["malformed_lines"] += damaged
-        planted[f"orphans_{table}"] += orphans
+        else:
+            planted[f"orphans_{table}"] += orphans
         if not missing:
             raw.append(table, f"{table}_{text}.csv", year, written)
     return planted

@@ -16,7 +16,7 @@ from parcours.synth import faults, references
 from parcours.synth.block import Block, draw_block
 from parcours.synth.claims_writer import write_claims
 from parcours.synth.days import Calendar, calendar
-from parcours.synth.facts import prior, rows
+from parcours.synth.facts import medicines, prior, rows
 from parcours.synth.pmsi import write_stays
 from parcours.synth.raw import RawFiles
 from parcours.synth.settings import SynthSettings
@@ -40,18 +40,21 @@ def write_delivery(settings: SynthSettings, out: Path, on_progress: Progress | N
     raw = RawFiles(out)
     irregularities: Counter[str] = Counter()
     counts: Counter[str] = Counter()
+    exposed = np.zeros((len(medicines()), 2), np.int64)
     sizes = _block_sizes(settings)
     for number, size in enumerate(sizes):
         block = draw_block(settings, span, number, size)
         irregularities.update(block.irregularities)
         counts.update(block.counts)
+        exposed += block.exposed
         irregularities.update(write_claims(raw, block, settings, span))
         irregularities.update(write_stays(raw, block, settings, number))
         _write_persons(raw, block, settings, span)
         if on_progress:
             on_progress(sum(sizes[: number + 1]), settings.persons, "persons")
     irregularities.update(_write_packs(raw, settings))
-    _write_descriptions(out, raw, settings, truth(settings, irregularities, counts, _planted_faults(settings, span)))
+    planted = truth(settings, exposed, irregularities, counts, _planted_faults(settings, span))
+    _write_descriptions(out, raw, settings, planted)
     written = sum(file.stat().st_size for file in (out / "raw").iterdir())
     return {"rows": dict(sorted(raw.rows.items())), "seconds": time.perf_counter() - began, "bytes": written}
 

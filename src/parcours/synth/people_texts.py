@@ -43,7 +43,7 @@ def person_texts(people: Population) -> dict[str, Texts]:
     small, large, organism = regime(people)
     year, _ = birth_texts(people)
     doctor = np.array(
-        [f"{(hash_of % 89_999_999) + 10_000_000:08d}" for hash_of in (people.birth * 7919 % 97_003 * 911).tolist()],
+        [f"{(number % 89_999_999) + 10_000_000:08d}" for number in (people.birth * 7919 % 97_003 * 911).tolist()],
         object,
     )
     rank_a, rank_b = people.rank_a.astype("U2").astype(object), people.rank_b.astype("U2").astype(object)

@@ -10,8 +10,11 @@ from parcours.synth.facts import medicines
 from parcours.synth.settings import SynthSettings
 
 
-def planted_medicines() -> list[dict[str, Any]]:
-    """Each medicine with its kind, curve, peak and relative incidence by day since first purchase."""
+def planted_medicines(exposed: np.ndarray) -> list[dict[str, Any]]:
+    """Each medicine with its kind, curve, peak and relative incidence by day since first purchase.
+
+    exposed: (medicines, 2) persons who start it from the second year on, and the fracture cases among them.
+    """
     return [
         {
             "atc": m.atc,
@@ -20,13 +23,19 @@ def planted_medicines() -> list[dict[str, Any]]:
             "curve": m.curve,
             "peak_ri": m.peak_ri,
             "relative_incidence": np.round(relative_incidence(m.curve, m.peak_ri), 6).tolist(),
+            "new_users": int(users),
+            "exposed_cases": int(cases),
         }
-        for m in medicines()
+        for m, (users, cases) in zip(medicines(), exposed, strict=True)
     ]
 
 
 def truth(
-    settings: SynthSettings, irregularities: Counter[str], counts: Counter[str], faults: list[dict[str, str]]
+    settings: SynthSettings,
+    exposed: np.ndarray,
+    irregularities: Counter[str],
+    counts: Counter[str],
+    faults: list[dict[str, str]],
 ) -> dict[str, Any]:
     """The whole of truth.json for counts gathered over blocks."""
     return {
@@ -37,7 +46,7 @@ def truth(
         "lines_per_person_year": settings.lines_per_person_year,
         "outcome": "fracture",
         "horizon_days": HORIZON_DAYS,
-        "medicines": planted_medicines(),
+        "medicines": planted_medicines(exposed),
         "irregularities": dict(sorted(irregularities.items())),
         "rates": settings.rates,
         "counts": dict(sorted(counts.items())),

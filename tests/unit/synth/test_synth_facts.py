@@ -71,10 +71,12 @@ def test_a_lowering_curve_mirrors_the_raising_one():
 
 
 def test_truth_holds_each_medicine_of_the_table_with_its_curve():
-    truth = {row["atc"]: row for row in planted_medicines()}
+    exposed = np.tile([40, 4], (len(medicines()), 1))
+    truth = {row["atc"]: row for row in planted_medicines(exposed)}
     for row in rows("medicines.csv"):
         assert truth[row["atc"]]["kind"] == row["kind"]
         assert len(truth[row["atc"]]["relative_incidence"]) == HORIZON_DAYS == 196
+        assert (truth[row["atc"]]["new_users"], truth[row["atc"]]["exposed_cases"]) == (40, 4)
         extreme = max(truth[row["atc"]]["relative_incidence"], key=lambda value: abs(np.log(value)))
         assert extreme == pytest.approx(float(row["peak_ri"]), abs=1e-6)
 
