@@ -1,6 +1,7 @@
 """Code lists: CSV files with one code a row, matched exactly, by beginning, or by a pattern of digits."""
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -11,6 +12,9 @@ from parcours.errors import InputError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
+
+
+CODE = re.compile(r"[A-Z0-9?]+")
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,10 @@ def read_codelist(path: Path) -> tuple[dict[str, str], ...]:
     with path.open(newline="", encoding="utf-8") as lines:
         rows = tuple(csv.DictReader(lines))
     for number, row in enumerate(rows, start=2):
-        code = row.get("code")
-        if (code is not None and not code.replace("?", "0").isalnum()) or (code != (code or "").upper() and code):
-            raise InputError(f'{path}, line {number}: "{code}" is not a code: write capitals and digits, no dot.')
+        if not CODE.fullmatch(row.get("code", "0")):
+            raise InputError(
+                f'{path}, line {number}: "{row["code"]}" is not a code: write capitals and digits, no dot.'
+            )
     return rows
 
 

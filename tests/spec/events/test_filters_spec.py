@@ -1,0 +1,102 @@
+"""The SNDS filters: what each removes, and that an empty cell removes nothing."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+from parcours.events.filters import columns_of, filter_table, filters_of, removed_by
+from parcours.events.flat_tables import ADDED, TYPES
+from parcours.snds.contracts import load_product, load_table
+
+pytestmark = pytest.mark.spark
+
+CODELISTS = Path(__file__).parents[3] / "codelists"
+# One row for each filter: the cells that matter, and the filter that must remove the row (None: the row stays).
+DCIR = [
+    ({"DPN_QLF": 71}, "information_line"),
+    ({"DPN_QLF": 72}, "information_line"),
+    ({"DPN_QLF": 0}, None),
+    ({"PRS_DPN_QLP": 71}, "information_line_as_sent"),
+    ({"PRS_DPN_QLP": 71, "DPN_QLF": 0}, "information_line_as_sent"),
+    ({"BSE_PRS_NAT": 0}, "no_base_act"),
+    ({"BSE_PRS_NAT": 3313}, None),
+    ({"CPL_MAJ_TOP": 2}, "surcharge_line"),
+    ({"CPL_MAJ_TOP": 1}, None),
+    ({"RGM_COD": 888, "RGM_GRG_COD": 1}, "fictive_person"),
+    ({"RGM_COD": 888, "RGM_GRG_COD": 2}, None),
+    ({"CPL_AFF_COD": 16}, "flat_fee"),
+    # A real flat fee is no information line, but no act either.
+    ({"PRS_DPN_QLP": 71, "DPN_QLF": 0, "CPL_AFF_COD": 16}, "flat_fee"),
+    ({"ER_ETE_F__ETE_IND_TAA": 1}, "public_hospital_activity"),
+    ({"ER_ETE_F__ETE_IND_TAA": 0}, None),
+    ({"EXE_SOI_DTD": None}, "no_care_date"),
+    ({"person_id": None}, "no_person"),
+    ({}, None),
+]
+MCO = [
+    ({"MCO_B__GRG_GHM": "90Z00Z"}, "grouping_error"),
+    ({"MCO_B__GRG_GHM": "05M090"}, None),  # a valid group that only contains 90
+    ({"MCO_B__GHS_NUM": "9999"}, "ungrouped_tariff"),
+    ({"MCO_B__GRG_GHM": "14Z08Z"}, "anonymous_stay"),
+    ({"MCO_B__TYP_GEN_RSA": "1"}, "generated_summary"),
+    ({"MCO_B__TYP_GEN_RSA": "0"}, None),
+    ({"MCO_B__SEJ_TYP": "B"}, "service_for_another_hospital"),
+    ({"MCO_B__SEJ_TYP": "B", "MCO_B__GRG_GHM": "28Z14Z"}, None),
+    ({"MCO_B__SEJ_TYP": "A"}, None),
+    ({"MCO_B__ENT_MOD": "0", "MCO_B__SOR_MOD": "0"}, "service_for_another_hospital_by_mode"),
+    ({"MCO_B__ENT_MOD": "8", "MCO_B__SOR_MOD": "0"}, None),
+    ({"NIR_RET": "1"}, "return_code"),
+    ({"COH_SEX_RET": "2"}, "return_code"),
+    ({"NIR_RET": "0", "DAT_RET": "0"}, None),
+    ({"NIR_ANO_17": "XXXXXXXXXXXXXXXXD"}, "dummy_identifier"),
+    ({"ETA_NUM": "130780521"}, "doubled_hospital"),
+    ({"ETA_NUM": "130780521", "period": "2018"}, None),
+    ({}, None),
+]
+PERSONS = [({"BEN_CDI_NIR": "03"}, "uncertified_identifier"), ({"BEN_CDI_NIR": "00"}, None), ({}, None)]
+
+
+def spark_type(product, column):
+    if column in ADDED or column == "period":
+        return ADDED.get(column, StringType())
+    definition = load_product(product)
+    table, _, name = column.rpartition("__")
+    tables = [table] if table else [definition.main, *([definition.patient] if definition.patient else [])]
+    declared = {c.name: c for t in tables for c in load_table(t).columns}
+    return TYPES[declared[name].type]
+
+
+@pytest.mark.parametrize(
+    ("product", "category", "cases"),
+    [("DCIR", "dcir_ccam_act", DCIR), ("MCO", "hospital", MCO), ("IR_BEN_R", None, PERSONS)],
+    ids=["DCIR", "MCO", "IR_BEN_R"],
+)
+def test_each_filter_removes_its_rows_and_no_row_with_an_empty_cell(spark, product, category, cases):
+    import datetime as dt
+
+    filters = filters_of(product, category)
+    columns = sorted({*columns_of(filters), "period"})
+    schema = StructType([StructField("case", LongType()), *[StructField(c, spark_type(product, c)) for c in columns]])
+    usual = {"person_id": 1, "EXE_SOI_DTD": dt.date(2015, 1, 1), "period": "2015", "ETA_NUM": "010000001"}
+    rows = [
+        (number, *[{**usual, **cells}.get(column) for column in columns]) for number, (cells, _) in enumerate(cases)
+    ]
+    marked = spark.createDataFrame(rows, schema).select("case", removed_by(filters, CODELISTS).alias("by"))
+    found = dict(sorted(tuple(row) for row in marked.collect()))
+    assert [(cells, found[number]) for number, (cells, _) in enumerate(cases)] == cases
+    assert {expected for _, expected in cases if expected} == {f.id for f in filters} - unseen(product)
+
+
+def unseen(product):
+    return {"no_person"} if product == "MCO" else set()
+
+
+def test_medicines_are_not_filtered_as_acts_are():
+    acts, medicines = ({f.id for f in filters_of("DCIR", name)} for name in ("dcir_ccam_act", "drug_purchase"))
+    assert acts - medicines == {"public_hospital_activity", "flat_fee"}
+
+
+def test_every_filter_says_why_and_on_whose_word():
+    assert all(one.meaning and one.source for one in filter_table())
+    assert len({one.id for one in filter_table()}) == len(filter_table())

@@ -1,0 +1,73 @@
+"""The code lists of the project: complete, dated, and written so that they match what the SNDS holds."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from parcours.cohort.codelists import read_codelist
+from parcours.errors import InputError
+
+FOLDER = Path(__file__).parents[3] / "codelists"
+FILES = sorted(FOLDER.glob("*.csv"))
+SHAPES = {"icd10": r"[A-Z]\d\d[0-9?]{0,3}", "ccam": r"[A-Z]{4}\d{3}"}
+
+
+def table(name):
+    return read_codelist(FOLDER / name)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_row_has_a_source_and_a_date(file):
+    for row in read_codelist(file):
+        assert row["source"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", row["date"])
+
+
+@pytest.mark.parametrize("name", ["fracture_codes.csv", "fracture_sites.csv", "fracture_surgery.csv"])
+def test_codes_are_written_as_the_data_hold_them(name):
+    wrong = [row["code"] for row in table(name) if not re.fullmatch(SHAPES[row["vocabulary"]], row["code"])]
+    assert wrong == []
+
+
+def test_no_code_stands_twice_for_one_use():
+    codes = [(row["use"], row["code"]) for row in table("fracture_codes.csv")]
+    assert len(codes) == len(set(codes))
+    sites = [row["code"] for row in table("fracture_sites.csv")]
+    assert len(sites) == len(set(sites))
+
+
+def test_the_lists_have_the_size_of_their_sources():
+    uses = [row["use"] for row in table("fracture_codes.csv")]
+    assert {use: uses.count(use) for use in uses} == {
+        "hospital_diagnosis": 18,
+        "outpatient_act": 44,
+        "material_removal": 31,
+    }
+    assert len(table("finess_double_count.csv")) == 166
+
+
+def test_codes_that_scalpel_could_never_match_are_here():
+    codes = {row["code"] for row in table("fracture_codes.csv")} | {row["code"] for row in table("fracture_sites.csv")}
+    assert {"MBEB001", "T142", "M484", "M485", "M80?1", "M80?5"} <= codes
+
+
+def test_every_outpatient_act_has_a_site():
+    sited = {row["code"] for row in table("fracture_sites.csv")}
+    acts = {row["code"] for row in table("fracture_codes.csv") if row["use"] == "outpatient_act"}
+    assert acts <= sited
+
+
+def test_an_act_of_material_removal_is_not_surgery_for_a_fracture():
+    removal = {row["code"] for row in table("fracture_codes.csv") if row["use"] == "material_removal"}
+    assert not removal & {row["code"] for row in table("fracture_surgery.csv")}
+
+
+def test_a_code_with_a_dot_or_a_comma_is_refused(tmp_path):
+    for code in ("T14.2", "MBEB001,"):
+        path = tmp_path / f"{len(code)}.csv"
+        with path.open("w", newline="", encoding="utf-8") as out:
+            csv.writer(out).writerows([["code", "match"], [code, "prefix"]])
+        with pytest.raises(InputError, match=r"line 2: .* is not a code"):
+            read_codelist(path)

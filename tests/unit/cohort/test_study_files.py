@@ -1,0 +1,134 @@
+"""Study files: what is accepted, and the one sentence that each mistake gets."""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from parcours.cohort.parameters import parameter_table
+from parcours.cohort.study import SECTIONS, add_months, load_study, resolve, study_from_dict
+from parcours.errors import InputError
+
+HOME = Path(__file__).parents[3]
+FALL = HOME / "cohorts" / "fall.yaml"
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write the fall study with changes, {section.key: value}, and return its path."""
+
+    def write(changes, name="fall"):
+        declared = yaml.safe_load(FALL.read_text("utf-8"))
+        for key, value in changes.items():
+            section, _, parameter = key.rpartition(".")
+            (declared[section] if section else declared)[parameter] = value
+        declared["codelists"] = str(HOME / "codelists")
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(declared), "utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("file", sorted((HOME / "cohorts").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_study_of_the_project_loads(file):
+    assert load_study(file).cohort == file.stem
+
+
+def test_each_parameter_of_the_table_is_one_field_of_its_section():
+    fields = {(section, name) for section, cls in SECTIONS.items() for name in cls.__dataclass_fields__}
+    assert {(p.section, p.name) for p in parameter_table().values()} == fields
+
+
+def test_follow_up_starts_after_the_gap():
+    assert load_study(FALL).population.follow_up_start == dt.date(2015, 1, 1)
+
+
+def test_the_gap_holds_the_washout_and_the_lags():
+    study = load_study(FALL)
+    washed_out = add_months(study.population.study_start, study.exposures.washout_months)
+    reach = dt.timedelta(days=(study.model.lags + 1) * study.model.bucket_days)
+    assert washed_out + reach <= study.population.follow_up_start + dt.timedelta(days=15)
+
+
+def test_what_as_dict_writes_reads_back_as_the_same_study():
+    study = resolve(load_study(FALL), {"sites": ["hip"], "age_cuts_years": [70, 80]})
+    again = study_from_dict(json.loads(json.dumps(study.as_dict())), study.codelists)
+    assert again.as_dict() == study.as_dict()
+
+
+def test_text_of_a_form_means_what_the_yaml_means():
+    study = load_study(FALL)
+    typed = {"age_minimum": 70, "season": False, "study_end": dt.date(2016, 12, 31), "atc_include": ["N05B", "C07"]}
+    texts = {"age_minimum": "70", "season": "false", "study_end": "2016-12-31", "atc_include": "C07, N05B"}
+    assert resolve(study, texts) == resolve(study, typed)
+    assert resolve(study, {"population.age_minimum": 70}).population.age_minimum == 70
+
+
+def test_every_default_is_allowed_by_its_own_limits():
+    study = load_study(FALL)
+    assert resolve(study, {row["name"]: row["value"] for row in study.parameters()}) == study
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"population.age_minimun": 65}, 'population: "age_minimun" is not known (did you mean "age_minimum"?)'),
+        ({"populatoin": {}}, '"populatoin" is not known (did you mean "population"?)'),
+        ({"population.age_minimum": "old"}, 'population.age_minimum is "old", but must be a number.'),
+        ({"population.age_minimum": 200}, "population.age_minimum is 200, but must lie between 0 and 120."),
+        ({"population.study_start": "soon"}, 'study_start is "soon", but must be a date such as 2014-01-31.'),
+        ({"population.study_end": "2013-01-01"}, "but must come after study_start, 2014-01-01."),
+        ({"population.start_gap_months": 48}, "which leaves no follow-up before study_end"),
+        ({"population": None}, "population.study_start is missing"),
+        (
+            {"medicines.level": "molecule"},
+            'level is "molecule", but must be one of substance, atc_class, family, cip13',
+        ),
+        ({"medicines.atc_include": ["n05b"]}, 'holds "n05b", which is not an ATC code or prefix'),
+        ({"medicines.packs": [340093]}, 'holds "340093", which is not a CIP13 code (13 digits).'),
+        ({"outcomes.sites": ["hips"]}, '(did you mean "hip"?)'),
+        ({"outcomes.rules": []}, "outcomes.rules is empty"),
+        ({"model.season": "maybe"}, 'model.season is "maybe", but must be true or false.'),
+        ({"model.lags": 1.5}, 'model.lags is "1.5", but must be a whole number.'),
+        ({"model.tv_grid": []}, "model.tv_grid is empty"),
+        ({"schedule": "monthly"}, 'schedule is "monthly", but must be a cron line'),
+        ({"cohort": "Fall"}, 'cohort is "Fall", but must be the file\'s own name'),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_mistake_gets_one_sentence_with_file_key_and_value(written, changes, sentence):
+    path = written(changes)
+    with pytest.raises(InputError) as caught:
+        load_study(path)
+    assert str(path) in str(caught.value)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml_that_cannot_be_read_names_the_line(tmp_path):
+    path = tmp_path / "fall.yaml"
+    path.write_text('cohort: fall\ntitle: "open\n', "utf-8")
+    with pytest.raises(InputError, match=r"fall.yaml, line \d+ is not readable YAML"):
+        load_study(path)
+
+
+def test_an_unknown_override_is_refused_with_a_hint():
+    with pytest.raises(InputError, match=r'no parameter "age_min" \(did you mean "age_minimum"\?\)'):
+        resolve(load_study(FALL), {"age_min": 70})
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "later"),
+    [
+        ("2014-01-31", 1, "2014-02-28"),
+        ("2016-01-31", 1, "2016-02-29"),
+        ("2014-12-15", 1, "2015-01-15"),
+        ("2014-01-01", 12, "2015-01-01"),
+        ("2014-05-31", 0, "2014-05-31"),
+    ],
+)
+def test_a_month_later_is_the_same_day_or_the_last_of_the_month(day, months, later):
+    assert add_months(dt.date.fromisoformat(day), months) == dt.date.fromisoformat(later)
