@@ -151,7 +151,8 @@ def _baseline_columns(
     calendar = np.searchsorted(np.asarray(baseline.calendar, dtype=np.int64), day, side="right")
     kinds.append(("calendar", baseline.calendar, calendar))
     kinds.append(("season", baseline.season, _season_group(baseline.season, day)))
-    columns, terms = [], []
+    columns: list[np.ndarray] = []
+    terms: list[str] = []
     for name, cuts, group in kinds:
         if cuts:
             merged, labels = _merge_empty(group, count, [f"{name} {cut}" for cut in ("start", *cuts)])

@@ -175,7 +175,7 @@ class ConvSCCS:
         curve = self.latest_coef()
         # np.minimum and np.maximum keep nan: a lag without information has no bounds.
         self.intervals_ = {"lower": np.minimum(bounds["lower"], curve), "upper": np.maximum(bounds["upper"], curve)}
-        self.screen_ = screen(self.buckets_, model, SCREEN_DRAWS, seed)
+        self.screen_ = screen(self.buckets_, model, SCREEN_DRAWS, seed, threads)
         return self
 
     def curves(self) -> pd.DataFrame:
@@ -195,8 +195,8 @@ class ConvSCCS:
 
         flag is "raised" or "lowered" for a drug that was selected by the penalty and whose test passes
         Benjamini-Hochberg at the level `false_discovery`, else "". The peak is the extreme of the curve, in the flagged
-        direction if there is one; the middle of the tied run that holds it; for a drug not selected, the middle of the window
-        that stands out most.
+        direction if there is one, at the middle of the tied run that holds it; for a drug not selected, it is the
+        middle of the window that stands out most.
         """
         if self.intervals_ is None or self.screen_ is None:
             raise InputError("The model has no intervals yet: call bootstrap before peaks.")

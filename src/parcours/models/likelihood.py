@@ -7,10 +7,15 @@ All kernels release the interpreter lock, so that folds and replicates can run i
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from parcours.models.buckets import Buckets
+
+#: Compiled once and kept on disk (NUMBA_CACHE_DIR, else beside the module); typed Any, as numba has no stubs.
+_kernel: Any = njit(cache=True, nogil=True)
 
 
 def loss(buckets: Buckets, coefficients: np.ndarray) -> float:
@@ -45,7 +50,7 @@ def hessian(buckets: Buckets, coefficients: np.ndarray, column: np.ndarray, n_co
     return out / buckets.n_persons
 
 
-def _arrays(buckets: Buckets) -> tuple:
+def _arrays(buckets: Buckets) -> Any:
     return (
         buckets.lags,
         buckets.n_drugs,
@@ -59,7 +64,7 @@ def _arrays(buckets: Buckets) -> tuple:
     )
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, coefficients, eta):
     """Put log w + eta of the person's cells into eta[0:cells]; return their number."""
     first = cell_ptr[person]
@@ -80,7 +85,7 @@ def _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at
     return cells
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _softmax(eta, cells):
     """Turn eta[0:cells] into probabilities in place; return the log of the total."""
     peak = eta[0]
@@ -95,7 +100,7 @@ def _softmax(eta, cells):
     return np.log(total) + peak
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _longest(cell_ptr):
     longest = 0
     for person in range(len(cell_ptr) - 1):
@@ -103,7 +108,7 @@ def _longest(cell_ptr):
     return longest
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _value(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, coefficients):
     eta = np.empty(_longest(cell_ptr))
     value = 0.0
@@ -123,7 +128,7 @@ def _value(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, co
     return value
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _value_and_gradient(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, coefficients, gradient):
     eta = np.empty(_longest(cell_ptr))
     offset = n_drugs * (lags + 1)
@@ -151,7 +156,7 @@ def _value_and_gradient(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, 
     return value
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _probabilities(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, coefficients):
     out = np.empty(len(log_days))
     for person in range(len(cell_ptr) - 1):
@@ -161,7 +166,7 @@ def _probabilities(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, c
     return out
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _design_rows(person, lags, n_drugs, cell_ptr, baseline, ptr, drug, at, column, members, size):
     """List the tied columns of each cell of the person: members[b, 0:size[b]], repeats standing for multiples."""
     first = cell_ptr[person]
@@ -186,7 +191,7 @@ def _design_rows(person, lags, n_drugs, cell_ptr, baseline, ptr, drug, at, colum
     return cells
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _hessian(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, coefficients, column, out):
     longest = _longest(cell_ptr)
     eta = np.empty(longest)

@@ -8,6 +8,7 @@ false discovery rate (Benjamini and Hochberg 1995).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,25 +44,30 @@ def lag_windows(lags: int) -> list[tuple[int, int]]:
     return windows
 
 
-def screen(buckets: Buckets, model: Refit, draws: int, seed: int) -> Screen:
+def screen(buckets: Buckets, model: Refit, draws: int, seed: int, threads: int = 1) -> Screen:
     """Test every drug against the refitted model without it. `draws` set the resolution of the p values."""
     width = buckets.lags + 1
     lag_column = model.column[: buckets.n_drugs * width].reshape(-1, width)
-    selected = (lag_column >= 0).any(axis=1)
-    results = np.full((4, buckets.n_drugs), np.nan)
-    results[1:] = 0.0
-    others = np.flatnonzero(~selected)
-    tested = [(model, others)] + [
-        (_without(buckets, model, drug), np.array([drug])) for drug in np.flatnonzero(selected)
-    ]
-    for null, drugs in tested:
-        if not len(drugs):
-            continue
+    selected = np.asarray((lag_column >= 0).any(axis=1))
+
+    def test(drugs: np.ndarray) -> list[tuple[float, float, float, float]]:
+        null = _without(buckets, model, int(drugs[0])) if selected[drugs[0]] else model
         chance = probabilities(buckets, null.coefficients)
-        for drug, information in zip(drugs, _efficient_information(buckets, null, drugs), strict=True):
-            rng = np.random.default_rng([seed, int(drug)])
-            results[:, drug] = _test_drug(buckets, chance, int(drug), information, rng, draws)
-    return Screen(results[0], results[1], results[2].astype(np.int64), results[3].astype(np.int64))
+        blocks = _efficient_information(buckets, null, drugs)
+        return [
+            _test_drug(buckets, chance, int(drug), block, np.random.default_rng([seed, int(drug)]), draws)
+            for drug, block in zip(drugs, blocks, strict=True)
+        ]
+
+    # The drugs that were not selected share one null model; each of the others has its own.
+    others = np.flatnonzero(~selected)
+    groups = ([others] if len(others) else []) + [np.array([drug]) for drug in np.flatnonzero(selected)]
+    results = np.zeros((buckets.n_drugs, 4))
+    with ThreadPoolExecutor(threads) as pool:
+        for drugs, tested in zip(groups, pool.map(test, groups), strict=True):
+            results[drugs] = tested
+    lags = results[:, 2:].astype(np.int64)
+    return Screen(results[:, 0], results[:, 1], lags[:, 0], lags[:, 1])
 
 
 def false_discovery_flags(p_value: np.ndarray, level: float) -> np.ndarray:

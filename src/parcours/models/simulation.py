@@ -25,6 +25,19 @@ def planted_curve(shape: str, peak: float, horizon: int) -> np.ndarray:
     return np.exp(np.log(peak) * share / share.max())
 
 
+def bucketed_curve(curve: np.ndarray, bucket: int, lags: int) -> np.ndarray:
+    """What a grid of buckets can show of a daily curve: log of its mean over the days of lag bucket 0..`lags`.
+
+    A start falls anywhere in its bucket, so lag 0 also holds days before the start, when the relative incidence is 1.
+    """
+    padded = np.concatenate([np.ones(bucket), curve, np.ones(bucket * (lags + 2))])
+    shown = [
+        np.mean([padded[bucket + lag * bucket - offset :][:bucket].mean() for offset in range(bucket)])
+        for lag in range(lags + 1)
+    ]
+    return np.log(shown)
+
+
 @dataclass(frozen=True)
 class Truth:
     """What a series is drawn from. `curves` gives the relative incidence by day since start, 1 beyond."""
@@ -76,7 +89,10 @@ def draw_series(truth: Truth, persons: int, seed: int) -> CaseSeries:
 
 
 def demo_truth(drugs: int = 64, exposed: tuple[float, float] = (0.08, 0.30), horizon: int = 196) -> Truth:
-    """Ten medicines that raise the risk (peak 2 to 3.5), two that lower it, the rest without effect."""
+    """Ten medicines that raise the risk (peak 2 to 3.5), two that lower it, the rest without effect.
+
+    The shares of exposed cases spread over `exposed`, in an order unrelated to the effects.
+    """
     peaks = [2.0, 2.2, 2.5, 3.0, 3.5, 2.0, 2.5, 3.0, 3.5, 2.2]
     shapes = ["early", "delayed", "constant", "decaying"]
     names = [f"D{number:02d}" for number in range(drugs)]

@@ -89,12 +89,12 @@ def _bootstrap_reach(
         for drug, (columns, matrix) in enumerate(weights):
             tied = np.bincount(columns[columns >= 0], score[columns >= 0], minlength=matrix.shape[1])
             largest[number, drug] = np.abs(matrix @ tied)
-    pooled = largest.transpose(1, 0, 2).reshape(buckets.n_drugs, -1)
-    return np.array([_quantile(values[values > 0], confidence) for values in pooled])
+    return np.array([_quantile(largest[:, drug], confidence) for drug in range(buckets.n_drugs)])
 
 
 def _quantile(values: np.ndarray, confidence: float) -> float:
-    return float(np.quantile(values, confidence)) if len(values) else np.nan
+    informed = values[values > 0]
+    return float(np.quantile(informed, confidence)) if len(informed) else np.nan
 
 
 def _first_order(buckets: Buckets, model: Refit, window: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -106,16 +106,17 @@ def _first_order(buckets: Buckets, model: Refit, window: np.ndarray) -> list[tup
     # drug's windows need its own columns, since its lags are tied another way there.
     lag_column = model.column[: buckets.n_drugs * width].reshape(-1, width)
     selected = np.asarray((lag_column >= 0).any(axis=1))
-    for drug in np.flatnonzero(~selected):
+    for place in np.flatnonzero(~selected):
+        drug = int(place)
         everything[drug * width : (drug + 1) * width] = model.n_columns + drug * size + window
     common = buckets.n_persons * hessian(buckets, model.coefficients, everything, wide)
     weights = []
-    for drug in range(buckets.n_drugs):
-        column, nuisance = _with_windows(model, drug, window)
-        if selected[drug]:
+    for row in range(buckets.n_drugs):
+        column, nuisance = _with_windows(model, row, window)
+        if selected[row]:
             information = buckets.n_persons * hessian(buckets, model.coefficients, column, nuisance + size)
         else:
-            own = model.n_columns + drug * size + np.arange(size)
+            own = model.n_columns + row * size + np.arange(size)
             keep = np.append(np.arange(model.n_columns), own)
             information = common[np.ix_(keep, keep)]
         weights.append((column, _standardised_step(information, nuisance)))
