@@ -147,7 +147,7 @@ choices = st.builds(
 )
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(histories=histories, setting=choices)
 def test_spark_agrees_with_the_rule_told_in_plain_python(spark, histories, setting):
     origin = dt.date(2014, 1, 1)

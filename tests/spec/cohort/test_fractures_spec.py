@@ -192,7 +192,7 @@ act_events = st.builds(
 persons = st.lists(st.lists(stay_events | act_events, max_size=10), min_size=20, max_size=30)
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(persons=persons, frame=st.sampled_from([0, 1, 4]))
 def test_spark_agrees_with_the_rules_told_in_plain_python(spark, lists, persons, frame):
     events = [{"person_id": p, "end": None, **event} for p, own in enumerate(persons) for event in own]
