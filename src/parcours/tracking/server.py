@@ -14,6 +14,8 @@ from parcours.errors import InputError, RetryableFault
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+log = logging.getLogger(__name__)
+
 ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
 PAGE_VARIABLE = "PARCOURS_MLFLOW_URL"
 SECONDS_TO_ANSWER = 10
@@ -81,7 +83,10 @@ def _require_answer(address: str) -> None:
 
 @contextmanager
 def faults_of_the_server(root: Path) -> Iterator[None]:
-    """Turn what MLflow raises while the server is lost or busy into one sentence that a retry may cure."""
+    """Turn what MLflow raises while the server is lost or busy into one sentence that a retry may cure.
+
+    Raises RetryableFault for that, InputError when the server does not let us in; other errors of MLflow are bugs.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
@@ -89,8 +94,15 @@ def faults_of_the_server(root: Path) -> Iterator[None]:
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
             raise
-        first_line = str(error).splitlines()[0][:200]
-        raise RetryableFault(_nobody_answers(tracking_uri(root), first_line)) from error
+        if error.error_code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+            raise InputError(
+                f"The MLflow tracking server at {tracking_uri(root)} does not let this job in; set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ask for the right to write."
+            ) from None
+        log.warning("MLflow: %s", error)
+        first_line = str(error).splitlines()[0]
+        reason = "it no longer answers" if "failed with exception" in first_line else first_line[:200]
+        raise RetryableFault(_nobody_answers(tracking_uri(root), reason)) from error
 
 
 def _nobody_answers(address: str, reason: str) -> str:

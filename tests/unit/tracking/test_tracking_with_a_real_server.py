@@ -1,59 +1,16 @@
 """Runs in a real MLflow server: SQL backend, artifacts through the server."""
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from dataclasses import replace
 
 import pytest
 
-from parcours.errors import RetryableFault
+from parcours.errors import InputError, RetryableFault
 from parcours.tracking.record import RunRecord
 from parcours.tracking.runs import find_run, track
 from parcours.tracking.server import connect
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_until_healthy(address, process):
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            assert process.poll() is None, "the MLflow server ended before it answered"
-            time.sleep(0.2)
-    raise AssertionError("the MLflow server never answered")
-
-
-@pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory):
-    """Address of a tracking server of its own, started once."""
-    home = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    backend = ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", f"{home}/artifacts"]
-    command = [sys.executable, "-m", "mlflow", "server", *backend, "--host", "127.0.0.1", "--port", str(port)]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (home / "server.out").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--workers", "1"], env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
 
 
 @pytest.fixture
@@ -149,11 +106,11 @@ def test_a_run_whose_logging_breaks_is_marked_failed(root, record):
 
 
 def test_the_registered_model_loads_in_a_plain_process_and_gives_relative_incidences(root, record, mlflow_server):
-    track(root, record("fall"))
+    track(root, record("served"))
     script = f"""
 import json, sys, mlflow, pandas
 mlflow.set_tracking_uri({mlflow_server!r})
-model = mlflow.pyfunc.load_model("models:/study-fall@current")
+model = mlflow.pyfunc.load_model("models:/study-served@current")
 asked = pandas.DataFrame({{"drug": ["N05BA12"] * 3, "lag": [0, 1, 40]}})
 answer = model.predict(asked)
 try:
@@ -169,7 +126,21 @@ print(json.dumps([answer.round(3).fillna(-1).values.tolist(), refusal, "parcours
     assert not knows_the_project
 
 
-def test_no_answer_is_one_sentence_that_a_retry_may_cure(monkeypatch, tmp_path):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+def test_no_answer_is_one_sentence_that_a_retry_may_cure(monkeypatch, tmp_path, unused_address):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", unused_address)
     with pytest.raises(RetryableFault, match=r"tracking server at http://127.* start it"):
+        find_run(tmp_path, "fall", "0" * 16)
+
+
+@pytest.mark.parametrize(
+    ("status", "fault", "sentence"),
+    [
+        (503, RetryableFault, r"cannot be used \(it no longer answers\).*run again: the model is kept"),
+        (401, InputError, r"does not let this job in; set MLFLOW_TRACKING_USERNAME"),
+    ],
+    ids=["busy", "locked"],
+)
+def test_a_server_that_does_not_serve_is_one_sentence(monkeypatch, tmp_path, faulty_server, status, fault, sentence):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", faulty_server(status))
+    with pytest.raises(fault, match=sentence):
         find_run(tmp_path, "fall", "0" * 16)
