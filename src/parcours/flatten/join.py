@@ -1,5 +1,9 @@
-"""The joins of one bucket of claims or stays, in an in-process DuckDB. Pure: Arrow tables in, Arrow tables out."""
+"""The joins of one bucket of claims or stays. Pure: Arrow tables in, Arrow tables out.
 
+DuckDB joins the keys alone and says which rows belong together; Arrow then takes the wide rows once.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -9,7 +13,7 @@ import pyarrow as pa
 from parcours.flatten.plan import arrow_schema
 from parcours.snds.contracts import Product
 
-MAIN_ROW = "__main_row"
+ROW = "__row"
 PERSON = "person_id"
 CLAIM_ROW = "claim_row"
 SOURCE = "source_table"
@@ -17,9 +21,12 @@ SOURCE = "source_table"
 
 @dataclass(frozen=True)
 class Joined:
-    """Flat rows; rows of each table that found their main row; those that did not, by table."""
+    """What a join found: row numbers of each table by flat row, and the rows that found no main row.
 
-    flat: pa.Table
+    `rows` has one int64 column a table (null where it has no row), `source_table` in the union form, and `claim_row`.
+    """
+
+    rows: pa.Table
     joined: dict[str, int]
     orphans: dict[str, pa.Table]
 
@@ -29,7 +36,7 @@ def align(parts: list[pa.Table], columns: dict[str, str]) -> pa.Table:
     schema = arrow_schema(columns)
     if not parts:
         return schema.empty_table()
-    table = pa.concat_tables(parts, promote_options="default")
+    table = pa.concat_tables(parts, promote_options="default").combine_chunks()
     return pa.table(
         [
             table[field.name].cast(field.type) if field.name in table.column_names else _nulls(table.num_rows, field)
@@ -46,23 +53,70 @@ def _nulls(count: int, field: pa.Field) -> pa.Array:
 def join(product: Product, tables: dict[str, pa.Table], absent: tuple[str, ...]) -> Joined:
     """Join the aligned tables of one bucket, in the form of the product.
 
-    The main (left joins) or patient table (union) already has `person_id`. `absent` tables were not delivered for
-    the period: their columns are null, and the union form has no rows of theirs.
+    `absent` tables were not delivered for the period: the union form has no rows of theirs.
     """
-    with duckdb.connect(config={"threads": 1, "preserve_insertion_order": False}) as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:
         for name, table in tables.items():
-            connection.register(name, _numbered(table) if name == product.main else table)
-        query = _left_joins(product, tables) if product.form == "left_joins" else _union(product, tables, absent)
-        flat = connection.sql(query).to_arrow_table()
-        orphans = _orphans(connection, product, tables)
-        joined = {name: _with_main(connection, product, name) for name in tables if name != product.main}
-        joined[product.main] = len(np.unique(flat[MAIN_ROW].to_numpy()))
-        flat = _claim_rows(connection, flat, _claim_order(product, tables))
-    return Joined(flat, joined, orphans)
+            numbers = pa.array(np.arange(table.num_rows, dtype=np.int64))
+            connection.register(name, table.select(list(product.key)).append_column(ROW, numbers))
+        query = _left_joins(product, tables) if product.form == "left_joins" else _union(product, absent)
+        rows = connection.sql(query).to_arrow_table().combine_chunks()
+        orphans = {
+            name: tables[name].take(_orphans(connection, product, name))
+            for name in tables
+            if name != product.main and tables[name].num_rows
+        }
+        claims = _claim_rows(connection, product, tables, rows)
+    joined = {name: _distinct(rows[name]) if name in rows.column_names else 0 for name in tables}
+    found = {
+        name: table.drop_columns([PERSON]) if PERSON in table.column_names else table
+        for name, table in orphans.items()
+        if table.num_rows
+    }
+    return Joined(rows.append_column(CLAIM_ROW, pa.array(claims)), joined, found)
 
 
-def _numbered(table: pa.Table) -> pa.Table:
-    return table.append_column(MAIN_ROW, pa.array(np.arange(table.num_rows, dtype=np.int64)))
+def materialise(product: Product, tables: dict[str, pa.Table], rows: pa.Table) -> pa.Table:
+    """The flat rows that `rows` of a join stand for.
+
+    Left joins: main columns bare, then TABLE__COLUMN. Union: keys bare, MAIN__COLUMN, the patient table's columns
+    bare, TABLE__COLUMN, source_table. Then person_id and claim_row.
+    """
+    columns = dict(_columns(product, tables, rows))
+    return pa.table(columns)
+
+
+def _columns(
+    product: Product, tables: dict[str, pa.Table], rows: pa.Table
+) -> Iterator[tuple[str, pa.Array | pa.ChunkedArray]]:
+    main = tables[product.main]
+    union = product.form == "union"
+    first = [*product.key, *_details(product, main)] if union else [n for n in main.column_names if n != PERSON]
+    for name in first:
+        bare = not union or name in product.key
+        yield (name if bare else f"{product.main}__{name}"), main[name].take(rows[product.main])
+    if product.patient:
+        for name in _details(product, tables[product.patient]):
+            yield name, tables[product.patient][name].take(rows[product.patient])
+    for table in product.joined:
+        for name in _details(product, tables[table]):
+            column = tables[table][name]
+            held = table in rows.column_names and column.type != pa.null()
+            yield f"{table}__{name}", column.take(rows[table]) if held else pa.nulls(rows.num_rows, column.type)
+    if SOURCE in rows.column_names:
+        yield SOURCE, rows[SOURCE]
+    holder = product.patient or product.main
+    yield PERSON, tables[holder][PERSON].take(rows[holder])
+    yield CLAIM_ROW, rows[CLAIM_ROW]
+
+
+def _details(product: Product, table: pa.Table) -> list[str]:
+    """Columns of a table that are not keys."""
+    return [name for name in table.column_names if name not in product.key and name != PERSON]
+
+
+def _distinct(rows: pa.ChunkedArray) -> int:
+    return len(np.unique(rows.drop_null().to_numpy()))
 
 
 def _q(name: str) -> str:
@@ -73,80 +127,59 @@ def _on(product: Product, left: str, right: str) -> str:
     return " AND ".join(f"{left}.{_q(key)} = {right}.{_q(key)}" for key in product.key)
 
 
-def _details(product: Product, table: pa.Table) -> list[str]:
-    """Columns of a joined table that are not keys."""
-    return [name for name in table.column_names if name not in product.key and name != PERSON]
-
-
-def _prefixed(product: Product, name: str, table: pa.Table, *, present: bool) -> list[str]:
-    columns = []
-    for column in _details(product, table):
-        value = f"{_q(name)}.{_q(column)}" if present else f"NULL::{_sql_type(table.schema.field(column).type)}"
-        columns.append(f"{value} AS {_q(f'{name}__{column}')}")
-    return columns
-
-
-def _sql_type(kind: pa.DataType) -> str:
-    return {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.date32(): "DATE"}.get(kind, "VARCHAR")
-
-
 def _left_joins(product: Product, tables: dict[str, pa.Table]) -> str:
     """Chained left joins on the key: one row per matching combination."""
-    main = tables[product.main]
-    columns = [f"m.{_q(name)}" for name in main.column_names if name != PERSON]
-    joins = ""
-    for name in product.joined:
-        present = tables[name].num_rows > 0
-        columns += _prefixed(product, name, tables[name], present=present)
-        if present:
-            joins += f" LEFT JOIN {_q(name)} ON {_on(product, 'm', _q(name))}"
-    return f"SELECT {', '.join(columns)}, m.{PERSON}, m.{MAIN_ROW} FROM {_q(product.main)} m{joins}"
+    present = [name for name in product.joined if tables[name].num_rows]
+    columns = [f"{_q(name)}.{ROW} AS {_q(name)}" for name in (product.main, *present)]
+    joins = [f"LEFT JOIN {_q(name)} ON {_on(product, _q(product.main), _q(name))}" for name in present]
+    return f"SELECT {', '.join(columns)} FROM {_q(product.main)} {' '.join(joins)}"
 
 
-def _union(product: Product, tables: dict[str, pa.Table], absent: tuple[str, ...]) -> str:
-    """Main and patient, left-joined to each other table on its own; the union of these, null-filled.
+def _union(product: Product, absent: tuple[str, ...]) -> str:
+    """Main and patient, left-joined to each other table on its own; the union of these.
 
     When no joined table was delivered, each stay still gives its row, as `source_table` = the main table.
     """
-    parts = [name for name in product.joined if name not in absent]
-    queries = [_union_part(product, tables, part) for part in parts or [product.main]]
-    return " UNION ALL ".join(queries)
+    parts = [name for name in product.joined if name not in absent] or [product.main]
+    return " UNION ALL ".join(_union_part(product, part) for part in parts)
 
 
-def _union_part(product: Product, tables: dict[str, pa.Table], part: str) -> str:
-    main, patient = tables[product.main], product.patient or ""
-    columns = [f"m.{_q(key)}" for key in product.key]
-    columns += [f"m.{_q(name)} AS {_q(f'{product.main}__{name}')}" for name in _details(product, main)]
-    columns += [f"p.{_q(name)}" for name in _details(product, tables[patient])]
-    for name in product.joined:
-        columns += _prefixed(product, name, tables[name], present=name == part)
-    joins = f" LEFT JOIN {_q(patient)} p ON {_on(product, 'm', 'p')}"
+def _union_part(product: Product, part: str) -> str:
+    main, patient = _q(product.main), _q(product.patient or "")
+    columns = [f"{main}.{ROW} AS {main}", f"{patient}.{ROW} AS {patient}"]
+    columns += [f"{f'{_q(name)}.{ROW}' if name == part else 'NULL::BIGINT'} AS {_q(name)}" for name in product.joined]
+    joins = f"LEFT JOIN {patient} ON {_on(product, main, patient)}"
     if part != product.main:
-        joins += f" LEFT JOIN {_q(part)} ON {_on(product, 'm', _q(part))}"
-    return (
-        f"SELECT {', '.join(columns)}, '{part}' AS {SOURCE}, p.{PERSON}, m.{MAIN_ROW} FROM {_q(product.main)} m{joins}"
-    )
+        joins += f" LEFT JOIN {_q(part)} ON {_on(product, main, _q(part))}"
+    return f"SELECT {', '.join(columns)}, '{part}' AS {SOURCE} FROM {main} {joins}"
 
 
-def _orphans(
-    connection: duckdb.DuckDBPyConnection, product: Product, tables: dict[str, pa.Table]
-) -> dict[str, pa.Table]:
-    found = {}
-    for name, table in tables.items():
-        if name == product.main or table.num_rows == 0:
-            continue
-        columns = ", ".join(f"c.{_q(column)}" for column in table.column_names if column != PERSON)
-        orphans = connection.sql(
-            f"SELECT {columns} FROM {_q(name)} c ANTI JOIN {_q(product.main)} m ON {_on(product, 'c', 'm')}"
-        ).to_arrow_table()
-        if orphans.num_rows:
-            found[name] = orphans
-    return found
+def _orphans(connection: duckdb.DuckDBPyConnection, product: Product, name: str) -> pa.ChunkedArray:
+    """Row numbers of the rows that have no main row."""
+    query = f"SELECT c.{ROW} FROM {_q(name)} c ANTI JOIN {_q(product.main)} m ON {_on(product, 'c', 'm')} ORDER BY ALL"
+    return connection.sql(query).to_arrow_table()[ROW]
 
 
-def _with_main(connection: duckdb.DuckDBPyConnection, product: Product, name: str) -> int:
-    query = f"SELECT count(*) FROM {_q(name)} c SEMI JOIN {_q(product.main)} m ON {_on(product, 'c', 'm')}"
-    return int(connection.sql(query).fetchall()[0][0])
+def _claim_rows(
+    connection: duckdb.DuckDBPyConnection, product: Product, tables: dict[str, pa.Table], rows: pa.Table
+) -> np.ndarray:
+    """1..n within each main row; only main rows with several flat rows are sorted."""
+    mains = rows[product.main].to_numpy()
+    claims = np.ones(len(mains), np.int32)
+    several = np.flatnonzero(np.bincount(mains)[mains] > 1) if len(mains) else np.zeros(0, np.int64)
+    if len(several) == 0:
+        return claims
+    part = rows.take(pa.array(several))
+    part = part.append_column(CLAIM_ROW, pa.array(np.ones(len(several), np.int32)))
+    wide = materialise(product, tables, part).append_column(ROW, part[product.main])
+    wide = wide.append_column("__at", pa.array(several))
+    connection.register("several", wide)
+    order = ", ".join(_claim_order(product, tables))
+    numbered = connection.sql(
+        f"SELECT __at, row_number() OVER (PARTITION BY {ROW} ORDER BY {order}) AS n FROM several"
+    ).to_arrow_table()
+    claims[numbered["__at"].to_numpy()] = numbered["n"].to_numpy()
+    return claims
 
 
 def _claim_order(product: Product, tables: dict[str, pa.Table]) -> list[str]:
@@ -163,19 +196,3 @@ def _claim_order(product: Product, tables: dict[str, pa.Table]) -> list[str]:
         if tables[name].num_rows:
             order += [_q(f"{name}__{column}") for column in _details(product, tables[name])]
     return [f"{column} ASC NULLS FIRST" for column in order]
-
-
-def _claim_rows(connection: duckdb.DuckDBPyConnection, flat: pa.Table, order: list[str]) -> pa.Table:
-    """Number the rows of each main row from 1; only main rows with several rows are sorted."""
-    mains = flat[MAIN_ROW].to_numpy()
-    several = np.bincount(mains)[mains] > 1 if len(mains) else np.zeros(0, bool)
-    single = flat.drop_columns([MAIN_ROW]).filter(pa.array(~several))
-    single = single.append_column(CLAIM_ROW, pa.array(np.ones(single.num_rows, np.int32)))
-    if not several.any():
-        return single
-    connection.register("several", flat.filter(pa.array(several)))
-    number = f"row_number() OVER (PARTITION BY {MAIN_ROW} ORDER BY {', '.join(order)})"
-    numbered = connection.sql(
-        f"SELECT * EXCLUDE {MAIN_ROW}, ({number})::INTEGER AS {CLAIM_ROW} FROM several"
-    ).to_arrow_table()
-    return pa.concat_tables([single, numbered.cast(single.schema)])

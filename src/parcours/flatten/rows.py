@@ -1,6 +1,7 @@
 """One block of a raw file -> typed rows by period, rejected rows, counts."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,7 +147,7 @@ def _parse(data: bytes, how: Reading, types: dict[str, pa.DataType], include: li
 def _typed_at_once(data: bytes, how: Reading, types: dict[str, str]) -> dict[str, Converted] | None:
     """All columns typed by the CSV reader; None when anything in the block needs care."""
     plain = _plain_utf8(Block(0, 0, 0, data), how.encoding)
-    if plain is None or len(how.header) == 1 or b"0x" in plain or b"0X" in plain or not data:
+    if plain is None or len(how.header) == 1 or _holds_hexadecimal(plain, how.delimiter) or not data:
         return None
     arrow = {name: TEXT if kind == "date" else ARROW_TYPES[kind] for name, kind in types.items()}
     try:
@@ -161,6 +162,15 @@ def _typed_at_once(data: bytes, how: Reading, types: dict[str, str]) -> dict[str
         for name, kind in types.items()
     }
     return columns if _all_good(columns, how) else None
+
+
+def _holds_hexadecimal(data: bytes, delimiter: str) -> bool:
+    """Whether a field such as 0x1F is there, which the CSV reader would take for an integer."""
+    if b"0x" not in data and b"0X" not in data:
+        return False
+    mark = re.escape(delimiter).encode()
+    field = rb"0[xX](?<=[-\n \t" + mark + rb"]..)[0-9A-Fa-f]+[ \t]*(?:[\r\n" + mark + rb"]|\Z)"
+    return data[:2].lower() == b"0x" or re.search(field, data) is not None
 
 
 def _finish(column: pa.Array, kind: str, texts: Texts, padded: bool) -> Converted:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from parcours.flatten.join import CLAIM_ROW, PERSON, SOURCE, align, join
+from parcours.flatten.join import CLAIM_ROW, PERSON, SOURCE, align, join, materialise
 from parcours.flatten.plan import file_columns
 from parcours.flatten.rows import Reading, Rows, read_rows
 from parcours.flatten.scan import Scan, Span, file_period, texts_of
@@ -188,18 +188,19 @@ def _join_bucket(job: Job, work: PeriodWork, parts: dict[str, list[pa.Table]]) -
     assert persons is not None
     tables[holder] = tables[holder].append_column(PERSON, persons)
     result = join(job.product, tables, work.absent)
-    for name, part in _by_person(result.flat, job.person_buckets):
+    for name, rows in _by_person(result.rows, holder, persons, job.person_buckets):
+        part = materialise(job.product, tables, rows)
         yield _payload(job, f"{work.period}/flat/{name}", "flat", _packed(part))
     for name, orphans in result.orphans.items():
         yield _payload(job, f"{work.period}/orphans/{name}", "orphans", _packed(orphans))
     orphaned = {name: orphans.num_rows for name, orphans in result.orphans.items()}
-    yield _counts(job, work, {"joined": result.joined, "orphaned": orphaned, "flat": result.flat.num_rows})
+    yield _counts(job, work, {"joined": result.joined, "orphaned": orphaned, "flat": result.rows.num_rows})
 
 
-def _by_person(flat: pa.Table, buckets: int) -> Iterator[tuple[str, pa.Table]]:
+def _by_person(rows: pa.Table, holder: str, persons: pa.Array, buckets: int) -> Iterator[tuple[str, pa.Table]]:
     """Person bucket = person_id modulo their number; rows without a person apart."""
-    persons = flat[PERSON].combine_chunks().fill_null(-1).to_numpy(zero_copy_only=False)
-    for bucket, part in split(flat, np.where(persons < 0, -1, persons % buckets)):
+    owners = persons.take(rows[holder].combine_chunks()).fill_null(-1).to_numpy(zero_copy_only=False)
+    for bucket, part in split(rows, np.where(owners < 0, -1, owners % buckets)):
         yield "unidentified" if bucket < 0 else str(bucket), part
 
 
