@@ -10,7 +10,9 @@ import re
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 SERVED = re.compile(
@@ -24,7 +26,7 @@ LOCAL_NAMES = ("127.0.0.1", "localhost")
 class DocsHandler(SimpleHTTPRequestHandler):
     """Answers for a list of what there is, and for the pages that `SERVED` names."""
 
-    def send_head(self):  # type: ignore[no-untyped-def]
+    def send_head(self) -> BinaryIO | BytesIO | None:
         """Refuse whatever is not a page of the gate or of a report."""
         if (self.headers.get("Host") or "").split(":")[0] not in LOCAL_NAMES:
             self.send_error(HTTPStatus.FORBIDDEN, "Only this machine is served")

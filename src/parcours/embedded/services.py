@@ -33,9 +33,7 @@ def tracking_services(layout: Layout, ports: Mapping[str, int]) -> list[Service]
         *("org.apache.spark.deploy.history.HistoryServer", "--properties-file"),
         str(layout.spark_conf / "history.conf"),
     )
-    docs = _module(
-        "http.server", str(ports["docs"]), "--bind", "127.0.0.1", "--directory", str(layout.root / "quality")
-    )
+    docs = _module("parcours.embedded.docs_server", "--port", str(ports["docs"]), "--root", str(layout.root))
     return [
         Service("mlflow", mlflow, _page(f"{address['mlflow']}/health"), mlflow_server_settings(layout)),
         Service("spark-history", history, _page(f"{address['history']}/api/v1/version")),

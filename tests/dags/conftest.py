@@ -1,0 +1,42 @@
+"""The DAGs as Airflow reads them, in a process of their own: this one stays free of Airflow."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DUMP = Path(__file__).parent / "dump_dags.py"
+WRONG = {
+    "study__fall": {
+        "age_minimum": 500,
+        "study_start": "the first of May",
+        "level": "molecule",
+        "sites": ["moon"],
+        "season": "maybe",
+        "root": "",
+    },
+    "snds_flatten": {"products": ["DCIRR"], "periods": ["May 2016"], "delivery": ""},
+}
+
+
+@pytest.fixture(scope="session")
+def read_dags() -> Callable[..., dict[str, Any]]:
+    """Read all DAG files once more; `cohorts` is another folder of study files."""
+
+    def read(cohorts: Path | None = None, wrong: dict[str, Any] | None = None) -> dict[str, Any]:
+        asked = json.dumps({"cohorts": str(cohorts) if cohorts else None, "wrong": wrong or {}})
+        found = subprocess.run([sys.executable, str(DUMP), asked], capture_output=True, text=True, check=False)
+        assert found.returncode == 0, found.stderr[-3000:]
+        return dict(json.loads(found.stdout))
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def dumped(read_dags: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """What the project's own DAG files give."""
+    return read_dags(wrong=WRONG)

@@ -1,0 +1,109 @@
+"""Reads the DAG files as Airflow's processor does and prints what it found as JSON; run in a process of its own."""
+
+import contextlib
+import copy
+import io
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).resolve().parents[2]
+HEAVY = ("pyspark", "pandas", "numpy", "pyarrow", "great_expectations", "mlflow", "duckdb")
+
+
+def prepare(airflow_home: str) -> None:
+    """Airflow reads its settings once, on import."""
+    os.environ.update(
+        AIRFLOW_HOME=airflow_home,
+        AIRFLOW__CORE__DAGS_FOLDER=str(HOME / "dags"),
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(HOME / "plugins"),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR",
+    )
+    sys.path.insert(0, str(HOME / "plugins"))
+
+
+def read_dags(cohorts: str | None, wrong: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """DAGs by id, import errors, heavy modules, and the answer to each wrong trigger {dag: {parameter: value}}."""
+    import parcours_airflow.defaults as defaults
+
+    if cohorts:
+        defaults.COHORTS = Path(cohorts)
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(str(HOME / "dags"))
+    heavy = [name for name in HEAVY if name in sys.modules]
+    return {
+        "import_errors": bag.import_errors,
+        "heavy": heavy,
+        "dags": {dag_id: describe(dag) for dag_id, dag in bag.dags.items()},
+        "refusals": {dag_id: refusals(bag.dags[dag_id], values) for dag_id, values in wrong.items()},
+        "plugins": plugins(),
+    }
+
+
+def describe(dag: Any) -> dict[str, Any]:
+    """What the tests look at."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return {
+        "serialized_bytes": len(json.dumps(DagSerialization.to_dict(dag))),
+        "tags": sorted(dag.tags),
+        "doc_md": dag.doc_md,
+        "description": dag.description,
+        "schedule": str(dag.schedule if not isinstance(dag.schedule, list) else [a.name for a in dag.schedule]),
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "params": {name: {**dag.params.get_param(name).schema, "value": dag.params[name]} for name in dag.params},
+        "tasks": {task.task_id: describe_task(task) for task in dag.tasks},
+    }
+
+
+def describe_task(task: Any) -> dict[str, Any]:
+    """One task: what follows it, and how it behaves."""
+    return {
+        "downstream": sorted(task.downstream_task_ids),
+        "operator": task.task_type,
+        "mapped": task.is_mapped,
+        "owner": task.owner,
+        "retries": task.retries,
+        "links": [link.name for link in task.operator_extra_links],
+        "outlets": [asset.name for asset in (task.outlets or [])],
+    }
+
+
+def refusals(dag: Any, values: dict[str, Any]) -> dict[str, str]:
+    """What Airflow says to each wrong value, as it does when a run is triggered."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    said = {}
+    for name, value in values.items():
+        params = copy.copy(dag.params)
+        try:
+            params.update({name: value})
+            params.validate()
+            said[name] = "accepted"
+        except ParamValidationError as error:
+            said[name] = str(error)
+    return said
+
+
+def plugins() -> list[str]:
+    """Names of the plugins that load, errors included."""
+    from airflow import plugins_manager
+
+    found = [plugin["name"] for plugin in plugins_manager.get_plugin_info()]
+    return [*found, *plugins_manager.get_import_errors().values()]
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    noise = io.StringIO()
+    with tempfile.TemporaryDirectory() as airflow_home:
+        prepare(airflow_home)
+        with contextlib.redirect_stdout(noise):
+            answer = read_dags(asked.get("cohorts"), asked.get("wrong", {}))
+        sys.stdout.write(json.dumps(answer, default=str))

@@ -1,0 +1,118 @@
+"""The DAG files: they load, they load light, and they have the shape that the documentation describes."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+HOME = Path(__file__).resolve().parents[2]
+STUDIES = sorted(path.stem for path in (HOME / "cohorts").glob("*.yaml"))
+VOCABULARY = {"parcours", "flatten", "study", "broken"}
+
+
+def test_every_dag_file_loads_and_each_study_file_has_its_dag(dumped: dict[str, Any]) -> None:
+    assert dumped["import_errors"] == {}
+    assert set(dumped["dags"]) == {"snds_flatten", *(f"study__{name}" for name in STUDIES)}
+
+
+def test_parsing_imports_nothing_heavy(dumped: dict[str, Any]) -> None:
+    # Airflow reads the files again every 30 seconds: pandas or Spark here would burn a core for nothing.
+    assert dumped["heavy"] == []
+
+
+def test_the_plugin_loads(dumped: dict[str, Any]) -> None:
+    assert dumped["plugins"] == ["parcours"]
+
+
+def test_every_dag_is_described_tagged_owned_and_retried(dumped: dict[str, Any]) -> None:
+    for dag_id, dag in dumped["dags"].items():
+        assert len(dag["doc_md"]) > 100, dag_id
+        assert len(dag["description"]) > 20, dag_id
+        assert set(dag["tags"]) <= VOCABULARY and "parcours" in dag["tags"], dag_id
+        assert dag["catchup"] is False and dag["max_active_runs"] == 1, dag_id
+        for name, task in dag["tasks"].items():
+            assert (task["owner"], task["retries"]) == ("parcours", 2), f"{dag_id}.{name}"
+
+
+def test_flatten_maps_over_slices_then_the_gate_then_one_asset_for_each_product(dumped: dict[str, Any]) -> None:
+    tasks = dumped["dags"]["snds_flatten"]["tasks"]
+    edges = {name: task["downstream"] for name, task in tasks.items()}
+    assert edges == {
+        "plan": ["flatten", "references"],
+        "references": ["flatten"],
+        "flatten": ["gate"],
+        "gate": ["publish_DCIR", "publish_MCO"],
+        "publish_DCIR": [],
+        "publish_MCO": [],
+    }
+    assert [name for name, task in tasks.items() if task["mapped"]] == ["flatten"]
+    assert tasks["publish_DCIR"]["outlets"] == ["snds/flat/DCIR"]
+    assert tasks["gate"]["links"] == ["Spark", "Data Docs"]
+
+
+def test_a_study_is_one_chain_from_plan_to_report(dumped: dict[str, Any]) -> None:
+    tasks = dumped["dags"]["study__fall"]["tasks"]
+    order = ["plan", "events", "cohort", "features", "gate", "train", "report"]
+    assert set(tasks) == set(order)
+    for name, following in itertools.pairwise(order):
+        assert following in tasks[name]["downstream"]
+    assert tasks["report"]["links"] == ["MLflow run"]
+    assert tasks["events"]["links"] == ["Spark"]
+
+
+def test_a_study_without_a_cron_line_waits_for_the_products_it_reads(dumped: dict[str, Any]) -> None:
+    declared = yaml.safe_load((HOME / "cohorts" / "fall.yaml").read_text("utf-8"))
+    assert declared["schedule"] is None
+    assert dumped["dags"]["study__fall"]["schedule"] == "['snds/flat/DCIR', 'snds/flat/MCO']"
+
+
+def test_the_form_of_a_study_shows_what_its_file_says(dumped: dict[str, Any]) -> None:
+    declared = yaml.safe_load((HOME / "cohorts" / "fall.yaml").read_text("utf-8"))
+    params = dumped["dags"]["study__fall"]["params"]
+    for section in ("population", "medicines", "exposures", "outcomes", "model"):
+        for name, value in declared[section].items():
+            shown = params[name]["value"]
+            wanted = value if isinstance(value, list | bool | int | float) else str(value)
+            assert (sorted(shown) if isinstance(shown, list) else shown) == (
+                sorted(wanted) if isinstance(wanted, list) else wanted
+            ), name
+            assert params[name]["title"] and params[name]["section"], name
+
+
+@pytest.mark.parametrize(
+    ("dag", "parameter", "words"),
+    [
+        ("study__fall", "age_minimum", "500 is greater than the maximum of 120"),
+        ("study__fall", "study_start", "'the first of May' is not a 'date'"),
+        ("study__fall", "level", "'molecule' is not one of"),
+        ("study__fall", "sites", "'moon' is not one of"),
+        ("study__fall", "season", "'maybe' is not of type 'boolean'"),
+        ("study__fall", "root", "'' "),
+        ("snds_flatten", "products", "'DCIRR' is not one of"),
+        ("snds_flatten", "periods", "'May 2016' does not match"),
+        ("snds_flatten", "delivery", "'' "),
+    ],
+)
+def test_a_wrong_value_in_the_form_is_refused_by_name(
+    dumped: dict[str, Any], dag: str, parameter: str, words: str
+) -> None:
+    sentence = dumped["refusals"][dag][parameter].splitlines()[0]
+    assert parameter in sentence
+    assert words in sentence
+
+
+def test_a_study_file_with_a_mistake_hides_no_other_study(read_dags: Callable[..., Any], tmp_path: Path) -> None:
+    fall = (HOME / "cohorts" / "fall.yaml").read_text("utf-8")
+    (tmp_path / "fall.yaml").write_text(
+        fall.replace("cohort: fall", "cohort: fall\ncodelists: " + str(HOME / "codelists"))
+    )
+    (tmp_path / "hips.yaml").write_text("cohort: hips\npopulation: {age_minimum: 999}\n")
+    found = read_dags(cohorts=tmp_path)
+    assert found["import_errors"] == {}
+    assert set(found["dags"]["study__fall"]["tasks"]) >= {"plan", "report"}
+    broken = found["dags"]["study__hips"]
+    assert "broken" in broken["tags"]
+    assert "hips.yaml" in broken["doc_md"] and list(broken["tasks"]) == ["plan"]

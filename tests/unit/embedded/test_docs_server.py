@@ -1,0 +1,67 @@
+"""The docs server shows verdicts and reports, and no row of a person."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parcours.embedded import http
+from parcours.embedded.docs_server import serve
+
+PAGES = {
+    "quality/run-1/data_docs/index.html": "verdict",
+    "studies/fall/abc/quality/data_docs/index.html": "study verdict",
+    "studies/fall/abc/report/report.html": "report",
+    "studies/fall/abc/report/peaks.csv": "peaks",
+}
+PRIVATE = {
+    "flat/DCIR/period=2016-01/0.parquet": "rows",
+    "rejects/DCIR/period=2016-01/0.parquet": "rows",
+    "identity/identity.parquet": "identifiers",
+    "studies/fall/abc/features/persons.parquet": "persons",
+    "studies/fall/abc/run.json": "run",
+    "quality/run-1/verdict.json": "counts",
+}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    root: Path = tmp_path_factory.mktemp("root")
+    for name, text in {**PAGES, **PRIVATE}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, "utf-8")
+    server = serve(root, 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_verdicts_and_reports_are_served(address: str, page: str) -> None:
+    assert http.call(f"{address}/{page}") == PAGES[page]
+
+
+@pytest.mark.parametrize("page", PRIVATE)
+def test_everything_else_of_the_root_is_not(address: str, page: str) -> None:
+    for path in (
+        page,
+        f"quality/run-1/data_docs/../../../{page}",
+        f"quality/run-1/data_docs/%2e%2e/%2e%2e/%2e%2e/{page}",
+    ):
+        with pytest.raises(http.Refused) as refused:
+            http.call(f"{address}/{path}")
+        assert refused.value.status == 404
+
+
+@pytest.mark.parametrize("folder", ["flat/", "quality/", "quality/run-1/data_docs/", "studies/fall/abc/report/"])
+def test_no_folder_is_listed(address: str, folder: str) -> None:
+    with pytest.raises(http.Refused):
+        http.call(f"{address}/{folder}")
+
+
+def test_the_first_page_lists_what_there_is(address: str) -> None:
+    listed = http.call(f"{address}/")
+    assert all(f'href="/{page}"' in listed for page in PAGES if page.endswith(".html"))
+    assert "parquet" not in listed
