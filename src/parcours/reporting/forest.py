@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LINES = 40
+WIDTH, LEFT, RIGHT = 9.5, 2.75, 2.95  # inches
 
 
 def forest_plot(findings: Findings) -> "Figure":
     """Relative incidence at the peak of each medicine, with its interval and the day of the peak; 40 lines at most."""
     drawn = findings.peaks.head(LINES).sort_values("ri", ascending=False)
     with styled():
-        figure = new_figure(9.5, 2.1 + 0.26 * max(len(drawn), 4))
+        figure = new_figure(WIDTH, 2.1 + 0.26 * max(len(drawn), 4))
         axis = figure.add_subplot()
         headline(figure, "Relative incidence at the peak", _subtitle(findings, len(drawn)))
         lowest, highest = ratio_limits(drawn)
@@ -36,7 +37,7 @@ def forest_plot(findings: Findings) -> "Figure":
         _lines(axis, drawn, lowest, highest)
         axis.axvline(1, color=QUIET, linewidth=0.9, zorder=1)
         axis.set_xlabel("relative incidence at the peak (log scale)")
-        leave_margins(figure, top=1.25, bottom=0.85, left=3.0, right=2.5)
+        leave_margins(figure, top=1.25, bottom=0.85, left=LEFT, right=RIGHT)
         source_line(figure, findings.source)
     return figure
 
@@ -60,7 +61,8 @@ def _lines(axis: "Axes", drawn: "pd.DataFrame", lowest: float, highest: float) -
         axis.text(x, -0.75, heading, transform=axis.get_yaxis_transform(), fontsize=8, color=QUIET, va="bottom")
 
 
-TEXT_COLUMNS = (1.04, 1.22, 1.5)
+# Inches to the right of the plot.
+TEXT_COLUMNS = tuple(1 + inches / (WIDTH - LEFT - RIGHT) for inches in (0.2, 0.9, 1.95))
 
 
 def _line(axis: "Axes", place: int, row: dict, lowest: float, highest: float) -> None:

@@ -25,10 +25,10 @@ MODEL_PACKAGES = ("mlflow", "pandas", "numpy")
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """Where a run is: its id, its page, and whether it was there before."""
+    """Where a run is: its id, its page (None without a server), and whether it was there before."""
 
     run_id: str
-    url: str
+    url: str | None
     reused: bool
 
 

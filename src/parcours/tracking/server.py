@@ -112,7 +112,12 @@ def _nobody_answers(address: str, reason: str) -> str:
     )
 
 
-def run_page(root: Path, experiment_id: str, run_id: str) -> str:
-    """The page of a run, for people: under `PARCOURS_MLFLOW_URL` when users reach the server by another name."""
+def run_page(root: Path, experiment_id: str, run_id: str) -> str | None:
+    """The page of a run, for people: under `PARCOURS_MLFLOW_URL` when users reach the server by another name.
+
+    None when the runs are in a database that no server shows.
+    """
     address = os.environ.get(PAGE_VARIABLE, "").strip() or tracking_uri(root)
+    if not address.startswith("http"):
+        return None
     return f"{address.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"

@@ -97,9 +97,10 @@ def test_the_flowchart_shows_withheld_counts_as_they_may_leave(findings):
     [
         ((0.6, 1.6), [0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5]),
         ((0.3, 3.3), [0.5, 0.7, 1, 1.5, 2, 3]),
-        ((0.01, 100), [0.01, 0.1, 1, 10, 100]),
+        ((0.05, 20), [0.1, 0.3, 1, 3, 10]),
+        ((0.001, 1000), [0.001, 0.01, 0.1, 1, 10, 100, 1000]),
     ],
-    ids=["narrow", "usual", "wide"],
+    ids=["narrow", "usual", "wide", "very wide"],
 )
 def test_relative_incidences_are_marked_at_round_numbers_around_1(limits, ticks):
     assert ratio_ticks(*limits) == ticks

@@ -7,7 +7,7 @@ import pytest
 
 from parcours.errors import InputError
 from parcours.tracking.record import batches, data_version, run_params, verdict_word
-from parcours.tracking.server import artifact_location, tracking_uri
+from parcours.tracking.server import artifact_location, run_page, tracking_uri
 
 
 def test_without_an_address_runs_are_kept_in_the_root(monkeypatch, tmp_path):
@@ -16,6 +16,19 @@ def test_without_an_address_runs_are_kept_in_the_root(monkeypatch, tmp_path):
     assert address == f"sqlite:///{tmp_path}/mlflow.db"
     assert artifact_location(tmp_path, address) == f"file://{tmp_path}/mlflow-artifacts"
     assert artifact_location(tmp_path, "http://mlflow:5000") is None
+
+
+def test_a_run_has_a_page_where_people_reach_the_server(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    assert run_page(tmp_path, "1", "abc") == "http://mlflow:5000/#/experiments/1/runs/abc"
+    monkeypatch.setenv("PARCOURS_MLFLOW_URL", "https://runs.example/")
+    assert run_page(tmp_path, "1", "abc") == "https://runs.example/#/experiments/1/runs/abc"
+
+
+def test_a_run_kept_in_the_root_has_no_page(monkeypatch, tmp_path):
+    for name in ("MLFLOW_TRACKING_URI", "PARCOURS_MLFLOW_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert run_page(tmp_path, "1", "abc") is None
 
 
 def test_a_folder_is_no_tracking_server(monkeypatch, tmp_path):
