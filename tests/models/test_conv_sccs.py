@@ -189,7 +189,9 @@ def test_windows_of_lags_do_not_depend_on_data():
     assert working_windows(13).tolist() == [0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4]
     assert working_windows(0).tolist() == [0]
     assert working_windows(2).tolist() == [0, 1, 2]
-    assert {(0, 0), (0, 13), (12, 13)} <= set(lag_windows(13))
+    assert {(0, 1), (1, 2), (12, 13), (0, 3), (2, 5), (6, 13), (0, 13)} <= set(lag_windows(13))
+    assert lag_windows(0) == [(0, 0)]
+    assert len(lag_windows(13)) == len(set(lag_windows(13))) == 23
 
 
 def test_an_empty_exposure_table_gives_a_model_without_drugs(series):

@@ -34,12 +34,14 @@ class Screen:
 
 
 def lag_windows(lags: int) -> list[tuple[int, int]]:
-    """Windows of lags that are tested: lengths growing by about half, starts half a length apart."""
-    lengths = sorted({min(lags + 1, int(np.ceil(1.5**k))) for k in range(40)})
+    """Windows of lags that are tested: lengths 2, 4, 8, ... and all lags, with starts half a length apart.
+
+    Few windows, so that looking at many costs little; any effect fills at least half of one of them.
+    """
+    lengths = sorted({min(lags + 1, 2**k) for k in range(1, 2 + int(np.log2(lags + 1)))} | {lags + 1})
     windows = []
     for length in lengths:
-        step = max(1, length // 2)
-        starts = sorted({*range(0, lags + 2 - length, step), lags + 1 - length})
+        starts = sorted({*range(0, lags + 2 - length, length // 2 or 1), lags + 1 - length})
         windows += [(first, first + length - 1) for first in starts]
     return windows
 
