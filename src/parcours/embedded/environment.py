@@ -120,6 +120,8 @@ def _airflow(layout: Layout, secrets: Secrets, ports: Mapping[str, int]) -> dict
         "core.load_examples": False,
         "core.executor": "LocalExecutor",
         "core.parallelism": parallel_jobs(),
+        # Those that cannot run yet wait as scheduled, not as queued, where their token would run out.
+        "core.max_active_tasks_per_dag": parallel_jobs(),
         "core.fernet_key": secrets.fernet_key,
         "core.auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
         "core.simple_auth_manager_users": f"{USER}:admin",
@@ -134,6 +136,8 @@ def _airflow(layout: Layout, secrets: Secrets, ports: Mapping[str, int]) -> dict
         "api_auth.jwt_secret": secrets.jwt_key,
         # Tasks may run for days: their token must not end before them, nor a short outage of the server end them.
         "execution_api.jwt_expiration_time": TASK_TOKEN_SECONDS,
+        # Also the life of a queued task's token: after the usual 600 s behind longer tasks its start is refused.
+        "scheduler.task_queued_timeout": TASK_TOKEN_SECONDS,
         "workers.max_failed_heartbeats": 20,
         # Or else clearing a task that succeeded would find its old state and run nothing.
         "state_store.clear_on_success": True,

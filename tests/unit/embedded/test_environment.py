@@ -35,6 +35,7 @@ def test_every_address_follows_the_port(layout: Layout) -> None:
 def test_a_task_may_run_for_a_week(layout: Layout) -> None:
     env = environment(layout)
     assert int(env["AIRFLOW__EXECUTION_API__JWT_EXPIRATION_TIME"]) >= 7 * 24 * 3600
+    assert int(env["AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT"]) >= 7 * 24 * 3600
     assert int(env["AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS"]) == 20
 
 
