@@ -1,7 +1,6 @@
 """The gate: every rule on a root or on a study's features, one verdict, Data Docs, and publication or refusal."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -182,21 +181,12 @@ def _verdict(task: Task, rules: list[dict[str, Any]], started: datetime) -> dict
         "passed": not critical_failures(rules),
         "products": list(task.products),
         "rules": rules,
-        "data_docs": _docs_address(task),
+        "data_docs": str(task.folder / DATA_DOCS / "index.html"),
         "started": started.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprints": task.fingerprints,
         "catalogue": catalogue_version(),
     }
-
-
-def _docs_address(task: Task) -> str:
-    """Address of the run's Data Docs: under PARCOURS_DATA_DOCS_URL (which serves the root) when set, else a path."""
-    index = task.folder / DATA_DOCS / "index.html"
-    served = os.environ.get("PARCOURS_DATA_DOCS_URL")
-    if not served:
-        return str(index)
-    return f"{served.rstrip('/')}/{index.relative_to(task.root.path).as_posix()}"
 
 
 def _install(built: Path, staged: Path, final: Path) -> None:

@@ -7,9 +7,17 @@ from parcours.snds.contracts import load_product
 
 Manifests = Mapping[str, Mapping[str, Mapping[str, Any]]]  # product -> period -> manifest
 
-PERIODS = "product string, period string, written bigint"
-TABLES = "product string, period string, table string, read bigint, joined bigint, rejected bigint, orphaned bigint"
-AMOUNTS = "product string, period string, amount string, source double, flat double"
+PERIODS = {"product": "string", "period": "string", "written": "bigint"}
+TABLES = {
+    "product": "string",
+    "period": "string",
+    "table": "string",
+    "read": "bigint",
+    "joined": "bigint",
+    "rejected": "bigint",
+    "orphaned": "bigint",
+}
+AMOUNTS = {"product": "string", "period": "string", "amount": "string", "source": "double", "flat": "double"}
 
 
 def fingerprints(manifests: Manifests) -> dict[str, dict[str, str]]:

@@ -22,6 +22,7 @@ def private_session(spark: "SparkSession") -> "SparkSession":
     """A session of its own on the same Spark: the views of two gates do not meet."""
     session = spark.newSession()
     session.conf.set("spark.sql.session.timeZone", "UTC")
+    session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
     # Listing the directories here beats a Spark job that lists them, up to a few hundred periods.
     session.conf.set("spark.sql.sources.parallelPartitionDiscovery.threshold", "1000")
     return session
@@ -68,7 +69,7 @@ def register_manifests(session: "SparkSession", manifests: facts.Manifests) -> N
         ("manifest_tables", facts.table_rows(manifests), facts.TABLES),
         ("manifest_amounts", facts.amount_rows(manifests), facts.AMOUNTS),
     ):
-        session.createDataFrame(rows, schema).coalesce(1).createOrReplaceTempView(name)
+        _local_table(session, rows, schema).createOrReplaceTempView(name)
 
 
 def register_features(session: "SparkSession", directory: Path, summary: dict[str, Any]) -> None:
@@ -76,15 +77,25 @@ def register_features(session: "SparkSession", directory: Path, summary: dict[st
     for name in FEATURES:
         session.read.parquet(str(directory / f"{name}.parquet")).createOrReplaceTempView(name)
     stated = [(int(summary["cases"]), int(summary["events"]))]
-    session.createDataFrame(stated, "cases bigint, events bigint").createOrReplaceTempView("stated")
+    _local_table(session, stated, {"cases": "bigint", "events": "bigint"}).createOrReplaceTempView("stated")
     drugs = [(drug,) for drug in summary["drugs"]]
-    session.createDataFrame(drugs, "drug string").createOrReplaceTempView("known_drugs")
+    _local_table(session, drugs, {"drug": "string"}).createOrReplaceTempView("known_drugs")
 
 
 def register_view(session: "SparkSession", view: View) -> "DataFrame":
     """Make a view of the catalogue a view of the session; small views are computed here, once."""
     frame = session.sql(view.sql)
     if view.level != "rows":
-        frame = session.createDataFrame(frame.collect(), frame.schema).coalesce(1)
+        frame = session.createDataFrame(frame.toArrow())
     frame.createOrReplaceTempView(view.name)
     return frame
+
+
+def _local_table(session: "SparkSession", rows: list[tuple[Any, ...]], schema: dict[str, str]) -> "DataFrame":
+    """A table that lives in the driver: made through Arrow, Spark reads it without a job."""
+    import pyarrow as pa
+
+    kinds = {"string": pa.string(), "bigint": pa.int64(), "double": pa.float64()}
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(values, kinds[kind]) for values, kind in zip(columns, schema.values(), strict=True)]
+    return session.createDataFrame(pa.Table.from_arrays(arrays, names=list(schema)))

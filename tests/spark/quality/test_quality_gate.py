@@ -1,0 +1,149 @@
+"""The gate on real Spark and real Great Expectations: clean data pass, every planted fault is counted and named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from planted_faults import BATCHES, Fault
+from quality_roots import SECRET_PSA, clean_tables, write_root
+
+from parcours.errors import GateRefused, InputError, RetryableFault
+from parcours.quality.catalogue import load_catalogue
+from parcours.quality.gate import check_root
+from parcours.storage.commit import exclusive_writer
+from parcours.storage.publication import published_periods
+from parcours.storage.root import Root
+
+pytestmark = pytest.mark.spark
+
+CATALOGUES = [load_catalogue(name) for name in ("DCIR", "MCO", "RECONCILIATION")]
+RULES = {rule.id: rule for catalogue in CATALOGUES for rule in catalogue.rules}
+FAULTS = [(batch, fault) for batch, faults in BATCHES.items() for fault in faults]
+
+
+def no_session() -> Any:
+    raise AssertionError("a Spark session was started although nothing had to be computed")
+
+
+@pytest.fixture(scope="module")
+def clean(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Root:
+    root = write_root(tmp_path_factory.mktemp("clean"), clean_tables())
+    check_root(lambda: spark, root, None, "manual__2026-11-24T03:00:00+00:00")
+    return root
+
+
+@pytest.fixture(scope="module")
+def refused(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Per batch of planted faults: the root, the verdict on disk, and the sentence of the refusal."""
+    found = {}
+    for batch, faults in BATCHES.items():
+        tables = clean_tables()
+        for fault in faults:
+            fault.plant(tables, fault.period)
+        tables.flat["DCIR"]["2015-01"]["ORG_CLE_NUM"] = [
+            SECRET_PSA if value else value for value in tables.flat["DCIR"]["2015-01"]["ORG_CLE_NUM"]
+        ]
+        root = write_root(tmp_path_factory.mktemp(batch), tables)
+        with pytest.raises(GateRefused) as refusal:
+            check_root(lambda: spark, root, None, "planted")
+        verdict = json.loads((root.quality("planted") / "verdict.json").read_text())
+        found[batch] = {"root": root, "verdict": verdict, "refusal": str(refusal.value)}
+    return found
+
+
+def test_clean_data_pass_every_rule_and_are_published(clean: Root) -> None:
+    folder = clean.quality("manual__2026-11-24T03:00:00+00:00")
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert verdict["passed"]
+    assert [rule["id"] for rule in verdict["rules"] if not rule["success"]] == []
+    assert {rule["id"] for rule in verdict["rules"]} == set(RULES)
+    assert Path(verdict["data_docs"]) == folder / "data_docs" / "index.html"
+    assert len(published_periods(clean, "DCIR")) == 14
+    assert set(published_periods(clean, "MCO")) == {"2014", "2015"}
+
+
+def test_every_row_is_looked_at(clean: Root) -> None:
+    folder = clean.quality("manual__2026-11-24T03:00:00+00:00")
+    looked_at = {r["id"]: r["element_count"] for r in json.loads((folder / "verdict.json").read_text())["rules"]}
+    assert looked_at["dcir_sex_domain"] == 14 * 121
+    assert looked_at["mco_main_diagnosis"] == 2 * 720
+    assert looked_at["mco_act"] == 2 * 1440
+
+
+def test_the_same_data_under_the_same_name_are_not_checked_again(clean: Root) -> None:
+    again = check_root(no_session, clean, None, "manual__2026-11-24T03:00:00+00:00")
+    assert again["status"] == "reused"
+    assert again["passed"]
+
+
+def test_every_rule_has_a_violating_example() -> None:
+    assert sorted(fault.rule for _, fault in FAULTS) == sorted(RULES)
+
+
+@pytest.mark.parametrize(("batch", "fault"), FAULTS, ids=[fault.rule for _, fault in FAULTS])
+def test_a_planted_fault_is_counted_where_it_is(batch: str, fault: Fault, refused: dict[str, dict[str, Any]]) -> None:
+    record = next(rule for rule in refused[batch]["verdict"]["rules"] if rule["id"] == fault.rule)
+    assert not record["success"]
+    place = fault.period if fault.rule in RULES and fault.period in record["periods"] else fault.period.split()[-1]
+    assert record["periods"].get(place) == fault.rows
+    stops = f"(rule {fault.rule}, critical)" in refused[batch]["refusal"]
+    assert stops == (RULES[fault.rule].severity == "critical")
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_rules_without_a_planted_fault_pass(batch: str, refused: dict[str, dict[str, Any]]) -> None:
+    failed = {rule["id"] for rule in refused[batch]["verdict"]["rules"] if not rule["success"]}
+    assert failed == {name for fault in BATCHES[batch] for name in (fault.rule, *fault.also)}
+
+
+def test_a_refusal_says_which_rule_how_many_rows_and_where_to_look(refused: dict[str, dict[str, Any]]) -> None:
+    root = refused["scattered"]["root"].path
+    assert (
+        f"DCIR key is not unique: 5 row(s) in 2015-02 (rule dcir_key_unique, critical). Look at rows with"
+        f" claim_row = 1 and equal key in {root}/flat/DCIR/period=2015-02; often a file delivered twice."
+    ) in refused["scattered"]["refusal"]
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_nothing_is_published_after_a_refusal(batch: str, refused: dict[str, dict[str, Any]]) -> None:
+    with pytest.raises(InputError, match="has not passed the gate"):
+        published_periods(refused[batch]["root"], "DCIR")
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_no_value_of_a_row_reaches_a_report(batch: str, refused: dict[str, dict[str, Any]]) -> None:
+    folder = refused[batch]["root"].quality("planted")
+    pages = [path for path in folder.rglob("*") if path.suffix in (".html", ".json")]
+    assert any(path.name == "index.html" for path in pages)
+    for path in pages:
+        text = path.read_text("utf-8")
+        # Pseudonyms, the value planted in a key column, codes planted in rows: none of them is a rule's argument.
+        for value in (SECRET_PSA, "PSA00000000", "MBEB001", "S72.0", "50000001", "3400930000"):
+            assert value not in text, path
+
+
+def test_data_docs_state_the_counts(refused: dict[str, dict[str, Any]]) -> None:
+    docs = refused["scattered"]["root"].quality("planted") / "data_docs"
+    (page,) = docs.glob("validations/MCO_stays/planted/*/*.html")
+    assert "mco_main_diagnosis" in page.read_text("utf-8")
+
+
+def test_a_second_check_of_the_same_run_is_told_to_wait(clean: Root) -> None:
+    with exclusive_writer(clean, clean.quality("busy")), pytest.raises(RetryableFault, match="run again"):
+        check_root(no_session, clean, None, "busy")
+
+
+def test_a_refused_verdict_is_reused_and_refuses_again(refused: dict[str, dict[str, Any]]) -> None:
+    with pytest.raises(GateRefused, match="dcir_key_unique"):
+        check_root(no_session, refused["scattered"]["root"], None, "planted")
+
+
+def test_a_product_that_was_never_flattened_is_named(clean: Root) -> None:
+    with pytest.raises(InputError, match="IR_BEN_R has not been flattened"):
+        check_root(no_session, clean, ["IR_BEN_R"], "x")
+
+
+def test_a_run_name_that_is_a_path_is_refused(clean: Root) -> None:
+    with pytest.raises(InputError, match="cannot be a folder name"):
+        check_root(no_session, clean, None, "../elsewhere")

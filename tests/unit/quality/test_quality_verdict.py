@@ -1,0 +1,89 @@
+"""Sentences of the verdict, and manifests as tables."""
+
+import pytest
+
+from parcours.errors import GateRefused
+from parcours.quality.catalogue import Rule
+from parcours.quality.evaluation import Outcome
+from parcours.quality.manifests import amount_rows, fingerprints, period_rows, table_rows
+from parcours.quality.verdict import critical_failures, refuse, rule_record, warnings
+
+MANIFEST = {
+    "fingerprint": "f1",
+    "rows": {
+        "read": {"MCO_B": 10, "MCO_A": 5},
+        "joined": {"MCO_B": 9, "MCO_A": 3},
+        "rejected": {"MCO_B": 1},
+        "orphaned": {"MCO_A": 2},
+        "written": 12,
+    },
+    "amounts": {"MCO_B__SEJ_NBJ": {"source": 40, "flat": 40.0}},
+}
+
+
+def rule(severity: str = "critical", unit: str = "row(s)") -> Rule:
+    return Rule(
+        "key_unique", "V", "expect", {}, severity, "Keys are unique.", "The key is not unique", "s",  # type: ignore[arg-type]
+        "{root}/flat/period={period}", None, unit,
+    )  # fmt: skip
+
+
+def record(places: dict[str, int], severity: str = "critical", evaluated: bool = True) -> dict[str, object]:
+    return rule_record(Outcome(rule(severity), False, evaluated, 100, places), "DCIR", "/r")
+
+
+def test_one_period_is_named() -> None:
+    assert record({"2015-03": 12})["sentence"] == (
+        "The key is not unique: 12 row(s) in 2015-03 (rule key_unique, critical). Look at /r/flat/period=2015-03."
+    )
+
+
+def test_several_periods_are_counted_with_the_first_and_the_last() -> None:
+    assert record({"2015-03": 12, "2015-07": 1})["sentence"] == (
+        "The key is not unique: 13 row(s) in 2 periods from 2015-03 to 2015-07 (rule key_unique, critical)."
+        " Look at /r/flat/period=2015-03."
+    )
+
+
+def test_features_have_no_period() -> None:
+    assert str(record({"features": 2})["sentence"]).startswith("The key is not unique: 2 row(s) (rule key_unique")
+
+
+def test_a_rule_that_could_not_be_evaluated_says_so() -> None:
+    assert "could not be evaluated (rule key_unique, critical)" in str(record({}, evaluated=False)["sentence"])
+
+
+def test_warnings_pass_and_are_said() -> None:
+    warning = record({"2015-03": 12}, severity="warning")
+    assert critical_failures([warning]) == []
+    assert warnings([warning]) == [warning["sentence"]]
+    refuse({"passed": True, "rules": [warning], "data_docs": "d"})
+
+
+def test_a_refusal_holds_a_sentence_for_each_critical_rule() -> None:
+    rules = [record({"2015-03": 12}), record({"2015-04": 1}), record({"2015-05": 7}, severity="warning")]
+    with pytest.raises(GateRefused) as refusal:
+        refuse({"passed": False, "rules": rules, "data_docs": "d"})
+    assert str(refusal.value).splitlines()[1:3] == [rules[0]["sentence"], rules[1]["sentence"]]
+    assert "2015-05" not in str(refusal.value)
+    assert refusal.value.exit_code == 1
+
+
+def test_manifests_become_one_row_a_table() -> None:
+    assert table_rows({"MCO": {"2015": MANIFEST}}) == [
+        ("MCO", "2015", "MCO_A", 5, 3, 0, 2),
+        ("MCO", "2015", "MCO_B", 10, 9, 1, 0),
+    ]
+
+
+def test_what_a_manifest_does_not_count_is_null() -> None:
+    silent = {**MANIFEST, "rows": {"read": {}, "rejected": {}, "orphaned": {}, "written": 0}, "amounts": {}}
+    assert table_rows({"MCO": {"2015": silent}}) == [("MCO", "2015", "MCO_B", None, None, 0, 0)]
+    assert amount_rows({"MCO": {"2015": silent}}) == [("MCO", "2015", "SEJ_NBJ", None, None)]
+
+
+def test_amounts_and_rows_written_are_those_stated() -> None:
+    manifests = {"MCO": {"2015": MANIFEST}}
+    assert amount_rows(manifests) == [("MCO", "2015", "SEJ_NBJ", 40.0, 40.0)]
+    assert period_rows(manifests) == [("MCO", "2015", 12)]
+    assert fingerprints(manifests) == {"MCO": {"2015": "f1"}}
