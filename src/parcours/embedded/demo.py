@@ -31,11 +31,12 @@ def run_demo(
 ) -> dict[str, Any]:
     """Generate a delivery, start the platform, run both DAGs through the scheduler, and compare with the planted truth.
 
-    `study_settings` override parameters of the study, as its form would. What is there already is reused, so that a
-    second call is short. Raises the error of the task that failed: GateRefused, InputError or RetryableFault.
+    The study runs over `years`; `study_settings` override its parameters, as its form would. What is there already is
+    reused, so that a second call is short. Raises the error of the task that failed: GateRefused, InputError or
+    RetryableFault.
     """
     layout = Layout(home.resolve(), project_home())
-    settings = {
+    settings: dict[str, Any] = {
         "persons": persons,
         "years": _years(years),
         "seed": seed,
@@ -50,7 +51,9 @@ def run_demo(
         shown.phase("platform", f"{launched}, see {platform.urls['airflow']}")
         airflow = Airflow(platform.urls["airflow"], platform.user, platform.password)
         _run(airflow, FLATTEN, {"delivery": str(layout.delivery), "root": str(layout.root)}, shown)
-        run, tasks = _run(airflow, STUDY, {**(study_settings or {}), "root": str(layout.root)}, shown)
+        first, last = settings["years"]
+        dates = {"study_start": f"{first}-01-01", "study_end": f"{last}-12-31"}
+        run, tasks = _run(airflow, STUDY, {**dates, **(study_settings or {}), "root": str(layout.root)}, shown)
     return _summary(platform, airflow, run, tasks)
 
 

@@ -1,0 +1,192 @@
+"""The whole product on one machine: real Airflow, Spark, Great Expectations and MLflow, driven through Airflow's API.
+
+The tests run in order on one platform: a delivery, both DAGs, then what may go wrong.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from parcours.embedded import http
+from parcours.embedded.airflow_api import Airflow, TaskState
+from parcours.embedded.demo import FLATTEN, STUDY, run_demo
+from parcours.embedded.follow import follower
+from parcours.embedded.platform import Platform, platform_status, start_platform, stop_platform
+from parcours.embedded.processes import MARKER
+from parcours.errors import GateRefused, InputError
+from parcours.synth.delivery import SynthSettings, write_delivery
+
+pytestmark = [pytest.mark.e2e, pytest.mark.spark]
+
+PERSONS, YEARS = 2_000, "2015-2016"
+# A study that a small delivery can carry: one penalty, few replicates.
+SMALL_STUDY = {
+    "start_gap_months": 6,
+    "washout_months": 0,
+    "min_exposed_cases": 10,
+    "tv_grid": [0.001],
+    "group_grid": [0.0003],
+    "cv_folds": 2,
+    "bootstrap": 4,
+}
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The platform after its first demo."""
+
+    home: Path
+    result: dict[str, Any]
+    platform: Platform
+    airflow: Airflow
+
+    def latest(self, dag: str) -> tuple[str, dict[str, TaskState]]:
+        """The last run of a DAG and its tasks by name."""
+        runs = self.airflow.call(f"/dags/{dag}/dagRuns?order_by=-run_after&limit=1")["dag_runs"]
+        run = runs[0]["dag_run_id"]
+        return run, {task.task: task for task in self.airflow.tasks(dag, run)}
+
+    def follow(self, dag: str, conf: dict[str, Any]) -> list[TaskState]:
+        """Trigger a run and follow it to its end."""
+        with follower({dag: 1.0}) as shown:
+            return shown.run(self.airflow, dag, self.airflow.trigger(dag, conf))
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    home: Path = tmp_path_factory.mktemp("home")
+    try:
+        result = run_demo(home, PERSONS, seed=3, years=YEARS, study_settings=SMALL_STUDY)
+        platform = start_platform(home)
+        yield Demo(home, result, platform, Airflow(platform.urls["airflow"], platform.user, platform.password))
+    finally:
+        stop_platform(home)
+
+
+def marked(home: Path) -> list[int]:
+    """Processes that carry the platform's mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARKER) == str(home / ".parcours") and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_the_chain_runs_through_the_scheduler_to_medicines_beside_their_truth(demo: Demo) -> None:
+    medicines = demo.result["medicines"]
+    truth = json.loads((demo.home / ".parcours" / "delivery" / "truth.json").read_text("utf-8"))
+    planted = {medicine["atc"] for medicine in truth["medicines"]}
+    assert medicines and {row["code"] for row in medicines} <= planted
+    assert all(row["peak RI"] > 0 and row["truth"] > 0 for row in medicines)
+    _, tasks = demo.latest(STUDY)
+    assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(
+        ("plan", "events", "cohort", "features", "gate", "train", "report"), "success"
+    )
+
+
+def test_each_product_and_year_was_a_task_of_its_own(demo: Demo) -> None:
+    run, _ = demo.latest(FLATTEN)
+    slices = {task.label: task.state for task in demo.airflow.tasks(FLATTEN, run) if task.task == "flatten"}
+    expected = {"DCIR 2015", "DCIR 2016", "DCIR 2017", "MCO 2015", "MCO 2016"}
+    assert slices == dict.fromkeys(expected, "success")
+
+
+def test_the_assets_name_what_was_published(demo: Demo) -> None:
+    events = demo.airflow.call("/assets/events")["asset_events"]
+    extras = {event["name"]: event["extra"] for event in events}
+    assert set(extras) == {"snds/flat/DCIR", "snds/flat/MCO"}
+    assert extras["snds/flat/MCO"]["periods"] == 2
+
+
+def test_the_links_of_the_tasks_lead_somewhere(demo: Demo) -> None:
+    run, tasks = demo.latest(STUDY)
+    spark = demo.airflow.links(STUDY, run, tasks["events"])["Spark"]
+    docs = demo.airflow.links(STUDY, run, tasks["gate"])["Data Docs"]
+    application = spark.split("/history/")[1].split("/")[0]
+    known = http.call(f"{demo.platform.urls['history']}/api/v1/applications")
+    assert application in {entry["id"] for entry in known}
+    assert docs.startswith(demo.platform.urls["docs"])
+    assert "<html" in http.call(docs).lower()
+    page = demo.airflow.links(STUDY, run, tasks["report"])["MLflow run"]
+    assert page.startswith(demo.platform.urls["mlflow"]) and demo.result["mlflow_run_id"] in page
+
+
+def test_the_run_is_in_mlflow_with_its_fingerprint(demo: Demo) -> None:
+    asked = f"{demo.platform.urls['mlflow']}/api/2.0/mlflow/runs/get?run_id={demo.result['mlflow_run_id']}"
+    run = http.call(asked)["run"]
+    assert run["info"]["status"] == "FINISHED"
+    assert demo.result["fingerprint"] in {tag["value"] for tag in run["data"]["tags"]}
+
+
+def test_a_report_made_again_finds_its_mlflow_run(demo: Demo) -> None:
+    run, tasks = demo.latest(STUDY)
+    first = demo.airflow.xcom(STUDY, run, tasks["report"])
+    cleared = {"dry_run": False, "task_ids": ["report"], "dag_run_id": run, "only_failed": False}
+    demo.airflow.call(f"/dags/{STUDY}/clearTaskInstances", "POST", cleared)
+    with follower({STUDY: 1.0}) as shown:
+        again = {task.task: task for task in shown.run(demo.airflow, STUDY, run)}
+    second = demo.airflow.xcom(STUDY, run, again["report"])
+    assert again["report"].attempt == 2
+    assert (second["status"], second["mlflow_run_id"]) == ("reused", first["mlflow_run_id"])
+
+
+def test_the_form_refuses_a_wrong_value_by_name(demo: Demo) -> None:
+    with pytest.raises(InputError, match="age_minimum: 500 is greater than the maximum of 120"):
+        demo.airflow.trigger(STUDY, {"age_minimum": 500})
+
+
+def test_values_that_do_not_go_together_fail_the_plan_at_once_with_a_sentence(demo: Demo) -> None:
+    with pytest.raises(InputError, match=r"population.study_end is 2015-01-01, but must come after study_start"):
+        demo.follow(STUDY, {"study_start": "2016-01-01", "study_end": "2015-01-01"})
+    _, tasks = demo.latest(STUDY)
+    assert (tasks["plan"].state, tasks["plan"].attempt) == ("failed", 1)
+
+
+def test_a_delivery_that_is_not_there_fails_the_plan_with_a_sentence(demo: Demo, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no delivery at"):
+        demo.follow(FLATTEN, {"delivery": str(tmp_path / "nowhere")})
+
+
+def test_doubled_keys_stop_at_the_gate_and_nothing_is_published(demo: Demo, tmp_path: Path) -> None:
+    settings = SynthSettings(persons=400, years=(2016, 2016), lines_per_person_year=8, faults=("duplicate_keys",))
+    write_delivery(settings, tmp_path / "delivery")
+    fault = json.loads((tmp_path / "delivery" / "truth.json").read_text("utf-8"))["faults"][0]
+    root = tmp_path / "root"
+    conf = {
+        "delivery": str(tmp_path / "delivery"),
+        "root": str(root),
+        "products": ["DCIR"],
+        "periods": [fault["where"]],
+    }
+    with pytest.raises(GateRefused, match="The quality gate refused"):
+        demo.follow(FLATTEN, conf)
+    _, tasks = demo.latest(FLATTEN)
+    assert (tasks["gate"].state, tasks["gate"].attempt) == ("failed", 1)
+    assert tasks["publish_DCIR"].state == "upstream_failed"
+    assert list((root / "flat" / "DCIR").glob("period=*/_MANIFEST.json"))
+    assert not (root / "published").exists()
+
+
+def test_a_service_that_was_killed_is_started_again_and_the_others_stay(demo: Demo) -> None:
+    before = platform_status(demo.home)["services"]
+    os.kill(before["dag-processor"]["pid"], 9)
+    assert start_platform(demo.home).started == ("dag-processor",)
+    after = platform_status(demo.home)["services"]
+    assert all(service["running"] for service in after.values())
+    assert {name for name in after if after[name]["pid"] != before[name]["pid"]} == {"dag-processor"}
+
+
+def test_stop_leaves_no_process_behind(demo: Demo) -> None:
+    assert marked(demo.home)
+    assert "scheduler" in stop_platform(demo.home)
+    assert marked(demo.home) == []
+    assert stop_platform(demo.home) == []
