@@ -157,7 +157,7 @@ class ConvSCCS:
     ) -> ConvSCCS:
         """Intervals of every curve and a test of every drug; then `curves()` has bounds and `peaks()` can be asked.
 
-        scheme "working": bootstrap-t on fixed windows of lags, whose coverage at the peak was measured at 95% or more;
+        scheme "working": bootstrap-t on fixed windows of lags, whose coverage at the peak was measured above 90%;
         the others are percentile intervals of the selected structure, kept for comparison: they cover too rarely
         (docs/adr/0003-intervals-of-curves.md). Bounds are widened to hold the curve itself. The p values come from
         `screen`. Results do not depend on threads.
