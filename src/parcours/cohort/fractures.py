@@ -11,10 +11,9 @@ from pyspark.sql import functions as F
 
 from parcours.cohort.codelists import Code, codes_for, looked_up, matches, read_codelist
 from parcours.cohort.study import Outcomes
-from parcours.events.schema import MCO_CCAM_ACT, MCO_DIAGNOSES, MCO_HOSPITAL_STAY, MCO_MAIN_DIAGNOSIS, union
+from parcours.events.schema import DEATH_EXIT, MCO_CCAM_ACT, MCO_DIAGNOSES, MCO_HOSPITAL_STAY, MCO_MAIN_DIAGNOSIS, union
 
-OUTPATIENT, DEATH, SURGERY, STAY = 1, 4, 3, 2
-DEATH_EXIT = 9.0
+SURGERY_SEVERITY, DEATH_SEVERITY = 3, 4
 OTHER_SITE = "other"
 OUTCOME_COLUMNS = ("person_id", "date", "site", "category", "severity")
 
@@ -78,7 +77,9 @@ def hospital_fractures(events: DataFrame, rule: dict[str, str], lists: FractureL
             F.collect_set(F.when(fracture, value)).alias("codes"),
         )
     )
-    severity = F.when(F.col("death"), DEATH).when(F.col("surgery"), SURGERY).otherwise(STAY)
+    severity = (
+        F.when(F.col("death"), DEATH_SEVERITY).when(F.col("surgery"), SURGERY_SEVERITY).otherwise(int(rule["severity"]))
+    )
     return stays.where(F.col("main") & ~F.col("removal")).select(
         "person_id",
         "date",
@@ -97,7 +98,7 @@ def outpatient_fractures(events: DataFrame, rule: dict[str, str], lists: Fractur
         F.col("start").alias("date"),
         F.col("value").alias("code"),
         F.lit(rule["rule"]).alias("category"),
-        F.lit(OUTPATIENT).alias("severity"),
+        F.lit(int(rule["severity"])).alias("severity"),
     )
 
 

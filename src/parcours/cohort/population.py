@@ -8,9 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from parcours.cohort.study import Population
-from parcours.events.schema import MCO_HOSPITAL_STAY
+from parcours.events.schema import DEATH_EXIT, MCO_HOSPITAL_STAY
 
-DEATH_EXIT = 9.0
 SEX_CODES = {"men": (1,), "women": (2,), "all": (1, 2)}
 
 

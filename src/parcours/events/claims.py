@@ -1,32 +1,26 @@
-"""Events of reimbursed claims (DCIR): purchases of medicines and outpatient acts."""
+"""Events of reimbursed claims (DCIR): purchases of medicines and outpatient acts, in one pass over the claims."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from parcours.events.schema import DCIR_CCAM_ACT, DRUG_PURCHASE, event
+from parcours.events.schema import DCIR_CCAM_ACT, DRUG_PURCHASE, EVENT_COLUMNS
 from parcours.snds.contracts import load_product
 
 CLAIM_KEY = load_product("DCIR").key
-PURCHASE_COLUMNS = frozenset(
-    {
-        "person_id",
-        "EXE_SOI_DTD",
-        *CLAIM_KEY,
-        "ER_PHA_F__PHA_ORD_NUM",
-        "ER_PHA_F__PHA_PRS_C13",
-        "ER_PHA_F__PHA_ACT_QSN",
-        "ER_PHA_F__PHA_DEC_TOP",
-        "ER_PHA_F__PHA_DEC_QSU",
-    }
-)
-ACT_COLUMNS = frozenset(
+PURCHASE_PRESENT, ACT_PRESENT = "ER_PHA_F__PHA_PRS_C13", "ER_CAM_F__CAM_PRS_IDE"
+CLAIM_COLUMNS = frozenset(
     {
         "person_id",
         "EXE_SOI_DTD",
         *CLAIM_KEY,
         "PRS_ACT_QTE",
+        PURCHASE_PRESENT,
+        "ER_PHA_F__PHA_ORD_NUM",
+        "ER_PHA_F__PHA_ACT_QSN",
+        "ER_PHA_F__PHA_DEC_TOP",
+        "ER_PHA_F__PHA_DEC_QSU",
+        ACT_PRESENT,
         "ER_CAM_F__CAM_ORD_NUM",
-        "ER_CAM_F__CAM_PRS_IDE",
         "ER_ETE_F__PRS_PPU_SEC",
         "ER_ETE_F__ETE_GHS_NUM",
         "ER_ETE_F__ETE_TYP_COD",
@@ -35,17 +29,26 @@ ACT_COLUMNS = frozenset(
 PRIVATE_HOSPITAL_TYPES = (4, 5, 6, 7)  # ETE_TYP_COD, as in SCALPEL-Extraction
 
 
-def drug_purchases(dcir: DataFrame, packs: DataFrame) -> DataFrame:
-    """One event per person, day and pack: value the ATC code (7 characters), group the CIP13, weight the boxes.
+def claim_events(dcir: DataFrame, packs: DataFrame) -> DataFrame:
+    """One event per person, day and pack (drug_purchase), and per person, day, act and provenance (dcir_ccam_act).
 
-    `packs` is what `packs_by_cip13` makes. A pack without an ATC code keeps a null value.
-    Cancellations are negative lines, perhaps of a later flux: boxes are summed over all lines of the day
-    and the purchase counts when some are left (HDH OMOP mapping; snds.md D).
+    A purchase has the ATC code (7 characters; null when `packs`, made by `packs_by_cip13`, has none) as value, the
+    CIP13 as group and the boxes as weight. An act has its 7 CCAM characters, its provenance and its quantity.
+    The boolean columns drug_purchase and dcir_ccam_act of `dcir` say which rows each may use.
+    Cancellations are negative lines, perhaps of a later flux: quantities are summed over all lines of the day
+    and the event counts when some is left (HDH OMOP mapping).
     """
-    lines = _detail_lines(dcir, "ER_PHA_F__PHA_ORD_NUM", "ER_PHA_F__PHA_PRS_C13", _boxes())
-    bought = _kept(lines)
-    named = bought.join(F.broadcast(packs), F.col("code") == F.col("cip13"), how="left")
-    return named.select(*event(DRUG_PURCHASE, F.col("atc"), F.col("day"), F.col("code"), F.col("quantity")))
+    kept = _quantities(_detail_lines(dcir))
+    bought = F.col("category") == DRUG_PURCHASE
+    named = kept.join(F.broadcast(packs), bought & (F.col("code") == F.col("cip13").cast("string")), how="left")
+    columns = {
+        "group_id": F.when(bought, F.col("code")).otherwise(F.col("group")),
+        "value": F.when(bought, F.col("atc")).otherwise(F.col("code")),
+        "weight": F.col("quantity"),
+        "start": F.col("day"),
+        "end": F.lit(None).cast("date"),
+    }
+    return named.withColumns(columns).select(*EVENT_COLUMNS)
 
 
 def packs_by_cip13(ir_pha_r: DataFrame) -> DataFrame:
@@ -59,18 +62,6 @@ def packs_by_cip13(ir_pha_r: DataFrame) -> DataFrame:
             F.max(F.coalesce(F.trim("PHA_CND_TOP") == "GC", F.lit(False))).alias("large"),
         )
     )
-
-
-def outpatient_acts(dcir: DataFrame) -> DataFrame:
-    """One event per person, day, CCAM act and provenance; value the 7 characters of the act, group the provenance.
-
-    The portal pads the act to 13 characters. Cancelled acts are removed as cancelled purchases are.
-    """
-    code = F.upper(F.substring(F.trim("ER_CAM_F__CAM_PRS_IDE"), 1, 7))
-    acts = dcir.withColumns({"act": F.when(code != "", code), "provenance": provenance()})
-    quantity = F.coalesce("PRS_ACT_QTE", F.lit(1))
-    lines = _detail_lines(acts, "ER_CAM_F__CAM_ORD_NUM", "act", quantity, F.col("provenance"))
-    return _kept(lines).select(*event(DCIR_CCAM_ACT, F.col("code"), F.col("day"), F.col("group"), F.col("quantity")))
 
 
 def provenance() -> Column:
@@ -92,22 +83,38 @@ def _boxes() -> Column:
     return F.when(F.col("ER_PHA_F__PHA_DEC_TOP") == "D", parts).otherwise(F.col("ER_PHA_F__PHA_ACT_QSN"))
 
 
-def _detail_lines(dcir: DataFrame, ordinal: str, code: str, quantity: Column, group: Column | None = None) -> DataFrame:
-    """Each detail line once: a flat claim repeats it for every other detail of the claim."""
-    lines = dcir.where(F.col(code).isNotNull()).select(
-        "person_id",
-        F.col("EXE_SOI_DTD").alias("day"),
-        F.col(code).alias("code"),
-        (F.lit(None).cast("string") if group is None else group).alias("group"),
+def _line(category: str, code: Column, group: Column, ordinal: str, quantity: Column) -> Column:
+    return F.struct(
+        F.lit(category).alias("category"),
+        F.when(F.col(category), code).cast("string").alias("code"),
+        group.cast("string").alias("group"),
+        F.col(ordinal).cast("long").alias("ordinal"),
         quantity.cast("double").alias("quantity"),
-        F.col(ordinal).alias("ordinal"),
-        *CLAIM_KEY,
     )
+
+
+def _detail_lines(dcir: DataFrame) -> DataFrame:
+    """Each detail line once: a flat claim repeats it for every other detail of the claim."""
+    act = F.upper(F.substring(F.trim(ACT_PRESENT), 1, 7))
+    made = F.array(
+        _line(DRUG_PURCHASE, F.col(PURCHASE_PRESENT), F.lit(None), "ER_PHA_F__PHA_ORD_NUM", _boxes()),
+        _line(
+            DCIR_CCAM_ACT,
+            F.when(act != "", act),
+            provenance(),
+            "ER_CAM_F__CAM_ORD_NUM",
+            F.coalesce("PRS_ACT_QTE", F.lit(1)),
+        ),
+    )
+    present = F.filter(made, lambda line: line["code"].isNotNull())
+    lines = dcir.select("person_id", F.col("EXE_SOI_DTD").alias("day"), *CLAIM_KEY, F.explode(present).alias("line"))
     # Spread by person once, so that neither this step nor the sum after it moves the rows again.
-    keys = ("person_id", "day", "code", "group", "ordinal", *CLAIM_KEY)
-    return lines.repartition("person_id").groupBy(*keys).agg(F.max("quantity").alias("quantity"))
+    spread = lines.select("person_id", "day", "line.*", *CLAIM_KEY).repartition("person_id")
+    keys = ("person_id", "day", "category", "code", "group", "ordinal", *CLAIM_KEY)
+    return spread.groupBy(*keys).agg(F.max("quantity").alias("quantity"))
 
 
-def _kept(lines: DataFrame) -> DataFrame:
-    summed = lines.groupBy("person_id", "day", "code", "group").agg(F.sum("quantity").alias("quantity"))
+def _quantities(lines: DataFrame) -> DataFrame:
+    keys = ("person_id", "day", "category", "code", "group")
+    summed = lines.groupBy(*keys).agg(F.sum("quantity").alias("quantity"))
     return summed.where(F.col("quantity") > 0)

@@ -1,17 +1,18 @@
 """All events of a root in one pass: what is read, which filters apply, what is counted on the way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from parcours.events.claims import ACT_COLUMNS, PURCHASE_COLUMNS, drug_purchases, outpatient_acts, packs_by_cip13
-from parcours.events.filters import Filter, columns_of, filters_of, removal_counts, removed_by
-from parcours.events.flat_tables import read_flat, spark_path
-from parcours.events.persons import PERSON_SOURCE_COLUMNS, persons
+from parcours.events.claims import ACT_PRESENT, CLAIM_COLUMNS, PURCHASE_PRESENT, claim_events, packs_by_cip13
+from parcours.events.filters import columns_of, filters_of, removal_counts, removed_by
+from parcours.events.flat_tables import flat_columns, read_flat, spark_path
+from parcours.events.persons import PERSON_SOURCE_COLUMNS, identifying_columns, persons
 from parcours.events.schema import (
     CATEGORIES,
     DCIR_CCAM_ACT,
@@ -29,33 +30,25 @@ Periods = Mapping[str, Mapping[str, Path]]
 
 @dataclass(frozen=True)
 class Source:
-    """One pass over a flat product: the rows it starts from, the filters, and the events made of what is left."""
+    """One pass over a flat product.
 
-    name: str
+    `uses` maps each kind of row that it reads to the column without which a row is none of its business (None: every
+    row). `extract` gets the rows that at least one kind may use, with a boolean column for each kind.
+    """
+
     product: str
     columns: frozenset[str]
-    present: str | None
+    uses: Mapping[str, str | None]
     extract: Callable[[DataFrame], DataFrame]
-
-    @property
-    def filters(self) -> tuple[Filter, ...]:
-        """The filters of this pass."""
-        return filters_of(self.product, self.name)
 
 
 def sources(packs: DataFrame) -> tuple[Source, ...]:
-    """Every pass; `present` names the column without which a row is none of its business."""
+    """Every pass."""
+    claims = {DRUG_PURCHASE: PURCHASE_PRESENT, DCIR_CCAM_ACT: ACT_PRESENT}
     return (
-        Source(
-            DRUG_PURCHASE,
-            "DCIR",
-            PURCHASE_COLUMNS,
-            "ER_PHA_F__PHA_PRS_C13",
-            lambda dcir: drug_purchases(dcir, packs),
-        ),
-        Source(DCIR_CCAM_ACT, "DCIR", ACT_COLUMNS, "ER_CAM_F__CAM_PRS_IDE", outpatient_acts),
-        Source(HOSPITAL, "MCO", STAY_COLUMNS, None, hospital_events),
-        Source(MCO_CE_CCAM_ACT, "MCO_CE", OUTPATIENT_COLUMNS, "MCO_FMSTC__CCAM_COD", outpatient_hospital_acts),
+        Source("DCIR", CLAIM_COLUMNS, claims, lambda dcir: claim_events(dcir, packs)),
+        Source("MCO", STAY_COLUMNS, {HOSPITAL: None}, hospital_events),
+        Source("MCO_CE", OUTPATIENT_COLUMNS, {MCO_CE_CCAM_ACT: "MCO_FMSTC__CCAM_COD"}, outpatient_hospital_acts),
     )
 
 
@@ -64,13 +57,17 @@ class Extraction:
     """Events not yet computed, and the counts that fill while they are written."""
 
     events: DataFrame
-    observed: dict[str, Observation]
+    observed: list[Observation]
     written: Observation
     not_delivered: list[str]
 
     def summary(self) -> dict[str, Any]:
-        """{rows: {source: {read, filter: removed}}, events: {category: n}, not_delivered}; call it after the write."""
-        rows = {name: {key: n for key, n in seen.get.items() if n} for name, seen in self.observed.items()}
+        """{rows: {kind: {read, filter: removed}}, events: {category: n}, not_delivered}; call it after the write."""
+        rows: dict[str, dict[str, int]] = {}
+        for seen in self.observed:
+            for name, count in seen.get.items():
+                kind, _, what = name.partition("/")
+                rows.setdefault(kind, {}).update({what: count} if count else {})
         return {"rows": rows, "events": dict(self.written.get), "not_delivered": self.not_delivered}
 
 
@@ -81,14 +78,13 @@ def extract_packs(spark: SparkSession, periods: Mapping[str, Path]) -> DataFrame
 
 def extract_events(spark: SparkSession, periods: Periods, packs: DataFrame, codelists: Path) -> Extraction:
     """Every event of the published periods: {product: {period: directory}}."""
-    observed: dict[str, Observation] = {}
-    frames, absent = [], []
+    observed, frames, absent = [], [], []
     for source in sources(packs):
         if source.product not in periods or source.product not in product_names():
             absent.append(source.product)
             continue
-        observed[source.name] = Observation(source.name)
-        frames.append(_extracted(spark, source, periods[source.product], codelists, observed[source.name]))
+        observed.append(Observation(source.product))
+        frames.append(_extracted(spark, source, periods[source.product], codelists, observed[-1]))
     written = Observation("events")
     counts = [F.count_if(F.col("category") == category).alias(category) for category in CATEGORIES]
     events = union(frames).select(*EVENT_COLUMNS).observe(written, *counts)
@@ -99,23 +95,39 @@ def extract_persons(
     spark: SparkSession, ben_r: Mapping[str, Path], identity: Path, codelists: Path, seen: Observation
 ) -> DataFrame:
     """The persons of the referential, without uncertified identifiers; counts go to `seen`."""
-    filters = filters_of("IR_BEN_R")
-    rows = read_flat(spark, "IR_BEN_R", ben_r, PERSON_SOURCE_COLUMNS | columns_of(filters))
-    kept = _counted(rows, filters, codelists, seen)
-    return persons(kept, spark.read.parquet(spark_path(identity / "identity.parquet")))
+    key = identifying_columns(flat_columns(ben_r))
+    columns = PERSON_SOURCE_COLUMNS | {name for name in key if name}
+    kept = _counted(spark, "IR_BEN_R", ben_r, columns, {"persons": None}, codelists, seen)
+    return persons(kept, spark.read.parquet(spark_path(identity / "identity.parquet")), key)
 
 
 def _extracted(
     spark: SparkSession, source: Source, periods: Mapping[str, Path], codelists: Path, seen: Observation
 ) -> DataFrame:
-    columns = set(source.columns) | columns_of(source.filters)
-    rows = read_flat(spark, source.product, periods, columns)
-    if source.present:
-        rows = rows.where(F.col(source.present).isNotNull())
-    return source.extract(_counted(rows, source.filters, codelists, seen))
+    rows = _counted(spark, source.product, periods, source.columns, source.uses, codelists, seen)
+    return source.extract(rows)
 
 
-def _counted(rows: DataFrame, filters: tuple[Filter, ...], codelists: Path, seen: Observation) -> DataFrame:
-    marked = rows.withColumn("removed_by", removed_by(filters, codelists))
-    counted = marked.observe(seen, *removal_counts(filters, F.col("removed_by")))
-    return counted.where(F.col("removed_by").isNull()).drop("removed_by")
+def _counted(
+    spark: SparkSession,
+    product: str,
+    periods: Mapping[str, Path],
+    columns: Iterable[str],
+    uses: Mapping[str, str | None],
+    codelists: Path,
+    seen: Observation,
+) -> DataFrame:
+    """The rows that some use keeps, with a boolean column for each use; rows read and removed are counted by use."""
+    filters = {kind: filters_of(product, kind) for kind in uses}
+    read = set(columns).union(*[columns_of(some) for some in filters.values()])
+    rows = read_flat(spark, product, periods, read)
+    present = {kind: F.lit(True) if column is None else F.col(column).isNotNull() for kind, column in uses.items()}
+    removed = {f"{kind}/removed": F.when(present[kind], removed_by(some, codelists)) for kind, some in filters.items()}
+    counts = [
+        count
+        for kind, some in filters.items()
+        for count in removal_counts(kind, some, present[kind], F.col(f"{kind}/removed"))
+    ]
+    counted = rows.withColumns(removed).observe(seen, *counts)
+    kept = {kind: present[kind] & F.col(f"{kind}/removed").isNull() for kind in uses}
+    return counted.withColumns(kept).where(reduce(Column.__or__, [F.col(kind) for kind in kept])).drop(*removed)

@@ -49,10 +49,10 @@ def removed_by(filters: tuple[Filter, ...], codelists: Path) -> Column:
     return F.coalesce(F.lit(None).cast("string"), *[F.when(_removes(one, codelists), F.lit(one.id)) for one in filters])
 
 
-def removal_counts(filters: tuple[Filter, ...], removed: Column) -> list[Column]:
-    """Aggregates that count rows read and rows removed by each filter, named by its id."""
-    counts = [F.count_if(removed == one.id).alias(one.id) for one in filters]
-    return [F.count(F.lit(1)).alias("read"), *counts]
+def removal_counts(kind: str, filters: tuple[Filter, ...], present: Column, removed: Column) -> list[Column]:
+    """Aggregates named `<kind>/read` and `<kind>/<filter>`: rows read, and rows that each filter removes."""
+    counts = [F.count_if(removed == one.id).alias(f"{kind}/{one.id}") for one in filters]
+    return [F.count_if(present).alias(f"{kind}/read"), *counts]
 
 
 def _filter(row: dict[str, Any]) -> Filter:

@@ -17,6 +17,7 @@ TYPES: dict[str, DataType] = {
     "date": DateType(),
 }
 ADDED: dict[str, DataType] = {"person_id": LongType(), "claim_row": IntegerType(), "source_table": StringType()}
+PROJECT_PERSON = "NUM_ENQ"  # stands for the person in project extractions; in no contract
 
 
 def read_flat(spark: SparkSession, product: str, periods: Mapping[str, Path], columns: Iterable[str]) -> DataFrame:
@@ -31,6 +32,14 @@ def read_flat(spark: SparkSession, product: str, periods: Mapping[str, Path], co
         by_schema.setdefault(_schema(product, wanted, period), {})[period] = directory
     parts = [_read(spark, schema, group, latest) for schema, group in by_schema.items()]
     return reduce(DataFrame.unionByName, parts)
+
+
+def flat_columns(periods: Mapping[str, Path]) -> list[str]:
+    """The columns of the first file of some periods."""
+    import pyarrow.parquet as pq
+
+    first = next(file for directory in periods.values() for file in sorted(directory.glob("*.parquet")))
+    return list(pq.read_schema(first).names)
 
 
 def spark_path(path: Path) -> str:
@@ -61,6 +70,8 @@ def _type(product: Product, column: str, year: int | None) -> DataType:
         return ADDED[column]
     table, separator, name = column.rpartition("__")
     tables = [table] if separator else [product.main, *([product.patient] if product.patient else [])]
+    if column == PROJECT_PERSON:
+        return StringType()
     for candidate in tables:
         declared = {c.name: c for c in load_table(candidate).columns}
         declared.update(load_table(candidate).columns_of(year))

@@ -15,6 +15,8 @@ MCO_CE_CCAM_ACT = "mco_ce_ccam_act"
 MCO_DIAGNOSES = (MCO_MAIN_DIAGNOSIS, MCO_LINKED_DIAGNOSIS, MCO_ASSOCIATED_DIAGNOSIS)
 CATEGORIES = (DRUG_PURCHASE, DCIR_CCAM_ACT, *MCO_DIAGNOSES, MCO_CCAM_ACT, MCO_HOSPITAL_STAY, MCO_CE_CCAM_ACT)
 
+DEATH_EXIT = 9.0  # mode of exit of a hospital stay (SOR_MOD)
+
 # group_id is never an identifier of a person: the pack of a purchase, the provenance of an outpatient act,
 # or the stay (hospital, number within its year, year) of a hospital event.
 EVENT_SCHEMA = StructType(

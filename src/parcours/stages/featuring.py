@@ -103,7 +103,7 @@ def _events(spark: "SparkSession", run: Run, staged: Path) -> dict[str, Any]:
     seen = Observation("persons")
     _write(extract_persons(spark, periods["IR_BEN_R"], root.identity, codelists, seen), staged / "persons.parquet")
     summary = extraction.summary()
-    summary["rows"]["persons"] = {name: n for name, n in seen.get.items() if n}
+    summary["rows"]["persons"] = {name.partition("/")[2]: n for name, n in seen.get.items() if n}
     write_json(staged / "summary.json", summary)
     return summary
 

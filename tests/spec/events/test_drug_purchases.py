@@ -2,7 +2,7 @@
 
 import pytest
 
-from parcours.events.claims import drug_purchases
+from parcours.events.claims import claim_events
 
 pytestmark = pytest.mark.spark
 
@@ -73,5 +73,14 @@ def test_a_purchase_is_what_is_left_of_a_pack_after_cancellations(spark, table, 
         "ER_PHA_F__PHA_DEC_TOP": F.col("part"),
         "ER_PHA_F__PHA_DEC_QSU": F.col("units"),
     }
-    bought = drug_purchases(lines.withColumns({**key, **detail}), packs)
+    no_act = {
+        "ER_CAM_F__CAM_PRS_IDE": F.lit(None).cast("string"),
+        "ER_CAM_F__CAM_ORD_NUM": F.lit(None).cast("long"),
+        "PRS_ACT_QTE": F.lit(1),
+        "ER_ETE_F__PRS_PPU_SEC": F.lit(None).cast("long"),
+        "ER_ETE_F__ETE_GHS_NUM": F.lit(None).cast("long"),
+        "ER_ETE_F__ETE_TYP_COD": F.lit(None).cast("long"),
+    }
+    uses = {"drug_purchase": F.lit(True), "dcir_ccam_act": F.lit(False)}
+    bought = claim_events(lines.withColumns({**key, **detail, **no_act, **uses}), packs)
     assert collected(bought, "person_id", "value", "group_id", "weight", "start") == rows(EXPECTED, PURCHASES)

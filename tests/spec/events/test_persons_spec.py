@@ -2,7 +2,8 @@
 
 import pytest
 
-from parcours.events.persons import persons
+from parcours.errors import InputError
+from parcours.events.persons import identifying_columns, persons
 
 pytestmark = pytest.mark.spark
 
@@ -40,7 +41,14 @@ def test_sex_and_birth_by_majority_death_by_the_latest_row(table, rows, collecte
     )
     # 1 has three identifiers; 2 has placeholders only; 3 was born in an unknown month; 4 has no rank;
     # z is not in the identity table, so nobody.
-    found = collected(persons(referential, identity), "person_id", "sex", "birth", "death", "ambiguous")
+    found = collected(
+        persons(referential, identity, ("BEN_NIR_PSA", "BEN_RNG_GEM")),
+        "person_id",
+        "sex",
+        "birth",
+        "death",
+        "ambiguous",
+    )
     assert found == rows(
         """
         person_id | sex | birth      | death      | ambiguous
@@ -51,3 +59,9 @@ def test_sex_and_birth_by_majority_death_by_the_latest_row(table, rows, collecte
         """,
         "person_id bigint, sex int, birth date, death date, ambiguous boolean",
     )
+
+
+def test_a_project_extraction_names_the_person_by_one_column():
+    assert identifying_columns(["NUM_ENQ", "BEN_SEX_COD"]) == ("NUM_ENQ", None)
+    with pytest.raises(InputError, match="neither BEN_NIR_PSA nor NUM_ENQ"):
+        identifying_columns(["BEN_SEX_COD"])

@@ -1,0 +1,106 @@
+"""Deliveries written by hand, and flattening without Spark: the same tasks, fed one after the other."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import yaml
+
+from parcours.flatten import engine, tasks
+from parcours.flatten.plan import plan_product
+from parcours.flatten.reconcile import check, summarise
+from parcours.flatten.run import person_columns
+from parcours.flatten.scan import scan_file
+from parcours.snds.contracts import load_product
+from parcours.snds.delivery import load_delivery
+from parcours.snds.identity import LOOKUP_FILE, build_identity
+from parcours.storage.root import open_root
+
+KEY = "DCT_ORD_NUM;FLX_DIS_DTD;FLX_EMT_NUM;FLX_EMT_ORD;FLX_EMT_TYP;FLX_TRT_DTD;ORG_CLE_NUM;PRS_ORD_NUM;REM_TYP_AFF"
+
+
+def key(number, month="2016-01-01", order=1):
+    """The nine key columns of one claim line."""
+    return f"{number};{month};1;1;1;2016-01-15;01C731001;{order};0"
+
+
+def write_delivery(folder, tables, **settings):
+    """`tables`: name -> text of one file, or (year, text), or a list of those; the first line is the header."""
+    entries = {}
+    for name, files in tables.items():
+        for number, file in enumerate(files if isinstance(files, list) else [files]):
+            year, text = file if isinstance(file, tuple) else (None, file)
+            path = folder / f"{name}_{number}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+            entries.setdefault(name, []).append({"files": path.name, **({"year": year} if year else {})})
+    (folder / "delivery.yaml").write_text(yaml.safe_dump({"name": "small", "tables": entries, **settings}))
+    return folder
+
+
+class Flat:
+    """What flattening gave: rows as dicts, rejects, orphans, and the summary of each period."""
+
+    def __init__(self, folder: Path, summaries: dict):
+        self.folder, self.summaries = folder, summaries
+
+    def relation(self, pattern="*/flat/*.parquet"):
+        files = sorted(str(path) for path in self.folder.glob(pattern))
+        return duckdb.read_parquet(files, union_by_name=True) if files else None
+
+    def rows(self, *columns, pattern="*/flat/*.parquet"):
+        found = self.relation(pattern)
+        if found is None:
+            return []
+        names = ", ".join(f'"{name}"' for name in columns)
+        return sorted(duckdb.sql(f"SELECT {names} FROM found").fetchall(), key=str)
+
+    def rejects(self):
+        return self.rows("table", "line", "column", "reason", "raw", pattern="*/rejects/*.parquet")
+
+    def orphans(self, table, *columns):
+        return self.rows(*columns, pattern=f"*/orphans/{table}.parquet")
+
+
+def flatten_here(delivery_folder, product_name, out, persons=True, buckets=3):
+    """Flatten one product of a delivery into `out`; checks the counts as a real run does."""
+    delivery, product = load_delivery(delivery_folder), load_product(product_name)
+    lookup = None
+    if persons and delivery.files_of("IR_BEN_R") and "column" not in delivery.person:
+        references = flatten_here(delivery_folder, "IR_BEN_R", out / "persons", persons=False)
+        files = list(references.folder.glob("*/flat/*.parquet"))
+        build_identity(files, delivery.person["psa"], delivery.person.get("rank"), out / "identity")
+        lookup = out / "identity" / LOOKUP_FILE
+    scans = [scan_file(raw, delivery, product) for table in product.tables for raw in delivery.files_of(table)]
+    plans = plan_product(open_root(str(out)), delivery, product, scans, buckets, None)
+    owners = person_columns(product, delivery)
+    staged = out / "staged" / product_name
+    job = engine.make_job(
+        plans, product, delivery, 2, person_buckets=buckets, persons=owners, lookup=lookup, staged=staged
+    )
+    reported = _run(job)
+    summaries = {plan.period: summarise(product, plan, reported.get(plan.period, [])) for plan in plans}
+    for plan in plans:
+        check(product, plan, summaries[plan.period])
+        summaries[plan.period]["drift"] = plan.drift
+    return Flat(staged, summaries)
+
+
+def _run(job):
+    ids = pa.record_batch([list(range(len(job.tasks)))], names=["id"])
+    read = _shuffled(tasks.read_task(job, [ids]))
+    joined = _shuffled(batch for part in read for batch in tasks.join_task(job, part))
+    reported = defaultdict(list)
+    for part in joined:
+        for batch in tasks.write_task(job, part):
+            row = batch.to_pylist()[0]
+            reported[row["group"]].append({"kind": row["kind"], **engine.json.loads(row["payload"])})
+    return reported
+
+
+def _shuffled(batches):
+    partitions = defaultdict(list)
+    for batch in batches:
+        partitions[batch.column(0)[0].as_py()].append(batch)
+    return list(partitions.values())
