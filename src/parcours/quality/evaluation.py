@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Outcome:
     """What became of one rule.
 
-    `elements` is the number of rows (or lines of a profile) it looked at, `places` the failing rows by period.
+    `elements` is the number of rows (or lines of a profile) it looked at, `failing` how many of them fail,
+    `places` the failing rows by period: for a rule with `rows`, those that the failing lines stand for.
     `evaluated` is False when Great Expectations could not evaluate the rule at all.
     """
 
@@ -32,6 +33,7 @@ class Outcome:
     success: bool
     evaluated: bool
     elements: int
+    failing: int
     places: dict[str, int]
 
     @property
@@ -51,9 +53,16 @@ def evaluate(
     evaluated = [rule for rule in rules if not _raised(said[rule.id].exception_info)]
     batch = checkpoint.validation_definitions[0].data.get_batch({"dataframe": frame})
     exact = all(said[rule.id].success and "mostly" not in rule.arguments for rule in evaluated)
-    elements, places = (frame.count(), {}) if exact else _count(batch, frame, evaluated)
+    elements, failing, places = (frame.count(), {}, {}) if exact else _count(batch, frame, evaluated)
     outcomes = [
-        Outcome(rule, bool(said[rule.id].success), rule in evaluated, elements, places.get(rule.id, {}))
+        Outcome(
+            rule=rule,
+            success=bool(said[rule.id].success),
+            evaluated=rule in evaluated,
+            elements=elements,
+            failing=failing.get(rule.id, 0),
+            places=places.get(rule.id, {}),
+        )
         for rule in rules
     ]
     _keep_counts(result, {outcome.rule.id: outcome for outcome in outcomes})
@@ -75,16 +84,22 @@ def _raised(exception_info: dict[str, Any] | None) -> bool:
     return True
 
 
-def _count(batch: "Batch", frame: "DataFrame", rules: list[Rule]) -> tuple[int, dict[str, dict[str, int]]]:
-    """Number of rows, and failing rows by rule and period (periods without any are absent)."""
+def _count(
+    batch: "Batch", frame: "DataFrame", rules: list[Rule]
+) -> tuple[int, dict[str, int], dict[str, dict[str, int]]]:
+    """Number of rows, failing rows by rule, and what they stand for by rule and period (no entry for none)."""
     from pyspark.sql import functions as F
 
     conditions = _conditions(batch, rules)
-    columns = [F.sum(F.when(conditions[rule.id], _weight(rule)).otherwise(0)).alias(rule.id) for rule in rules]
-    counted = frame.groupBy("period").agg(F.count(F.lit(1)).alias("_elements"), *columns).collect()
+    failing = [F.count(F.when(conditions[rule.id], 1)).alias(f"{rule.id}.failing") for rule in rules]
+    standing = [F.sum(F.when(conditions[rule.id], _weight(rule)).otherwise(0)).alias(rule.id) for rule in rules]
+    counted = frame.groupBy("period").agg(F.count(F.lit(1)).alias("_elements"), *failing, *standing).collect()
     counted.sort(key=lambda line: str(line["period"]))
-    places = {rule.id: {str(line["period"]): int(line[rule.id]) for line in counted if line[rule.id]} for rule in rules}
-    return sum(line["_elements"] for line in counted), places
+    return (
+        sum(line["_elements"] for line in counted),
+        {rule.id: sum(line[f"{rule.id}.failing"] for line in counted) for rule in rules},
+        {rule.id: {str(line["period"]): int(line[rule.id]) for line in counted if line[rule.id]} for rule in rules},
+    )
 
 
 def _weight(rule: Rule) -> "Column":
@@ -118,10 +133,10 @@ def _keep_counts(result: "ExpectationSuiteValidationResult", outcomes: dict[str,
     """Give the stored result its counts, and nothing else that a row or an error message could leave in it."""
     for entry in result.results:
         outcome = outcomes[_rule_id(entry)]
-        share = 100 * outcome.unexpected / outcome.elements if outcome.elements else 0.0
+        share = 100 * outcome.failing / outcome.elements if outcome.elements else 0.0
         entry.result = {
             "element_count": outcome.elements,
-            "unexpected_count": outcome.unexpected,
+            "unexpected_count": outcome.failing,
             "unexpected_percent": share,
         }
         message = None if outcome.evaluated else "The rule could not be evaluated."

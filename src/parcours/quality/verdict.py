@@ -17,7 +17,8 @@ def rule_record(outcome: Outcome, table: str, root: str) -> dict[str, Any]:
         "severity": rule.severity,
         "success": outcome.success,
         "unexpected_count": outcome.unexpected,
-        "element_count": outcome.elements,
+        # Lines of a profile are no rows: beside the rows they stand for, their number would mislead.
+        "element_count": outcome.elements if rule.rows is None else None,
         "where": _where(outcome, root),
         "periods": {} if outcome.success else outcome.places,
         "sentence": "" if outcome.success else _sentence(outcome, root),

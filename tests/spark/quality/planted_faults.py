@@ -31,11 +31,11 @@ def dcir(column: str, value: Any, rows: int, first: int = 0, step: int = 1) -> C
     return plant
 
 
-def stays(column: str, value: Any, rows: int) -> Callable[[Tables, str], None]:
-    """Write `value` into the first row of the first `rows` stays of the year."""
+def stays(column: str, value: Any, rows: int, first: int = 0) -> Callable[[Tables, str], None]:
+    """Write `value` into the first row of `rows` stays of the year, from stay `first`."""
 
     def plant(tables: Tables, period: str) -> None:
-        _write(tables.flat["MCO"][period], list(range(0, 2 * rows, 2)), column, value)
+        _write(tables.flat["MCO"][period], list(range(2 * first, 2 * (first + rows), 2)), column, value)
 
     return plant
 
@@ -167,7 +167,7 @@ SCATTERED = [
     Fault("mco_discharge_month", "2015", 20, stays("MCO_B__SOR_MOI", "13", 20)),
     Fault("mco_dates_present", "2015", 80, stays("EXE_SOI_DTD", None, 80)),
     Fault("mco_sentinel_dates_nulled", "2014", 2, stays("EXE_SOI_DTD", DAY(1600, 1, 1), 2)),
-    Fault("mco_dates_in_order", "2014", 3, stays("EXE_SOI_DTF", DAY(1900, 1, 1), 3), also=()),
+    Fault("mco_dates_in_order", "2014", 3, stays("EXE_SOI_DTF", DAY(1900, 1, 1), 3, first=10)),
     Fault("mco_length_of_stay", "2014", 3, stays("MCO_B__SEJ_NBJ", -1, 3)),
     Fault("mco_main_diagnosis_present", "2014", 20, stays("MCO_B__DGN_PAL", None, 20)),
     Fault("mco_main_diagnosis", "2015", 20, stays("MCO_B__DGN_PAL", "S72.0", 20)),
@@ -197,9 +197,9 @@ WHOLE_PERIODS = [
     Fault("dcir_volume", "2015-06", 30, keep("DCIR", lambda frame: frame.index < 30)),
     Fault("dcir_month_missing", "2015-09", 1, remove("DCIR")),
     Fault("mco_error_groups_high", "2015", 100, stays("MCO_B__GRG_GHM", "90Z00Z", 100), also=("mco_error_groups",)),
-    Fault("mco_length_matches_dates", "2014", 90, stays("MCO_B__SEJ_NBJ", 30, 90)),
+    Fault("mco_length_matches_dates", "2015", 130, stays("MCO_B__SEJ_NBJ", 30, 130)),
     Fault("mco_unidentified_high", "2015", 200, stays("person_id", None, 200), also=("mco_unidentified",)),
-    Fault("mco_return_codes_high", "2014", 150, stays("SEJ_RET", "1", 150), also=("mco_return_codes",)),
+    Fault("mco_return_codes_high", "2015", 150, stays("SEJ_RET", "1", 150), also=("mco_return_codes",)),
     Fault("mco_year_missing", "2016", 1, _add_2017),
     Fault("mco_volume", "2014-06", 10, lambda tables, _: keep("MCO", _june_nearly_lost)(tables, "2014")),
     Fault("reconciliation_counted", "DCIR 2015-01", 1, state(rows=counted("ER_PHA_F", 60, None))),  # type: ignore[arg-type]

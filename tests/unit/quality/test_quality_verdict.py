@@ -29,7 +29,7 @@ def rule(severity: str = "critical", unit: str = "row(s)") -> Rule:
 
 
 def record(places: dict[str, int], severity: str = "critical", evaluated: bool = True) -> dict[str, object]:
-    return rule_record(Outcome(rule(severity), False, evaluated, 100, places), "DCIR", "/r")
+    return rule_record(Outcome(rule(severity), False, evaluated, 100, sum(places.values()), places), "DCIR", "/r")
 
 
 def test_one_period_is_named() -> None:
