@@ -34,7 +34,9 @@ def plan() -> list[dict[str, Any]]:
     context = get_current_context()
     params = context["params"]
     try:
-        periods = plan_flatten(Path(params["delivery"]), params["root"], params["products"] or None, params["periods"] or None)
+        periods = plan_flatten(
+            Path(params["delivery"]), params["root"], params["products"] or None, params["periods"] or None
+        )
     except (InputError, GateRefused) as error:
         fail(context, error.exit_code, str(error))
     common = ["--delivery", params["delivery"], "--root", params["root"]]

@@ -1,11 +1,21 @@
-"""Links on the page of a task: Spark's history server, Data Docs, the MLflow run."""
+"""Links on the page of a task: Spark's history server, Data Docs, the MLflow run, the report."""
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
+
+
+def served_page(path: str) -> str:
+    """Address of a page under the root that the docs server serves, or the path as it is when it does not."""
+    server, root = os.environ.get("PARCOURS_DATA_DOCS_URL"), os.environ.get("PARCOURS_ROOT")
+    if not server or not root or not Path(path).is_relative_to(root):
+        return path
+    return f"{server.rstrip('/')}/{Path(path).relative_to(root).as_posix()}"
 
 
 class SparkLink(BaseOperatorLink):
@@ -26,6 +36,16 @@ class DataDocsLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: "TaskInstanceKey") -> str:
         """The page, empty when the gate did not get as far as a verdict."""
         return str(operator.pages.get("docs", ""))
+
+
+class ReportLink(BaseOperatorLink):
+    """The study's report: curves, tables, attrition."""
+
+    name = "Report"
+
+    def get_link(self, operator: Any, *, ti_key: "TaskInstanceKey") -> str:
+        """The page, empty when there is none yet."""
+        return str(operator.pages.get("report", ""))
 
 
 class MLflowLink(BaseOperatorLink):

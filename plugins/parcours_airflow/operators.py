@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from parcours_airflow.defaults import SPARK_JOBS
 from parcours_airflow.failures import fail, note_failure
-from parcours_airflow.links import DataDocsLink, MLflowLink, SparkLink
+from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page
 from parcours_airflow.output import JobOutput
 
 REFUSED, WRONG_INPUT = 1, 2
@@ -74,10 +74,11 @@ class SparkJob(SparkSubmitOperator):
         raise AirflowException(f"{output.sentence} (exit code {code})")
 
     def _note_pages(self, output: JobOutput) -> None:
-        history = os.environ.get("PARCOURS_SPARK_HISTORY_URL", "")
+        history, verdict = os.environ.get("PARCOURS_SPARK_HISTORY_URL", ""), output.summary.get("data_docs")
         found = {
             "spark": output.application_id and f"{history}/history/{output.application_id}/jobs/",
-            "docs": output.summary.get("data_docs") or output.report,
+            "docs": served_page(verdict or output.report or ""),
+            "report": served_page(output.summary.get("report") or ""),
             "mlflow": output.summary.get("mlflow_url"),
         }
         self.pages = {name: page for name, page in found.items() if page}
@@ -90,6 +91,6 @@ class GateJob(SparkJob):
 
 
 class TrackedJob(SparkJob):
-    """A job that logs a run in MLflow."""
+    """A job that writes a report and logs a run in MLflow."""
 
-    operator_extra_links: ClassVar[Sequence[Any]] = (MLflowLink(),)
+    operator_extra_links: ClassVar[Sequence[Any]] = (ReportLink(), MLflowLink())

@@ -2,11 +2,11 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from parcours_airflow.links import DataDocsLink, MLflowLink, SparkLink
+from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink
 
 
 class ParcoursPlugin(AirflowPlugin):
-    """Links to Spark, Data Docs and MLflow."""
+    """Links to Spark, Data Docs, the report and MLflow."""
 
     name = "parcours"
-    operator_extra_links = [SparkLink(), DataDocsLink(), MLflowLink()]  # noqa: RUF012 - Airflow's own interface
+    operator_extra_links = [SparkLink(), DataDocsLink(), ReportLink(), MLflowLink()]  # noqa: RUF012 - Airflow's own interface

@@ -59,7 +59,7 @@ def test_a_study_is_one_chain_from_plan_to_report(dumped: dict[str, Any]) -> Non
     assert set(tasks) == set(order)
     for name, following in itertools.pairwise(order):
         assert following in tasks[name]["downstream"]
-    assert tasks["report"]["links"] == ["MLflow run"]
+    assert tasks["report"]["links"] == ["Report", "MLflow run"]
     assert tasks["events"]["links"] == ["Spark"]
 
 

@@ -85,8 +85,8 @@ def test_the_chain_runs_through_the_scheduler_to_medicines_beside_their_truth(de
     medicines = demo.result["medicines"]
     truth = json.loads((demo.home / ".parcours" / "delivery" / "truth.json").read_text("utf-8"))
     planted = {medicine["atc"] for medicine in truth["medicines"]}
-    assert medicines and {row["code"] for row in medicines} <= planted
-    assert all(row["peak RI"] > 0 and row["truth"] > 0 for row in medicines)
+    assert medicines and {row["numbers"]["code"] for row in medicines} <= planted
+    assert all(row["numbers"]["ri"] > 0 and row["numbers"]["truth"] > 0 for row in medicines)
     _, tasks = demo.latest(STUDY)
     assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(
         ("plan", "events", "cohort", "features", "gate", "train", "report"), "success"
@@ -116,6 +116,7 @@ def test_the_links_of_the_tasks_lead_somewhere(demo: Demo) -> None:
     assert application in {entry["id"] for entry in known}
     assert docs.startswith(demo.platform.urls["docs"])
     assert "<html" in http.call(docs).lower()
+    assert "<html" in http.call(demo.airflow.links(STUDY, run, tasks["report"])["Report"]).lower()
     page = demo.airflow.links(STUDY, run, tasks["report"])["MLflow run"]
     assert page.startswith(demo.platform.urls["mlflow"]) and demo.result["mlflow_run_id"] in page
 

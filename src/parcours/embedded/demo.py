@@ -92,18 +92,18 @@ def _summary(platform: Platform, airflow: Airflow, run: str, tasks: list[TaskSta
     run_json = Path(airflow.xcom(STUDY, run, named["plan"]))
     medicines = medicines_table(run_json, platform.layout.delivery / "truth.json")
     report = airflow.xcom(STUDY, run, named["report"])
-    pages = {"report": report["report"], "mlflow run": report["mlflow_url"]}
-    gate = airflow.links(STUDY, run, named["gate"]).get("Data Docs")
+    pages = {**airflow.links(STUDY, run, named["gate"]), **airflow.links(STUDY, run, named["report"])}
     return {
         "medicines": medicines,
         **recovery(medicines),
         "mlflow_run_id": report["mlflow_run_id"],
         "fingerprint": json.loads(run_json.read_text("utf-8"))["fingerprint"],
-        **pages,
-        "study gate": gate,
-        **{f"{name} page": address for name, address in platform.urls.items()},
-        "user": platform.user,
-        "password file": str(platform.password_file),
+        "Data Docs": pages.get("Data Docs"),
+        "report": pages.get("Report"),
+        "MLflow run": pages.get("MLflow run"),
+        "Airflow": f"{platform.urls['airflow']} (user {platform.user}, password in {platform.password_file})",
+        "Spark history": platform.urls["history"],
+        "verdicts and reports": platform.urls["docs"],
     }
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 STRONG = 2.0
+WITHOUT_EFFECT = ("null", "confounded")
 
 
 def medicines_table(run_json: Path, truth_json: Path) -> list[dict[str, Any]]:
-    """One row a medicine: the relative incidence at its peak, when, its interval, the flag, and the planted truth.
+    """One row a medicine: the relative incidence at its peak with its interval, when, the flag, and what was planted.
 
-    `truth` is the planted relative incidence over the days of the peak's bucket.
+    `truth` is the planted relative incidence over the days of the peak's bucket; `numbers` holds the row's plain values.
     """
     run = json.loads(run_json.read_text("utf-8"))
     truth = json.loads(truth_json.read_text("utf-8"))
@@ -19,43 +20,58 @@ def medicines_table(run_json: Path, truth_json: Path) -> list[dict[str, Any]]:
     with (run_json.parent / "report" / "peaks.csv").open(encoding="utf-8", newline="") as lines:
         peaks = list(csv.DictReader(lines))
     bucket = run["study"]["model"]["bucket_days"]
-    rows = [_row(peak, planted.get(peak["drug"]), bucket) for peak in peaks]
-    return sorted(rows, key=lambda row: -float(row["peak RI"]))
+    found = [_numbers(peak, planted.get(peak["drug"]), bucket) for peak in peaks]
+    return [_row(numbers) for numbers in sorted(found, key=lambda numbers: -numbers["ri"])]
 
 
 def recovery(rows: list[dict[str, Any]]) -> dict[str, str]:
     """How much of what was planted came out again: x/y of each kind."""
-    known = [row for row in rows if row["planted"]]
-    strong = [row for row in known if row["planted"] == "raises" and row["planted RI"] >= STRONG]
-    null = [row for row in known if row["planted"] in ("null", "confounded")]
-    bounded = [row for row in known if row["interval"]]
+    known = [row["numbers"] for row in rows if row["numbers"]["kind"]]
+    strong = [medicine for medicine in known if medicine["kind"] == "raises" and medicine["planted_ri"] >= STRONG]
+    without = [medicine for medicine in known if medicine["kind"] in WITHOUT_EFFECT]
+    bounded = [medicine for medicine in known if medicine["lower"] is not None]
     return {
-        f"planted RI >= {STRONG:g} flagged": _share([row["flag"] == "raises" for row in strong]),
-        "without effect, flagged": _share([row["flag"] in ("raises", "lowers") for row in null]),
-        "truth inside the interval": _share([row["covered"] == "yes" for row in bounded]),
+        f"planted RI >= {STRONG:g} flagged": _share([medicine["flag"] == "raises" for medicine in strong]),
+        "without effect, flagged": _share([medicine["flag"] in ("raises", "lowers") for medicine in without]),
+        "truth inside the interval": _share([_covered(medicine) for medicine in bounded]),
     }
 
 
-def _row(peak: dict[str, str], planted: dict[str, Any] | None, bucket: int) -> dict[str, Any]:
+def _numbers(peak: dict[str, str], planted: dict[str, Any] | None, bucket: int) -> dict[str, Any]:
     first = int(peak["peak_lag"]) * bucket
-    bounds = [float(peak[name]) for name in ("lower", "upper") if peak[name]]
-    row: dict[str, Any] = {
-        "medicine": peak["name"],
+    curve = planted["relative_incidence"][first : first + bucket] if planted else []
+    return {
+        "name": peak["name"],
         "code": peak["drug"],
-        "peak RI": float(peak["ri"]),
-        "days": f"{first}-{first + bucket - 1}",
-        "interval": f"{bounds[0]:.2f}-{bounds[1]:.2f}" if len(bounds) == 2 else "",
+        "ri": float(peak["ri"]),
+        "lower": float(peak["lower"]) if peak["lower"] else None,
+        "upper": float(peak["upper"]) if peak["upper"] else None,
+        "first_day": first,
+        "last_day": first + bucket - 1,
         "flag": peak["flag"],
-        "planted": planted["kind"] if planted else "",
-        "planted RI": float(planted["peak_ri"]) if planted else None,
-        "truth": None,
-        "covered": "",
+        "kind": planted["kind"] if planted else None,
+        "planted_ri": float(planted["peak_ri"]) if planted else None,
+        "truth": sum(curve) / len(curve) if curve else None,
     }
-    if planted:
-        curve = planted["relative_incidence"][first : first + bucket]
-        row["truth"] = sum(curve) / len(curve) if curve else 1.0
-        row["covered"] = ("yes" if bounds[0] <= row["truth"] <= bounds[1] else "no") if len(bounds) == 2 else ""
-    return row
+
+
+def _row(numbers: dict[str, Any]) -> dict[str, Any]:
+    """What is shown of a medicine."""
+    bounded = numbers["lower"] is not None
+    interval = f" ({numbers['lower']:.2f}-{numbers['upper']:.2f})" if bounded else ""
+    return {
+        "medicine": numbers["name"],
+        "peak RI": f"{numbers['ri']:.2f}{interval}",
+        "days": f"{numbers['first_day']}-{numbers['last_day']}",
+        "flag": numbers["flag"],
+        "planted": f"{numbers['kind']} {numbers['planted_ri']:g}" if numbers["kind"] else "",
+        "truth": "" if numbers["truth"] is None else f"{numbers['truth']:.2f}",
+        "numbers": numbers,
+    }
+
+
+def _covered(medicine: dict[str, Any]) -> bool:
+    return medicine["truth"] is not None and medicine["lower"] <= medicine["truth"] <= medicine["upper"]
 
 
 def _share(hits: list[bool]) -> str:

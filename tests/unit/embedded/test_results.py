@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def planted(atc: str, kind: str, peak: float, curve: list[float]) -> dict[str, o
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> list[dict[str, object]]:
+def rows(tmp_path: Path) -> list[dict[str, Any]]:
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "peaks.csv").write_text(PEAKS, "utf-8")
     (tmp_path / "run.json").write_text(json.dumps({"study": {"model": {"bucket_days": 2}}}), "utf-8")
@@ -35,22 +36,26 @@ def rows(tmp_path: Path) -> list[dict[str, object]]:
     return medicines_table(tmp_path / "run.json", truth)
 
 
-def test_the_truth_is_the_mean_of_the_planted_curve_over_the_peaks_bucket(rows: list[dict[str, object]]) -> None:
+def test_the_truth_is_the_mean_of_the_planted_curve_over_the_peaks_bucket(rows: list[dict[str, Any]]) -> None:
     alpha = rows[0]
-    assert (alpha["medicine"], alpha["days"], alpha["interval"]) == ("alpha", "2-3", "2.10-3.20")
-    assert alpha["truth"] == 2.5
-    assert alpha["covered"] == "yes"
+    assert alpha["medicine"] == "alpha"
+    assert (alpha["peak RI"], alpha["days"], alpha["planted"]) == ("2.60 (2.10-3.20)", "2-3", "raises 3")
+    assert (alpha["truth"], alpha["numbers"]["truth"]) == ("2.50", 2.5)
 
 
-def test_medicines_come_by_their_peak_the_highest_first(rows: list[dict[str, object]]) -> None:
+def test_medicines_come_by_their_peak_the_highest_first(rows: list[dict[str, Any]]) -> None:
     assert [row["medicine"] for row in rows] == ["alpha", "beta", "gamma", "delta"]
 
 
-def test_a_medicine_that_was_not_planted_has_no_truth(rows: list[dict[str, object]]) -> None:
-    assert (rows[3]["planted"], rows[3]["truth"], rows[3]["covered"]) == ("", None, "")
+def test_a_peak_without_an_interval_is_shown_alone(rows: list[dict[str, Any]]) -> None:
+    assert rows[2]["peak RI"] == "1.00"
 
 
-def test_recovery_counts_hits_false_alarms_and_covered_intervals(rows: list[dict[str, object]]) -> None:
+def test_a_medicine_that_was_not_planted_has_no_truth(rows: list[dict[str, Any]]) -> None:
+    assert (rows[3]["planted"], rows[3]["truth"], rows[3]["numbers"]["truth"]) == ("", "", None)
+
+
+def test_recovery_counts_hits_false_alarms_and_covered_intervals(rows: list[dict[str, Any]]) -> None:
     assert recovery(rows) == {
         "planted RI >= 2 flagged": "1/1",
         "without effect, flagged": "1/2",
