@@ -12,7 +12,7 @@ WITHOUT_EFFECT = ("null", "confounded")
 def medicines_table(run_json: Path, truth_json: Path) -> list[dict[str, Any]]:
     """One row a medicine: the relative incidence at its peak with its interval, when, the flag, and what was planted.
 
-    `truth` is the planted relative incidence over the days of the peak's bucket; `numbers` holds the row's plain values.
+    `truth` is the planted relative incidence over the days of the peak's bucket; `numbers` holds plain values.
     """
     run = json.loads(run_json.read_text("utf-8"))
     truth = json.loads(truth_json.read_text("utf-8"))
