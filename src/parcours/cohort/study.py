@@ -83,7 +83,7 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The estimator's settings; `tv_grid` and `group_grid` are the penalties tried."""
+    """The estimator's settings; `tv_grid` and `group_grid` are the penalties tried; none: a range from the data."""
 
     bucket_days: int
     lags: int
@@ -286,9 +286,6 @@ def _check_together(study: Study, where: str) -> None:
         )
     if not study.outcomes.rules:
         raise InputError(f"{where}: outcomes.rules is empty, but a study needs at least one rule.")
-    for name in ("tv_grid", "group_grid"):
-        if not getattr(study.model, name):
-            raise InputError(f"{where}: model.{name} is empty, but needs at least one strength.")
 
 
 def _plain(value: Any) -> Any:

@@ -137,8 +137,8 @@ def model_settings(study: Study, series: "CaseSeries") -> dict[str, Any]:
     return {
         "lags": settings.lags,
         "bucket": settings.bucket_days,
-        "tv": list(settings.tv_grid),
-        "group": list(settings.group_grid),
+        "tv": list(settings.tv_grid) or None,
+        "group": list(settings.group_grid) or None,
         "folds": settings.cv_folds,
         "seed": settings.seed,
         "age_cuts": _inside([round(cut * DAYS_A_YEAR) for cut in settings.age_cuts_years], *age),

@@ -3,10 +3,10 @@
 Every curve is exp(log(peak) x shape(day)) over `HORIZON_DAYS` days and 1 afterwards, so one set of
 shapes serves medicines that raise the hazard (peak over 1) and that lower it (peak under 1).
 Shapes, all in [0, 1]:
-  early     1 until day 27, then half a cosine down to 0 at day 70
-  delayed   0 until day 56, then half a cosine up to 1 at day 98, then 1
+  early     1 until day 41, then half a cosine down to 0 at day 98
+  delayed   0 until day 42, then half a cosine up to 1 at day 84, then 1
   constant  1
-  decaying  exp(-day / 45)
+  decaying  exp(-day / 60)
   none      0
 """
 
@@ -23,10 +23,10 @@ def shape(curve: str) -> np.ndarray:
     """Shape of a named curve, one value a day over the horizon; KeyError for an unknown name."""
     day = np.arange(HORIZON_DAYS)
     return {
-        "early": _descent(day, 28, 70),
-        "delayed": 1 - _descent(day, 56, 98),
+        "early": _descent(day, 42, 98),
+        "delayed": 1 - _descent(day, 42, 84),
         "constant": np.ones(HORIZON_DAYS),
-        "decaying": np.exp(-day / 45),
+        "decaying": np.exp(-day / 60),
         "none": np.zeros(HORIZON_DAYS),
     }[curve]
 

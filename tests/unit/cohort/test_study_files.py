@@ -93,7 +93,6 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"outcomes.rules": []}, "outcomes.rules is empty"),
         ({"model.season": "maybe"}, 'model.season is "maybe", but must be true or false.'),
         ({"model.lags": 1.5}, 'model.lags is "1.5", but must be a whole number.'),
-        ({"model.tv_grid": []}, "model.tv_grid is empty"),
         ({"schedule": "monthly"}, 'schedule is "monthly", but must be a cron line'),
         ({"cohort": "Fall"}, 'cohort is "Fall", but must be the file\'s own name'),
     ],
