@@ -41,21 +41,25 @@ class Airflow:
         return http.call(f"{self.url}/api/v2{path}", method, body, self._token)
 
     def enable(self, dag: str) -> None:
-        """Unpause a DAG, waiting until Airflow knows it.
+        """Unpause a DAG, waiting until Airflow has read its file.
 
         Raises RetryableFault, with the reason Airflow gives, when it does not turn up.
         """
         deadline = time.monotonic() + DAG_PATIENCE_SECONDS
-        while True:
-            try:
-                self.call(f"/dags/{dag}", "PATCH", {"is_paused": False})
-                return
-            except http.Refused as refusal:
-                if refusal.status != 404:
-                    raise
+        while not self._is_read(dag):
             if time.monotonic() > deadline:
                 raise RetryableFault(f"Airflow does not know the DAG {dag}: {self._import_errors()}")
             time.sleep(1)
+        self.call(f"/dags/{dag}", "PATCH", {"is_paused": False})
+
+    def _is_read(self, dag: str) -> bool:
+        """Whether the DAG is there and current: after a pause of the platform it is stale until it was read again."""
+        try:
+            return not self.call(f"/dags/{dag}")["is_stale"]
+        except http.Refused as refusal:
+            if refusal.status != 404:
+                raise
+            return False
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> str:
         """Start a run; its id. Raises InputError, with Airflow's own words, when a parameter is refused."""
