@@ -22,7 +22,8 @@ from parcours.embedded.processes import MARKER
 from parcours.errors import GateRefused, InputError
 from parcours.synth.delivery import SynthSettings, write_delivery
 
-pytestmark = [pytest.mark.e2e, pytest.mark.spark]
+# The first test carries the start of the platform and the whole chain.
+pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.timeout(1800)]
 
 PERSONS, YEARS = 2_000, "2015-2016"
 # A study that a small delivery can carry: one penalty, few replicates.
