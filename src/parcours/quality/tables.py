@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 SPARK_TYPES = {"string": "string", "integer": "bigint", "decimal": "double", "date": "date"}
 ADDED = {"person_id": "bigint", "claim_row": "int", "source_table": "string"}
-FEATURES = ("persons", "events", "exposures")
+FEATURES = {
+    "persons": {"person_id": "bigint", "start": "int", "end": "int", "birth": "int"},
+    "events": {"person_id": "bigint", "day": "int"},
+    "exposures": {"person_id": "bigint", "drug": "string", "start": "int", "end": "int"},
+}
 
 
 def private_session(spark: "SparkSession") -> "SparkSession":
@@ -74,8 +78,11 @@ def register_manifests(session: "SparkSession", manifests: facts.Manifests) -> N
 
 def register_features(session: "SparkSession", directory: Path, summary: dict[str, Any]) -> None:
     """Make the features of a study views: persons, events, exposures, and what its summary states."""
-    for name in FEATURES:
-        session.read.parquet(str(directory / f"{name}.parquet")).createOrReplaceTempView(name)
+    for name, types in FEATURES.items():
+        frame = session.read.parquet(str(directory / f"{name}.parquet"))
+        # Cast: an empty table may have been written with columns of no type.
+        typed = [f"CAST(`{column}` AS {kind}) AS `{column}`" for column, kind in types.items()]
+        frame.selectExpr(*typed).createOrReplaceTempView(name)
     stated = [(int(summary["cases"]), int(summary["events"]))]
     _local_table(session, stated, {"cases": "bigint", "events": "bigint"}).createOrReplaceTempView("stated")
     drugs = [(drug,) for drug in summary["drugs"]]
