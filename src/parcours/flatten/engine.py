@@ -1,11 +1,10 @@
 """Spark distributes the work: read -> shuffle by claim -> join -> shuffle by person -> write, in one job."""
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,7 +27,7 @@ SHUFFLE = "partition int, group string, kind string, payload binary"
 def run_job(spark: "SparkSession", job: Job) -> dict[str, list[dict[str, Any]]]:
     """Run a job; for each period, what was written and counted: {kind, ...} as the tasks report it."""
     done = (
-        spark.range(0, len(job.tasks), 1, max(len(job.tasks), 1))
+        spark.range(0, len(job.tasks), 1, len(job.tasks))
         .mapInArrow(partial(read_task, job), SHUFFLE)
         .repartitionById(job.partitions, "partition")
         .mapInArrow(partial(join_task, job), SHUFFLE)
@@ -112,7 +111,7 @@ def make_job(plans: list[PeriodPlan], product: Product, delivery: Delivery, para
         delivery=delivery,
         periods=works,
         scans=scans,
-        tasks=packed(items, sizes, parallelism),
+        tasks=packed(items, sizes, parallelism) or [[]],
         partitions=max(1, min(buckets, max(2 * parallelism, weight))),
         **fixed,
     )
@@ -139,15 +138,3 @@ def batches_by_bytes(plans: list[PeriodPlan], limit: int) -> list[list[PeriodPla
         batches[-1].append(plan)
         filled += plan.bytes
     return batches
-
-
-def total(entries: list[dict[str, Any]], name: str) -> Counter[str]:
-    """Sum of the mappings `name` of all entries, key by key."""
-    counts: Counter[str] = Counter()
-    for entry in entries:
-        for key, value in entry.get(name, {}).items():
-            counts[key] += value
-    return counts
-
-
-MakeStaged = Callable[[str], Path]

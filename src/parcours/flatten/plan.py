@@ -74,7 +74,7 @@ def plan_product(
 
 
 def _plan_period(root: Root, product: Product, period: str, scans: list[Scan], config: dict[str, Any]) -> PeriodPlan:
-    inputs = tuple(scan for scan in scans if scan.periods.get(period))
+    inputs = tuple(scan for scan in scans if period in scan.periods)
     mark = fingerprint(
         {
             "product": product.name,

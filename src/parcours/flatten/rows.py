@@ -101,6 +101,17 @@ def period_texts(block: Block, how: Reading) -> tuple[pa.Array, int]:
     return _periods(_single(texts[column]), how.texts), len(records.bad)
 
 
+def row_count(block: Block, how: Reading) -> int:
+    """Records of a block and lines that are none, without reading their values."""
+    if block.rows is not None:
+        return int(block.rows.num_rows)
+    data = block.data
+    if b'"' in data or b"\n\n" in data or b"\n\r\n" in data or data[:1] in (b"\n", b"\r"):
+        records = split_records(data, block.first_line, len(how.header), how.delimiter, last=True)
+        return len(records.texts) + len(records.bad)
+    return _line_count(data)
+
+
 def _periods(column: pa.Array, texts: Texts) -> pa.Array:
     return months(convert(column, "date", texts))
 

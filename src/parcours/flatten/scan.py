@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from parcours.errors import InputError
 from parcours.flatten.convert import Texts
 from parcours.flatten.dates import ISO
-from parcours.flatten.rows import UNKNOWN, Reading, period_texts
+from parcours.flatten.rows import UNKNOWN, Reading, period_texts, row_count
 from parcours.flatten.source import Block, blocks, header, is_plain
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
@@ -36,12 +36,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Scan:
-    """One raw file as it was when it was read; `splittable` files can be read block by block."""
+    """One raw file as it was when it was read; `splittable` files can be read block by block.
+
+    `period` is that of the whole file, None where each row has its own.
+    """
 
     table: str
     path: str
     name: str
     year: int | None
+    period: str | None
     bytes: int
     checksum: str
     stamp: list[int]
@@ -52,7 +56,7 @@ class Scan:
     @property
     def periods(self) -> dict[str, int]:
         """Rows by period; rows whose own period cannot be read count for the only other period, if there is one."""
-        total: Counter[str] = Counter()
+        total: Counter[str] = Counter() if self.period is None else Counter({self.period: 0})
         for span in self.spans:
             total.update(span.rows)
         if self.only_period != UNKNOWN and UNKNOWN in total:
@@ -93,6 +97,7 @@ def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
         path=str(raw.path),
         name=_name(raw.path, delivery.folder),
         year=raw.year,
+        period=file_period(raw, product),
         bytes=before[1],
         checksum=checksum(raw.path),
         stamp=before,
@@ -131,7 +136,7 @@ def _period_reading(table: str, names: tuple[str, ...], delivery: Delivery, prod
 def _rows_by_period(block: Block, how: Reading, raw: RawFile, product: Product) -> dict[str, int]:
     fixed = file_period(raw, product)
     if fixed is not None:
-        return {fixed: block.rows.num_rows if block.rows is not None else block.data.count(b"\n") or 1}
+        return {fixed: row_count(block, how)}
     periods, bad = period_texts(block, how)
     counted = {entry["values"].as_py(): entry["counts"].as_py() for entry in pc.value_counts(periods)}
     if bad:

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from parcours.errors import RetryableFault
 from parcours.flatten.join import CLAIM_ROW, PERSON, SOURCE, align, join, materialise
 from parcours.flatten.plan import file_columns
-from parcours.flatten.rows import Reading, Rows, read_rows
+from parcours.flatten.rows import UNKNOWN, Counts, Reading, Rows, read_rows
 from parcours.flatten.scan import Scan, Span, file_period, texts_of
 from parcours.flatten.source import Block, blocks, read_range
 from parcours.snds.contracts import Product
@@ -67,10 +68,19 @@ def read_task(job: Job, batches: Batches) -> Iterator[pa.RecordBatch]:
     """Ids of tasks -> typed rows by (period, claim bucket), rejects and counts."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
+            if task == 0:
+                yield from _announced(job)
             for number, span in job.tasks[task]:
                 for block, periods in _blocks(job, job.scans[number], span):
                     rows = read_rows(block, reading(job, job.scans[number]), periods)
                     yield from _emit_rows(job, job.scans[number].table, rows)
+
+
+def _announced(job: Job) -> Iterator[pa.RecordBatch]:
+    """One empty count for each period, so that a period without any accepted row has its (empty) table too."""
+    for period in job.periods:
+        counts = {"table": job.product.main, **asdict(Counts())}
+        yield _payload(job, f"{period}/0", COUNTS, json.dumps(counts).encode())
 
 
 def _blocks(job: Job, scan: Scan, span: Span | None) -> Iterator[tuple[Block, list[str]]]:
@@ -164,7 +174,7 @@ def join_task(job: Job, batches: Batches) -> Iterator[pa.RecordBatch]:
             yield _payload(job, f"{period}/{COUNTS}", COUNTS, payload)
         for payload in kinds.pop(REJECTS, []):
             yield _payload(job, f"{period}/rejects/0", REJECTS, payload)
-        if kinds:
+        if period != UNKNOWN and (kinds or group.endswith("/0")):
             yield from _join_bucket(job, job.periods[period], {name: _unpacked(p) for name, p in kinds.items()})
 
 
@@ -188,7 +198,7 @@ def _join_bucket(job: Job, work: PeriodWork, parts: dict[str, list[pa.Table]]) -
     assert persons is not None
     tables[holder] = tables[holder].append_column(PERSON, persons)
     result = join(job.product, tables, work.absent)
-    for name, rows in _by_person(result.rows, holder, persons, job.person_buckets):
+    for name, rows in _by_person(result.rows, holder, persons, job.person_buckets) or [("0", result.rows)]:
         part = materialise(job.product, tables, rows)
         yield _payload(job, f"{work.period}/flat/{name}", "flat", _packed(part))
     for name, orphans in result.orphans.items():
@@ -197,11 +207,11 @@ def _join_bucket(job: Job, work: PeriodWork, parts: dict[str, list[pa.Table]]) -
     yield _counts(job, work, {"joined": result.joined, "orphaned": orphaned, "flat": result.rows.num_rows})
 
 
-def _by_person(rows: pa.Table, holder: str, persons: pa.Array, buckets: int) -> Iterator[tuple[str, pa.Table]]:
+def _by_person(rows: pa.Table, holder: str, persons: pa.Array, buckets: int) -> list[tuple[str, pa.Table]]:
     """Person bucket = person_id modulo their number; rows without a person apart."""
     owners = persons.take(rows[holder].combine_chunks()).fill_null(-1).to_numpy(zero_copy_only=False)
-    for bucket, part in split(rows, np.where(owners < 0, -1, owners % buckets)):
-        yield "unidentified" if bucket < 0 else str(bucket), part
+    parts = split(rows, np.where(owners < 0, -1, owners % buckets))
+    return [("unidentified" if bucket < 0 else str(bucket), part) for bucket, part in parts]
 
 
 def _counts(job: Job, work: PeriodWork, counts: dict[str, Any]) -> pa.RecordBatch:
@@ -230,6 +240,8 @@ def _write_file(job: Job, name: str, kind: str, parts: list[pa.Table]) -> dict[s
     if order:
         table = table.take(pc.sort_indices(table, sort_keys=[(column, "ascending") for column in order]))
     path = job.staged / f"{name}.parquet"
+    if not job.staged.is_dir():
+        raise RetryableFault(f"{job.staged} is gone: this attempt was given up; run again.")
     path.parent.mkdir(parents=True, exist_ok=True)
     # Under a name of its own first: two attempts of one task may write the same file.
     own = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")

@@ -66,14 +66,15 @@ def staging_attempt(root: Root, fingerprint: str) -> Iterator[Path]:
 
 
 def _sweep(root: Root) -> None:
-    for lock in (root.path / "_locks").glob("attempt.*.lock"):
-        _, fingerprint, attempt, _ = lock.name.split(".")
+    """Remove the directories of attempts that nobody holds; a killed attempt's last tasks may still have written."""
+    for directory in (root.path / "_staging").glob("*/*"):
+        name = f"attempt.{directory.parent.name}.{directory.name}"
         try:
-            with _locked(root, lock.name.removesuffix(".lock"), ""):
-                shutil.rmtree(root.staging(fingerprint, attempt), ignore_errors=True)
+            with _locked(root, name, ""):
+                shutil.rmtree(directory, ignore_errors=True)
         except RetryableFault:
             continue  # still running
-        lock.unlink(missing_ok=True)
+        root.lock(name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -76,6 +76,7 @@ def flatten_here(delivery_folder, product_name, out, persons=True, buckets=3):
     plans = plan_product(open_root(str(out)), delivery, product, scans, buckets, None)
     owners = person_columns(product, delivery)
     staged = out / "staged" / product_name
+    staged.mkdir(parents=True)
     job = engine.make_job(
         plans, product, delivery, 2, person_buckets=buckets, persons=owners, lookup=lookup, staged=staged
     )

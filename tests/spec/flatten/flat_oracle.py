@@ -150,11 +150,11 @@ class Oracle:
             joined += [f'"{table}"."{name}" AS "{table}__{name}"' for name in details]
         order = ", ".join(f"{column.split(' AS ')[0]} NULLS FIRST" for column in joined)
         self.sql.sql(
-            f"CREATE OR REPLACE VIEW flat AS SELECT {', '.join(main + joined)}, m.person_id, "
+            f"CREATE OR REPLACE VIEW flat_claims AS SELECT {', '.join(main + joined)}, m.person_id, "
             f"row_number() OVER (PARTITION BY m.rid ORDER BY {order})::INTEGER AS claim_row "
             f'FROM "{product.main}" m {joins}'
         )
-        return "flat"
+        return "flat_claims"
 
     def _stays(self, product):
         keys = [f'm."{name}"' for name in product.key]
@@ -175,11 +175,11 @@ class Oracle:
         order = ", ".join(f'"{name}" NULLS FIRST' for name in [*patient, *details])
         union = " UNION ALL BY NAME ".join(parts)
         self.sql.sql(
-            f"CREATE OR REPLACE TABLE flat AS SELECT * EXCLUDE (place, stay), "
+            f"CREATE OR REPLACE TABLE flat_stays AS SELECT * EXCLUDE (place, stay), "
             f"row_number() OVER (PARTITION BY stay ORDER BY place, {order})::INTEGER AS claim_row "
             f"FROM ({union})"
         )
-        return "flat"
+        return "flat_stays"
 
     def differences(self, view, files):
         """(columns of one only, rows of the oracle only, rows of the files only)."""
