@@ -1,7 +1,7 @@
 """One suite on one view: what Great Expectations says, and how many rows fail in which period.
 
-Great Expectations runs BOOLEAN_ONLY, which asks for no values. Counts come from one more pass over the
-conditions it compiled, by period: no value of any row is ever collected, so none can reach a report.
+Great Expectations runs BOOLEAN_ONLY, which asks for no values. Failing rules are counted in one more pass, by
+period, with the conditions it compiled: no value of any row is ever collected, so none can reach a report.
 """
 
 from dataclasses import dataclass
@@ -37,9 +37,10 @@ class Outcome:
     places: dict[str, int]
 
     @property
-    def unexpected(self) -> int:
-        """Number of failing rows."""
-        return sum(self.places.values())
+    def unexpected(self) -> int | None:
+        """Number of failing rows; None for a rule that passed within its tolerance, which is not counted."""
+        tolerant = self.success and self.rule.arguments.get("mostly", 1) < 1
+        return None if tolerant else sum(self.places.values())
 
 
 def evaluate(
@@ -52,8 +53,9 @@ def evaluate(
     said = {_rule_id(entry): entry for entry in result.results}
     evaluated = [rule for rule in rules if not _raised(said[rule.id].exception_info)]
     batch = checkpoint.validation_definitions[0].data.get_batch({"dataframe": frame})
-    exact = all(said[rule.id].success and "mostly" not in rule.arguments for rule in evaluated)
-    elements, failing, places = (frame.count(), {}, {}) if exact else _count(batch, frame, evaluated)
+    failed = [rule for rule in evaluated if not said[rule.id].success]
+    # Counting costs as much as checking, so only failing rules are counted.
+    elements, failing, places = _count(batch, frame, failed) if failed else (frame.count(), {}, {})
     outcomes = [
         Outcome(
             rule=rule,
@@ -133,12 +135,10 @@ def _keep_counts(result: "ExpectationSuiteValidationResult", outcomes: dict[str,
     """Give the stored result its counts, and nothing else that a row or an error message could leave in it."""
     for entry in result.results:
         outcome = outcomes[_rule_id(entry)]
-        share = 100 * outcome.failing / outcome.elements if outcome.elements else 0.0
-        entry.result = {
-            "element_count": outcome.elements,
-            "unexpected_count": outcome.failing,
-            "unexpected_percent": share,
-        }
+        entry.result = {"element_count": outcome.elements}
+        if outcome.unexpected is not None:
+            share = 100 * outcome.failing / outcome.elements if outcome.elements else 0.0
+            entry.result |= {"unexpected_count": outcome.failing, "unexpected_percent": share}
         message = None if outcome.evaluated else "The rule could not be evaluated."
         entry.exception_info = {
             "raised_exception": not outcome.evaluated,

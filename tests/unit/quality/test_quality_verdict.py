@@ -1,5 +1,7 @@
 """Sentences of the verdict, and manifests as tables."""
 
+from dataclasses import replace
+
 import pytest
 
 from parcours.errors import GateRefused
@@ -87,3 +89,9 @@ def test_amounts_and_rows_written_are_those_stated() -> None:
     assert amount_rows(manifests) == [("MCO", "2015", "SEJ_NBJ", 40.0, 40.0)]
     assert period_rows(manifests) == [("MCO", "2015", 12)]
     assert fingerprints(manifests) == {"MCO": {"2015": "f1"}}
+
+
+def test_a_rule_that_passed_within_its_tolerance_is_not_counted() -> None:
+    tolerant = replace(rule(), arguments={"column": "c", "mostly": 0.99})
+    assert rule_record(Outcome(tolerant, True, True, 100, 0, {}), "DCIR", "/r")["unexpected_count"] is None
+    assert rule_record(Outcome(rule(), True, True, 100, 0, {}), "DCIR", "/r")["unexpected_count"] == 0
