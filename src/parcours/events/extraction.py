@@ -128,6 +128,8 @@ def _counted(
         for kind, some in filters.items()
         for count in removal_counts(kind, some, present[kind], F.col(f"{kind}/removed"))
     ]
-    counted = rows.withColumns(removed).observe(seen, *counts)
+    # Rows that no use reads are gone before anything is computed from them.
+    relevant = rows.where(reduce(Column.__or__, present.values()))
+    counted = relevant.withColumns(removed).observe(seen, *counts)
     kept = {kind: present[kind] & F.col(f"{kind}/removed").isNull() for kind in uses}
     return counted.withColumns(kept).where(reduce(Column.__or__, [F.col(kind) for kind in kept])).drop(*removed)
