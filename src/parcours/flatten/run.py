@@ -161,16 +161,30 @@ def flatten_product(
     spark: "SparkSession", delivery: Delivery, root: Root, product: Product, plans: list[PeriodPlan]
 ) -> Iterator[tuple[str, str]]:
     """Compute and commit the periods that are not there yet; yields (period, reused|done) as each is settled."""
-    todo = [plan for plan in plans if plan.status != "reuse"]
     yield from ((plan.period, "reused") for plan in plans if plan.status == "reuse")
-    if not todo:
-        return
+    unknown = [plan for plan in plans if plan.status != "reuse" and plan.period == UNKNOWN]
+    todo = [plan for plan in plans if plan.status != "reuse" and plan.period != UNKNOWN]
     finals = [root.period(product.name, plan.period) for plan in todo]
     with exclusive_writer(root, *finals):
         for batch in batches_by_bytes(todo, JOB_BYTES):
             mark = fingerprint([plan.fingerprint for plan in batch])
             with staging_attempt(root, mark) as staged:
                 yield from _flatten_batch(spark, delivery, root, product, batch, staged)
+    for plan in unknown:
+        yield from _flatten_unknown(spark, delivery, root, product, plan)
+
+
+def _flatten_unknown(
+    spark: "SparkSession", delivery: Delivery, root: Root, product: Product, plan: PeriodPlan
+) -> Iterator[tuple[str, str]]:
+    """Rows of no known period belong to every selection: of several jobs, one writes them and the others wait."""
+    final = root.rejects(product.name, UNKNOWN)
+    with _waiting(root, final):
+        if (read_manifest(final) or {}).get("fingerprint") == plan.fingerprint:
+            yield plan.period, "reused"
+            return
+        with staging_attempt(root, plan.fingerprint) as staged:
+            yield from _flatten_batch(spark, delivery, root, product, [plan], staged)
 
 
 def _flatten_batch(

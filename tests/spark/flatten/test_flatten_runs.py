@@ -232,3 +232,18 @@ def test_a_delivery_of_headers_alone_gives_empty_tables(spark, tmp_path, root):
     assert table.num_rows == 0
     assert {"ETA_NUM", "MCO_B__DGN_PAL", "MCO_A__CDC_ACT", "source_table", "person_id"} <= set(table.column_names)
     assert json.loads((root.period("MCO", "2016") / "_MANIFEST.json").read_text())["rows"]["written"] == 0
+
+
+def test_rows_of_no_known_month_are_committed_once_whatever_is_asked_for(spark, tmp_path, root):
+    folder = deliver(tmp_path / "d")
+    lost = "9;soon;1;1;1;2016-01-15;01C731001;1;0;Z;1;2016-01-05;1\n"
+    (folder / "prs01.csv").write_text(PRS + claims("01") + claims("02") + lost)
+    (folder / "prs02.csv").unlink()
+    first = run_once(spark, folder, root, products=["DCIR"], periods=["2016-01"])
+    assert first["products"]["DCIR"] == {"2016-01": "done", "unknown": "done"}
+    second = run_once(spark, folder, root, products=["DCIR"], years=[2016])
+    assert second["products"]["DCIR"] == {"2016-01": "reused", "unknown": "reused", "2016-02": "done"}
+    assert list(committed_periods(root, "DCIR")) == ["2016-01", "2016-02"]
+    rejects = pq.read_table(root.rejects("DCIR", "unknown") / "0.parquet").to_pylist()
+    assert [(row["line"], row["raw"]) for row in rejects] == [(18, lost.strip())]
+    assert read_manifest(root.rejects("DCIR", "unknown"))["rows"]["rejected"] == {"ER_PRS_F": 1}
