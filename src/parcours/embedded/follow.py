@@ -29,7 +29,7 @@ class Follower:
     def say(self, text: str) -> None:
         """One line that stays, with the time since the start."""
         elapsed = time.monotonic() - self.started
-        self.bar.console.print(f"{elapsed:5.0f} s  {text}", highlight=False, markup=False)
+        self.bar.console.print(f"{elapsed:5.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
 
     def update(self, phase: str, fraction: float, label: str) -> None:
         """Where the phase is, 0 to 1."""
