@@ -4,7 +4,6 @@ The tests run in order on one platform: a delivery, both DAGs, then what may go 
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +179,9 @@ def test_doubled_keys_stop_at_the_gate_and_nothing_is_published(demo: Demo, tmp_
 
 def test_a_service_that_was_killed_is_started_again_and_the_others_stay(demo: Demo) -> None:
     before = platform_status(demo.home)["services"]
-    os.kill(before["dag-processor"]["pid"], 9)
+    victim = psutil.Process(before["dag-processor"]["pid"])
+    victim.kill()
+    psutil.wait_procs([victim], timeout=10)
     assert start_platform(demo.home).started == ("dag-processor",)
     after = platform_status(demo.home)["services"]
     assert all(service["running"] for service in after.values())
