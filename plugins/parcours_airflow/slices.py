@@ -6,7 +6,7 @@ from typing import Any
 Periods = Sequence[Mapping[str, Any]]
 REUSED = "reuse"
 WHOLE = "all"  # the only period of a reference table
-UNKNOWN = "unknown"  # rows whose period cannot be read: they go to the rejects of the product, not of a year
+UNKNOWN = "unknown"  # rows whose period cannot be read: whichever job of the product comes first writes them
 
 
 def reference_arguments(periods: Periods, common: Sequence[str]) -> list[str]:
@@ -19,25 +19,21 @@ def reference_arguments(periods: Periods, common: Sequence[str]) -> list[str]:
 def slice_jobs(periods: Periods, common: Sequence[str], narrowed: Sequence[str]) -> list[dict[str, Any]]:
     """{name, application_args} of each product and year that has something to do.
 
-    `narrowed` are the periods the user asked for. A product with rows of unknown period is one slice: every job of it
-    writes them, and two jobs must not write the same.
+    `narrowed` are the periods the user asked for. Rows of unknown period go with any job of their product, and get one
+    of their own, without a year, when there is no other.
     """
-    todo = [period for period in _to_do(periods) if period["period"] != WHOLE]
-    undivided = {period["product"] for period in todo if period["period"] == UNKNOWN}
-    wanted = sorted({(period["product"], _year(period, undivided)) for period in todo})
+    todo = [(period["product"], str(period["period"])) for period in _to_do(periods) if period["period"] != WHOLE]
+    years = {(product, period[:4]) for product, period in todo if period != UNKNOWN}
+    alone = {product for product, _ in todo} - {product for product, _ in years}
     only = [text for period in narrowed for text in ("--period", period)]
     return [
         {
             "name": f"{product} {year}".strip(),
             "application_args": [*common, "--product", product, *(["--year", year] if year else []), *only],
         }
-        for product, year in wanted
+        for product, year in sorted(years | {(product, "") for product in alone})
     ]
 
 
 def _to_do(periods: Periods) -> list[Mapping[str, Any]]:
     return [period for period in periods if period["status"] != REUSED]
-
-
-def _year(period: Mapping[str, Any], undivided: set[str]) -> str:
-    return "" if period["product"] in undivided else str(period["period"])[:4]

@@ -85,11 +85,11 @@ def test_periods_asked_for_go_on_to_the_jobs() -> None:
     assert job["application_args"] == ["--product", "DCIR", "--year", "2015", "--period", "2015-01"]
 
 
-def test_rows_of_unknown_period_make_the_product_one_slice() -> None:
+def test_rows_of_unknown_period_go_with_another_job_of_their_product_or_alone() -> None:
     unknown = {"product": "DCIR", "period": "unknown", "status": "compute"}
-    jobs = slice_jobs([*PLAN, unknown], [], [])
-    assert [job["name"] for job in jobs] == ["DCIR", "MCO 2015", "MCO 2016"]
-    assert jobs[0]["application_args"] == ["--product", "DCIR"]
+    assert [job["name"] for job in slice_jobs([*PLAN, unknown], [], [])] == ["DCIR 2015", "MCO 2015", "MCO 2016"]
+    alone = slice_jobs([*PLAN[3:5], unknown], [], [])
+    assert alone == [{"name": "DCIR", "application_args": ["--product", "DCIR"]}]
 
 
 def test_references_are_one_job_and_none_when_all_are_there() -> None:

@@ -82,7 +82,7 @@ def marked(home: Path) -> list[int]:
 
 
 def test_the_chain_runs_through_the_scheduler_to_medicines_beside_their_truth(demo: Demo) -> None:
-    medicines = demo.result["medicines"]
+    medicines = demo.result["screened"]["rows"]
     truth = json.loads((demo.home / ".parcours" / "delivery" / "truth.json").read_text("utf-8"))
     planted = {medicine["atc"] for medicine in truth["medicines"]}
     assert medicines and {row["numbers"]["code"] for row in medicines} <= planted

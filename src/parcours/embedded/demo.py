@@ -10,7 +10,7 @@ from parcours.embedded.airflow_api import Airflow, TaskState
 from parcours.embedded.follow import Follower, follower
 from parcours.embedded.layout import Layout
 from parcours.embedded.platform import Platform, start_platform
-from parcours.embedded.results import medicines_table, recovery
+from parcours.embedded.results import medicines_table, recovery, worth_showing
 from parcours.errors import InputError
 from parcours.home import project_home
 from parcours.storage.fingerprint import fingerprint, sources_version
@@ -94,7 +94,8 @@ def _summary(platform: Platform, airflow: Airflow, run: str, tasks: list[TaskSta
     report = airflow.xcom(STUDY, run, named["report"])
     pages = {**airflow.links(STUDY, run, named["gate"]), **airflow.links(STUDY, run, named["report"])}
     return {
-        "medicines": medicines,
+        "medicines": worth_showing(medicines),
+        "screened": {"medicines": len(medicines), "rows": medicines},
         **recovery(medicines),
         "mlflow_run_id": report["mlflow_run_id"],
         "fingerprint": json.loads(run_json.read_text("utf-8"))["fingerprint"],

@@ -5,7 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from parcours.reporting.findings import LOWERED, RAISED
+
 STRONG = 2.0
+WITH_EFFECT = ("raises", "lowers")
 WITHOUT_EFFECT = ("null", "confounded")
 
 
@@ -31,10 +34,16 @@ def recovery(rows: list[dict[str, Any]]) -> dict[str, str]:
     without = [medicine for medicine in known if medicine["kind"] in WITHOUT_EFFECT]
     bounded = [medicine for medicine in known if medicine["lower"] is not None]
     return {
-        f"planted RI >= {STRONG:g} flagged": _share([medicine["flag"] == "raises" for medicine in strong]),
-        "without effect, flagged": _share([medicine["flag"] in ("raises", "lowers") for medicine in without]),
+        f"planted RI >= {STRONG:g} flagged": _share([medicine["flag"] == RAISED for medicine in strong]),
+        "without effect, flagged": _share([medicine["flag"] in (RAISED, LOWERED) for medicine in without]),
         "truth inside the interval": _share([_covered(medicine) for medicine in bounded]),
     }
+
+
+def worth_showing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The medicines that were flagged or have a planted effect; the others only repeat that nothing was found."""
+    flagged = [row for row in rows if row["flag"] in (RAISED, LOWERED)]
+    return [row for row in rows if row in flagged or row["numbers"]["kind"] in WITH_EFFECT]
 
 
 def _numbers(peak: dict[str, str], planted: dict[str, Any] | None, bucket: int) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from parcours.embedded.results import medicines_table, recovery
+from parcours.embedded.results import medicines_table, recovery, worth_showing
 
 PEAKS = """\
 drug,name,exposed_cases,selected,peak_lag,peak_day,ri,lower,upper,flag
-A01,alpha,120,True,1,14,2.6,2.1,3.2,raises
-B01,beta,80,True,0,0,1.4,1.1,1.7,raises
+A01,alpha,120,True,1,14,2.6,2.1,3.2,raised
+B01,beta,80,True,0,0,1.4,1.1,1.7,raised
 C01,gamma,70,False,0,0,1.0,,,none
-D01,delta,60,True,2,28,0.5,0.4,0.7,lowers
+D01,delta,60,True,2,28,0.5,0.4,0.7,lowered
 """
 
 
@@ -61,3 +61,7 @@ def test_recovery_counts_hits_false_alarms_and_covered_intervals(rows: list[dict
         "without effect, flagged": "1/2",
         "truth inside the interval": "1/2",
     }
+
+
+def test_only_flagged_or_planted_effects_are_shown(rows: list[dict[str, Any]]) -> None:
+    assert [row["medicine"] for row in worth_showing(rows)] == ["alpha", "beta", "delta"]
