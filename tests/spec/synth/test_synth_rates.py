@@ -96,8 +96,11 @@ def test_starts_do_not_depend_on_fractures(block):
 
 def test_fractures_are_as_many_and_as_severe_as_documented(block):
     fractures, people = block.fractures, block.people
+    years = (np.minimum(people.death, SPAN.last) - SPAN.first + 1).sum() / YEAR
+    assert 1000 * len(fractures) / years == pytest.approx(31, rel=0.1)  # planted effects included
     old = people.age(fractures.person, fractures.day) >= 65
-    assert 1000 < (old & (fractures.day >= day_of(2015))).sum() < 1600
+    cases = np.unique(fractures.person[old & (fractures.day >= day_of(2015))])
+    assert len(cases) == pytest.approx(1_470, rel=0.1)
     assert fractures.outpatient.mean() == pytest.approx(0.187, abs=0.03)
     assert fractures.dies_in_hospital.mean() == pytest.approx(0.021, abs=0.01)
     hips = np.isin(fractures.type, [0, 1]).mean()
