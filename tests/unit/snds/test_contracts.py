@@ -66,7 +66,7 @@ def test_every_table_of_a_product_has_its_key_and_the_columns_that_the_product_n
     assert set(definition.person.values()) <= set(person_table)
     assert set(definition.amounts) <= set(main)
     for table in definition.tables:
-        assert set(definition.key) <= set(load_table(table).columns_of(2016)), table
+        assert set(definition.key_of(table)) <= set(load_table(table).columns_of(2016)), table
 
 
 @pytest.mark.parametrize("table", table_names())
