@@ -1,5 +1,8 @@
 """A delivery: the folder of raw files that `delivery.yaml` describes."""
 
+import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 import yaml
 
 from parcours.errors import InputError
-from parcours.snds.contracts import table_names
+from parcours.snds.names import resolve
 
 
 @dataclass(frozen=True)
@@ -46,31 +49,39 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+class Texts(yaml.BaseLoader):
+    """Reads every value as the text that is written: NO, 0010 and 2016-01-01 stay what they are."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A map, refused when it has a name twice: one of the two would be lost."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} is written twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def load_delivery(path: Path) -> Delivery:
     """Read `delivery.yaml` (or the folder that holds it).
 
-    Raises InputError, with what to mend, when the file is missing, is not YAML, names an unknown
-    table or a table whose files do not exist.
+    Raises InputError, with what to mend, when the file is missing, is not YAML, has a setting that is unknown
+    or not of its kind, or names an unknown table or files that do not exist.
     """
     path = path / "delivery.yaml" if path.is_dir() else path
     declared = _read(path)
     unknown = set(declared) - {*DEFAULTS, "name", "tables"}
     if unknown:
         raise InputError(f"{path}: unknown setting {', '.join(sorted(unknown))}; remove it or mend its spelling.")
-    settings = {**DEFAULTS, **declared}
-    _check_person(path, settings["person"])
-    files = [raw for table, entry in (declared.get("tables") or {}).items() for raw in _table_files(path, table, entry)]
-    if not files:
-        raise InputError(f"{path}: names no file; list the delivered tables under `tables:`.")
+    settings = {"name": path.parent.name or "delivery", **DEFAULTS, **declared}
     return Delivery(
-        name=str(declared.get("name") or path.parent.name),
+        name=_text(path, settings, "name"),
         folder=path.parent,
-        delimiter=str(settings["delimiter"]),
-        encoding=str(settings["encoding"]),
-        null_values=tuple(str(value) for value in settings["null_values"]),
-        date_formats=tuple(settings["date_formats"]),
-        person=dict(settings["person"]),
-        files=tuple(files),
+        delimiter=_character(path, settings, "delimiter"),
+        encoding=_text(path, settings, "encoding"),
+        null_values=_texts(path, settings, "null_values"),
+        date_formats=_texts(path, settings, "date_formats"),
+        person=_person(path, settings["person"]),
+        files=_files(path, declared.get("tables")),
     )
 
 
@@ -78,8 +89,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"There is no delivery at {path}; give the folder that holds delivery.yaml.")
     try:
-        declared = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        declared = yaml.load(path.read_text("utf-8"), Loader=Texts)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         first_line = str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read as YAML ({first_line}); mend it and start again.") from error
     if not isinstance(declared, dict):
@@ -87,35 +98,105 @@ def _read(path: Path) -> dict[str, Any]:
     return declared
 
 
-def _check_person(path: Path, person: Any) -> None:
-    if not isinstance(person, dict) or set(person) not in ({"column"}, {"psa"}, {"psa", "rank"}):
+# --- settings ----------------------------------------------------------------------------------------------------
+
+
+def _text(path: Path, settings: dict[str, Any], name: str) -> str:
+    value = settings[name]
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{path}: `{name}` must be a text, not {_shown(value)}.")
+    return value
+
+
+def _character(path: Path, settings: dict[str, Any], name: str) -> str:
+    value = settings[name]
+    if not isinstance(value, str) or len(value) != 1:
+        raise InputError(
+            f'{path}: `{name}` must be one character in quotes, such as ";" or "\\t"; not {_shown(value)}.'
+        )
+    return value
+
+
+def _texts(path: Path, settings: dict[str, Any], name: str) -> tuple[str, ...]:
+    values = settings[name]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        example = ", ".join(f'"{value}"' for value in DEFAULTS[name][:2])
+        raise InputError(f"{path}: `{name}` must be a list of texts such as [{example}], not {_shown(values)}.")
+    return tuple(values)
+
+
+def _person(path: Path, person: Any) -> dict[str, str]:
+    if (
+        not isinstance(person, dict)
+        or set(person) not in ({"column"}, {"psa"}, {"psa", "rank"})
+        or not all(isinstance(column, str) and column for column in person.values())
+    ):
         raise InputError(f"{path}: `person` must be {{column: NUM_ENQ}} or {{psa: BEN_NIR_PSA, rank: BEN_RNG_GEM}}.")
+    return dict(person)
 
 
-def _table_files(path: Path, table: str, entry: Any) -> list[RawFile]:
-    if table not in table_names():
-        raise InputError(f"{path}: table {table} has no contract; known are {', '.join(table_names())}.")
-    found = []
-    for part in entry if isinstance(entry, list) else [entry]:
-        if isinstance(part, str):
+def _shown(value: Any) -> str:
+    kinds: dict[type, str] = {dict: "a map", list: "a list"}
+    return kinds.get(type(value)) or (repr(value) if value else "nothing")
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+def _files(path: Path, tables: Any) -> tuple[RawFile, ...]:
+    if not isinstance(tables, dict) or not tables:
+        raise InputError(f"{path}: names no file; list the delivered tables under `tables:`, each with its files.")
+    found = [raw for name, entry in tables.items() for raw in _table_files(path, name, entry)]
+    times = Counter((raw.table, raw.path.resolve()) for raw in found)
+    for (table, file), number in times.items():
+        if number > 1:
+            raise InputError(f"{path}: {file.name} is given {number} times for {table}; its rows would count as often.")
+    return tuple(found)
+
+
+def _table_files(path: Path, name: str, entry: Any) -> Iterator[RawFile]:
+    try:
+        table, year_of_name = resolve(name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    for part in entry if isinstance(entry, list) and entry else [entry]:
+        if isinstance(part, str) and part:
             part = {"files": part}
-        if not isinstance(part, dict) or "files" not in part:
+        if not isinstance(part, dict) or not part.get("files") or set(part) - {"files", "year"}:
             raise InputError(
-                f"{path}: table {table} needs `files:` (a pattern or a list), and `year:` where it matters."
+                f"{path}: table {name} needs `files:` (a pattern or a list), `year:` where it matters, nothing else."
             )
+        year = _year(path, name, part.get("year"), year_of_name)
         patterns = part["files"] if isinstance(part["files"], list) else [part["files"]]
         for pattern in patterns:
-            found += [RawFile(table, file, part.get("year")) for file in _matching(path, table, str(pattern))]
-    return found
+            yield from (RawFile(table, file, year) for file in _matching(path, name, pattern))
 
 
-def _matching(path: Path, table: str, pattern: str) -> list[Path]:
-    if Path(pattern).is_absolute():
-        matches = [Path(pattern)] if Path(pattern).is_file() else []
-    else:
-        matches = sorted(file for file in path.parent.glob(pattern) if file.is_file())
+def _year(path: Path, name: str, declared: Any, year_of_name: int | None) -> int | None:
+    """The year of some files: that of `year:`, that of the table's name, or None."""
+    if declared is None:
+        return year_of_name
+    if not isinstance(declared, str) or not re.fullmatch(r"(19|20)\d\d", declared, re.ASCII):
+        raise InputError(f"{path}: `year` of table {name} must be four digits such as 2016, not {_shown(declared)}.")
+    if year_of_name not in (None, int(declared)):
+        raise InputError(
+            f"{path}: table {name} is of {year_of_name}, but `year` says {declared}; remove one of the two."
+        )
+    return int(declared)
+
+
+def _matching(path: Path, name: str, pattern: Any) -> list[Path]:
+    if not isinstance(pattern, str) or not pattern:
+        raise InputError(f"{path}: `files` of table {name} must be texts, not {_shown(pattern)}.")
+    absolute = Path(pattern).is_absolute()
+    start = Path(Path(pattern).anchor) if absolute else path.parent
+    try:
+        found = start.glob(str(Path(pattern).relative_to(start)) if absolute else pattern)
+        matches = sorted(file for file in found if file.is_file())
+    except ValueError as error:
+        raise InputError(f"{path}: `files` of table {name}: {pattern} is no pattern ({error}); mend it.") from error
     if not matches:
         raise InputError(
-            f"{path}: no file of table {table} matches {pattern}; check the path, relative to delivery.yaml."
+            f"{path}: no file of table {name} matches {pattern}; check the path, relative to delivery.yaml."
         )
     return matches
