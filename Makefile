@@ -30,7 +30,7 @@ lint: setup ## Check style, types and the direction of imports
 
 bench: bench-flatten ## Run every benchmark; each writes a file under benchmarks/results
 
-bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at 1x, 4x and 16x (an hour, 30 GB of disk)
+bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at 1x, 4x and 16x (half an hour, 30 GB of disk)
 	@$(BIN)/python -m benchmarks.flatten
 
 stop: ## Stop every service that the demo started

@@ -87,10 +87,16 @@ def _scale(factor: int, given: Input, runs: list[Run], startup: float, cores: in
     }
 
 
-def _growth(scaling: list[dict[str, Any]]) -> dict[str, float]:
-    """Seconds per row: the largest of all sizes, relative to the smallest size (0.1 = 10 % more)."""
+def _growth(scaling: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Seconds per row: the largest of all sizes, relative to the smallest size (0.1 = 10 % more).
+
+    None when the smallest took no longer than the start of Spark: it is too small to compare with.
+    """
     names = ("seconds_per_million_rows", "seconds_per_million_rows_after_startup")
-    return {name: round(max(entry[name] for entry in scaling) / scaling[0][name] - 1, 3) for name in names}
+    return {
+        name: round(max(entry[name] for entry in scaling) / scaling[0][name] - 1, 3) if scaling[0][name] > 0 else None
+        for name in names
+    }
 
 
 def _median(runs: list[Run], of: Callable[[Measured], float]) -> float:

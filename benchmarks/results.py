@@ -7,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from parcours.storage.fingerprint import code_version
+
 HOME = Path(__file__).resolve().parents[1]
 RESULTS = HOME / "benchmarks" / "results"
 VERSIONS = ("pyspark", "duckdb", "pyarrow")
@@ -29,15 +31,23 @@ def _lines(path: str) -> list[str]:
 
 
 def commit() -> str:
-    """The commit that is checked out; `+changes` after it when the code is not as it was committed."""
+    """The commit that is checked out; `+changes` after it when the code is not as it was committed.
+
+    Where git cannot say (an archive of the sources), the version of the code.
+    """
     head = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--", "src", "benchmarks/*.py", "benchmarks/peers")
+    if head is None:
+        return code_version()
+    changed = _git("status", "--porcelain", "--", "src", "benchmarks", ":!benchmarks/results")
     return f"{head}+changes" if changed else head
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(HOME), *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(HOME), *arguments], capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:

@@ -122,3 +122,10 @@ def test_ratios_are_of_medians_and_growth_is_from_the_smallest_size(tmp_path: Pa
     assert found["scaling"][0]["seconds_per_million_rows"] == pytest.approx(5e6 / small.total_rows, abs=0.01)
     assert found["growth"]["seconds_per_million_rows"] == pytest.approx(0, abs=0.01)
     assert found["growth"]["seconds_per_million_rows_after_startup"] > 0
+
+
+def test_a_size_no_longer_than_the_start_of_spark_gives_no_growth(tmp_path: Path) -> None:
+    given = make_input(tmp_path, 20)
+    runs = {name: [run_of(5, 1)] for name in ("parcours", "scalpel_plan", "duckdb")}
+    found = report({4: given}, runs, [run_of(6, 1)], {4: [run_of(5, 1)]}, 2)
+    assert found["growth"] == {"seconds_per_million_rows": 0, "seconds_per_million_rows_after_startup": None}
