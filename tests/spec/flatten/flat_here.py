@@ -105,13 +105,13 @@ def _summaries(plans, product, delivery, buckets, lookup, staged, whole):
 
 
 def _said(summary):
-    """What a manifest says, without the bytes of files, which depend on how rows were cut into row groups."""
-    return {**summary, "files": [(file["path"], file["rows"]) for file in summary["files"]]}
+    """What a manifest says, without bytes of files and empty files: they depend on how rows were cut into buckets."""
+    return {**summary, "files": [(file["path"], file["rows"]) for file in summary["files"] if file["rows"]]}
 
 
 def _tables(folder):
     found = {str(path.relative_to(folder)): pq.read_table(path) for path in sorted(folder.rglob("*.parquet"))}
-    return {name: (table.schema, table.to_pylist()) for name, table in found.items()}
+    return {name: (table.schema, table.to_pylist()) for name, table in found.items() if table.num_rows}
 
 
 def _ids(count):
