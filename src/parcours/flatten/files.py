@@ -26,7 +26,7 @@ def write_file(staged: Path, name: str, tables: Iterator[pa.Table], product: Pro
     """Write tables that follow each other in order as one Parquet file; {path, rows, bytes, amounts}."""
     path = staged / f"{name}.parquet"
     rows, amounts = 0, dict.fromkeys(_amount_columns(product, kind), 0.0)
-    with _parquet(staged, path) as write:
+    with _parquet(staged, path, [name for name in (PERSON, product.date) if name]) as write:
         for table in tables:
             write(table)
             rows += table.num_rows
@@ -36,8 +36,11 @@ def write_file(staged: Path, name: str, tables: Iterator[pa.Table], product: Pro
 
 
 @contextmanager
-def _parquet(staged: Path, path: Path) -> Iterator[Any]:
-    """Writes tables to a file that has its name only once it is whole: two attempts of a task may write the same."""
+def _parquet(staged: Path, path: Path, statistics: list[str]) -> Iterator[Any]:
+    """Writes tables to a file that has its name only once it is whole: two attempts of a task may write the same.
+
+    Only columns that rows are sorted by get minima and maxima: elsewhere they span all values and help no reader.
+    """
     if not staged.is_dir():
         raise RetryableFault(f"{staged} is gone: this attempt was given up; run again.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +50,7 @@ def _parquet(staged: Path, path: Path) -> Iterator[Any]:
 
         def write(table: pa.Table) -> None:
             nonlocal writer
-            writer = writer or pq.ParquetWriter(own, table.schema, compression="zstd")
+            writer = writer or pq.ParquetWriter(own, table.schema, compression="zstd", write_statistics=statistics)
             writer.write_table(table, row_group_size=ROW_GROUP)
 
         yield write
