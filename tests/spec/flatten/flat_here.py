@@ -5,16 +5,17 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from parcours.flatten import engine, tasks
+from parcours.flatten.persons import person_columns, referential_columns
 from parcours.flatten.plan import plan_product
 from parcours.flatten.reconcile import check, summarise
-from parcours.flatten.run import person_columns
 from parcours.flatten.scan import scan_file
 from parcours.snds.contracts import load_product
 from parcours.snds.delivery import load_delivery
-from parcours.snds.identity import LOOKUP_FILE, build_identity
+from parcours.snds.identity import build_identity, lookup_name, referential_tables
 from parcours.storage.root import open_root
 
 KEY = "DCT_ORD_NUM;FLX_DIS_DTD;FLX_EMT_NUM;FLX_EMT_ORD;FLX_EMT_TYP;FLX_TRT_DTD;ORG_CLE_NUM;PRS_ORD_NUM;REM_TYP_AFF"
@@ -66,12 +67,7 @@ class Flat:
 def flatten_here(delivery_folder, product_name, out, persons=True, buckets=3):
     """Flatten one product of a delivery into `out`; checks the counts as a real run does."""
     delivery, product = load_delivery(delivery_folder), load_product(product_name)
-    lookup = None
-    if persons and delivery.files_of("IR_BEN_R") and "column" not in delivery.person:
-        references = flatten_here(delivery_folder, "IR_BEN_R", out / "persons", persons=False)
-        files = list(references.folder.glob("*/flat/*.parquet"))
-        build_identity(files, delivery.person["psa"], delivery.person.get("rank"), out / "identity")
-        lookup = out / "identity" / LOOKUP_FILE
+    lookup = _lookup_here(delivery_folder, delivery, out) if persons and "column" not in delivery.person else None
     scans = [scan_file(raw, delivery, product) for table in product.tables for raw in delivery.files_of(table)]
     plans = plan_product(open_root(str(out)), delivery, product, scans, buckets, None)
     owners = person_columns(product, delivery)
@@ -86,6 +82,19 @@ def flatten_here(delivery_folder, product_name, out, persons=True, buckets=3):
         check(product, plan, summaries[plan.period])
         summaries[plan.period]["drift"] = plan.drift
     return Flat(staged, summaries)
+
+
+def _lookup_here(delivery_folder, delivery, out):
+    """The look-up made of the referentials of the delivery; None when it has none."""
+    found = {}
+    for name in referential_tables():
+        if delivery.files_of(name):
+            flat = flatten_here(delivery_folder, name, out / "persons", persons=False)
+            found[name] = [pq.read_table(file) for file in sorted(flat.folder.glob("*/flat/*.parquet"))]
+    if not found:
+        return None
+    identity = build_identity(found, referential_columns(delivery), out / "identity")
+    return out / "identity" / lookup_name(identity.mapping)
 
 
 def _run(job):
