@@ -11,6 +11,7 @@ import pyarrow as pa
 from parcours.snds.contracts import load_product, load_table
 
 SENTINELS = "(DATE '0001-01-01', DATE '1600-01-01')"
+NOBODY = ("xxxxxxxxxxxxxxxxx", "XXXXXXXXXXXXXXXXD", "XXXXXXXXXXXXXXXXS")
 
 
 class Oracle:
@@ -97,16 +98,15 @@ class Oracle:
     # --- persons
 
     def _persons(self):
-        if not self.delivery.files_of("IR_BEN_R"):
-            return {}, {}
-        header, rows = self._lines("IR_BEN_R", None)
         seen = {}
-        for row in rows:
-            values = dict(zip(header, row, strict=False))
-            couple = (values["BEN_NIR_PSA"], int(float(values["BEN_RNG_GEM"])))
-            rank = (values.get("BEN_DTE_MAJ", ""), values.get("BEN_IDT_ANO", ""))
-            seen[couple] = max(seen.get(couple, ("", "")), rank)
-        persons = {couple: _hash(idt or f"{couple[0]}|{couple[1]}") for couple, (_, idt) in seen.items()}
+        for place, table in enumerate(("IR_BEN_R_ARC", "IR_BEN_R")):
+            header, rows = self._lines(table, None)
+            for row in rows:
+                values = dict(zip(header, row, strict=False))
+                couple = (values["BEN_NIR_PSA"], int(float(values["BEN_RNG_GEM"])))
+                rank = (place, values.get("BEN_DTE_MAJ", ""), values.get("BEN_IDT_ANO", ""))
+                seen[couple] = max(seen.get(couple, rank), rank)
+        persons = {couple: _hash(idt or f"{couple[0]}|{couple[1]}") for couple, (_, _, idt) in seen.items()}
         of_psa = {}
         for (psa, _), person in persons.items():
             of_psa.setdefault(psa, set()).add(person)
@@ -131,6 +131,8 @@ class Oracle:
         )
 
     def _person(self, psa, rank, ranked):
+        if psa in NOBODY:
+            return None
         if ranked:
             return self.persons.get((psa, rank or 1), _hash(f"{psa}|{rank or 1}"))
         found = self.of_psa.get(psa, {_hash(f"{psa}|1")})

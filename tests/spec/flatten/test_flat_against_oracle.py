@@ -18,7 +18,7 @@ from parcours.storage.root import open_root
 FORMATS = ("%Y-%m-%d", "%d/%m/%Y")
 months = st.sampled_from(["2016-01-01", "2016-02-01", "01/02/2016", "0001-01-01", "", "soon"])
 keys = st.builds(key, st.sampled_from(["1", "2", "3", "4.0", " 5", "", "x"]), months, st.sampled_from(["1", "2"]))
-psas = st.sampled_from(["ANNE", "BOB", "TWIN", "TWIN ", ""])
+psas = st.sampled_from(["ANNE", "BOB", "TWIN", "TWIN ", "", "xxxxxxxxxxxxxxxxx"])
 ranks = st.sampled_from(["1", "2", "2.0", ""])
 days = st.sampled_from(["2016-01-05", "06/01/2016", "1600-01-01", "", "31/02/2016"])
 numbers = st.sampled_from(["1", "2.0", "-3.25", " 4", "", "nan", "1,5", "0x1F"])
@@ -48,22 +48,26 @@ HEADERS = {
     "ER_CAM_F": f"{KEY};CAM_PRS_IDE",
     "ER_UCD_F": f"{KEY};UCD_UCD_COD",
     "IR_BEN_R": "BEN_NIR_PSA;BEN_RNG_GEM;BEN_IDT_ANO;BEN_DTE_MAJ",
+    "IR_BEN_R_ARC": "BEN_NIR_PSA;BEN_RNG_GEM;BEN_IDT_ANO;BEN_DTE_MAJ",
 }
 couples = st.tuples(st.sampled_from(["ANNE", "BOB", "TWIN"]), st.sampled_from(["1", "2"]))
 persons = st.dictionaries(couples, st.sampled_from(["", "ID-1", "ID-2"]), max_size=5).map(
     lambda found: [f"{psa};{rank};{idt};2016-01-01" for (psa, rank), idt in found.items()]
 )
+referentials = st.fixed_dictionaries({}, optional={"IR_BEN_R": persons, "IR_BEN_R_ARC": persons})
 
 
 @settings(max_examples=20, deadline=None)
 @given(
-    tables=claims, referential=persons, ending=st.sampled_from(["\n", "\r\n"]), block=st.sampled_from([150, 1 << 20])
+    tables=claims,
+    referentials=referentials,
+    ending=st.sampled_from(["\n", "\r\n"]),
+    block=st.sampled_from([150, 1 << 20]),
 )
-def test_random_claims_equal_the_oracle(tables, referential, ending, block):
+def test_random_claims_equal_the_oracle(tables, referentials, ending, block):
     with tempfile.TemporaryDirectory() as name, _small(block):
         folder, out = Path(name) / "d", Path(name) / "out"
-        raw = {table: file_text(HEADERS[table], found, ending) for table, found in tables.items()}
-        raw["IR_BEN_R"] = file_text(HEADERS["IR_BEN_R"], referential)
+        raw = {table: file_text(HEADERS[table], found, ending) for table, found in (tables | referentials).items()}
         write_delivery(folder, raw, date_formats=list(FORMATS))
         flat = flatten_here(folder, "DCIR", out)
         _check(flat, Oracle(load_delivery(folder), FORMATS), "DCIR", ("ER_PRS_F", "ER_PHA_F", "ER_CAM_F", "ER_UCD_F"))
@@ -87,12 +91,12 @@ STAY_HEADERS = {
 
 
 @settings(max_examples=15, deadline=None)
-@given(tables=stays, referential=persons)
-def test_random_stays_equal_the_oracle(tables, referential):
+@given(tables=stays, referentials=referentials)
+def test_random_stays_equal_the_oracle(tables, referentials):
     with tempfile.TemporaryDirectory() as name, _small(1 << 20):
         folder, out = Path(name) / "d", Path(name) / "out"
         raw = {table: (2016, file_text(STAY_HEADERS[table], found)) for table, found in tables.items()}
-        raw["IR_BEN_R"] = file_text(HEADERS["IR_BEN_R"], referential)
+        raw |= {table: file_text(HEADERS[table], found) for table, found in referentials.items()}
         write_delivery(folder, raw, date_formats=list(FORMATS))
         flat = flatten_here(folder, "MCO", out)
         _check(flat, Oracle(load_delivery(folder), FORMATS), "MCO", tuple(STAY_HEADERS), 2016)
