@@ -47,7 +47,7 @@ def _write_month(
     planted = Counter({"sentinel_care_dates": int((indices["care"] == writer.dates.sentinels[0]).sum())})
     faulty = month == faults.fault_month(writer.span)
     if faulty:
-        faults.apply_to_month(rng, settings.faults, block.people, indices)
+        faults.apply_to_month(rng, settings.faults, block.people, indices, writer.dates.sentinels[0])
     missing = faulty and "missing_flux_month" in settings.faults
     for table in TABLES:
         rows, own = _table_rows(rng, table, lines, indices, rates)
