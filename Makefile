@@ -5,10 +5,10 @@ BIN := .venv/bin
 PERSONS ?= 20000
 SEED ?= 1
 
-.PHONY: help setup demo test lint stop
+.PHONY: help setup demo test lint bench bench-flatten stop
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Made again when the lock file or the project file changes; `uv sync` itself is skipped otherwise.
 .venv/.synced: uv.lock pyproject.toml scripts/bootstrap
@@ -27,6 +27,11 @@ lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench: bench-flatten ## Run every benchmark; each writes a file under benchmarks/results
+
+bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at 1x, 4x and 16x (half an hour, 30 GB of disk)
+	@$(BIN)/python -m benchmarks.flatten
 
 stop: ## Stop every service that the demo started
 	@if [ -x $(BIN)/parcours ]; then $(BIN)/parcours stop; fi

@@ -1,45 +1,91 @@
-"""Spark distributes the work: read -> shuffle by claim -> join -> shuffle by person -> write, in one job."""
+"""Spark distributes the work, as jobs of a few periods.
+
+A period that one task can hold is read, joined and written by that task: no row is shuffled. A larger one takes
+read -> shuffle by claim -> join -> shuffle by person -> write, each of many tasks. The functions are the same.
+"""
 
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from parcours.errors import InputError
+from parcours.flatten.job import Item, Job, PeriodWork
+from parcours.flatten.payloads import Batches
 from parcours.flatten.plan import PeriodPlan
 from parcours.flatten.scan import Scan, Span, scan_file
-from parcours.flatten.tasks import Batches, Job, PeriodWork, join_task, read_task, write_task
+from parcours.flatten.tasks import join_task, read_task, whole_task, write_task
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 TASK_BYTES = 32 << 20
 BUCKET_BYTES = 64 << 20
+# Raw bytes of a period that one task holds: about 1 GB of memory at its peak.
+WHOLE_BYTES = 192 << 20
+# Raw bytes of the small periods that one task takes one after the other, and of the large ones of one shuffled job.
+SMALL_BYTES = 8 << 20
+JOB_BYTES = 1 << 30
 SHUFFLE = "partition int, group string, kind string, payload binary"
 
 
-def run_job(spark: "SparkSession", job: Job) -> dict[str, list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class Batch:
+    """Periods that one Spark job computes; `whole`: one task holds them."""
+
+    plans: list[PeriodPlan]
+    whole: bool
+
+
+def batches(plans: list[PeriodPlan]) -> list[Batch]:
+    """The jobs of some periods, the large ones first."""
+    whole = [plan for plan in plans if fits_one_task(plan)]
+    shuffled = [plan for plan in plans if plan not in whole]
+    return [Batch(some, False) for some in by_bytes(shuffled, JOB_BYTES)] + [
+        Batch(some, True) for some in by_bytes(whole, SMALL_BYTES)
+    ]
+
+
+def fits_one_task(plan: PeriodPlan) -> bool:
+    """Whether a period is small enough for one task, and no block has to be read for it and for another one too."""
+    if plan.bytes > WHOLE_BYTES:
+        return False
+    for scan in plan.inputs:
+        held = [scan.span_periods(span) for span in scan.spans]
+        mine = [periods for periods in held if plan.period in periods]
+        if any(len(periods) > 1 for periods in mine) or not (scan.splittable or len(mine) == len(held)):
+            return False
+    return True
+
+
+def run_job(spark: "SparkSession", job: Job, whole: bool) -> dict[str, list[dict[str, Any]]]:
     """Run a job; for each period, what was written and counted: {kind, ...} as the tasks report it."""
-    done = (
-        spark.range(0, len(job.tasks), 1, len(job.tasks))
-        .mapInArrow(partial(read_task, job), SHUFFLE)
-        .repartitionById(job.partitions, "partition")
-        .mapInArrow(partial(join_task, job), SHUFFLE)
-        .repartitionById(job.partitions, "partition")
-        .mapInArrow(partial(write_task, job), SHUFFLE)
-        .select("group", "kind", "payload")
-        .collect()
-    )
+    tasks = spark.range(0, len(job.tasks), 1, 1 if whole else len(job.tasks))
+    done = (_whole if whole else _shuffled)(tasks, job).select("group", "kind", "payload").collect()
     reported: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in done:
         reported[row["group"]].append({"kind": row["kind"], **json.loads(bytes(row["payload"]))})
     return reported
+
+
+def _whole(tasks: "DataFrame", job: Job) -> "DataFrame":
+    return tasks.mapInArrow(partial(whole_task, job), SHUFFLE)
+
+
+def _shuffled(tasks: "DataFrame", job: Job) -> "DataFrame":
+    return (
+        tasks.mapInArrow(partial(read_task, job), SHUFFLE)
+        .repartitionById(job.partitions, "partition")
+        .mapInArrow(partial(join_task, job), SHUFFLE)
+        .repartitionById(job.partitions, "partition")
+        .mapInArrow(partial(write_task, job), SHUFFLE)
+    )
 
 
 def spark_scans(spark: "SparkSession", todo: list[tuple[RawFile, Delivery, Product]]) -> list[Scan]:
@@ -91,28 +137,29 @@ def packed(items: list[Any], sizes: list[int], parallelism: int) -> list[list[An
     return groups
 
 
-def make_job(plans: list[PeriodPlan], product: Product, delivery: Delivery, parallelism: int, **fixed: Any) -> Job:
-    """The job that computes these periods; `fixed`: the other fields of Job."""
-    scans = list({scan.path: scan for plan in plans for scan in plan.inputs}.values())
-    wanted = {plan.period for plan in plans}
-    items, sizes = [], []
+def make_job(batch: Batch, product: Product, delivery: Delivery, parallelism: int, **fixed: Any) -> Job:
+    """The job of a batch; `fixed`: the other fields of Job."""
+    scans = list({scan.path: scan for plan in batch.plans for scan in plan.inputs}.values())
+    wanted = {plan.period for plan in batch.plans}
+    items: list[Item] = []
+    sizes = []
     for number, scan in enumerate(scans):
         for span, size in _spans(scan, wanted):
             items.append((number, span))
             sizes.append(size)
     works = {
         plan.period: PeriodWork(plan.period, plan.columns, plan.absent, 1 + plan.bytes // BUCKET_BYTES)
-        for plan in plans
+        for plan in batch.plans
     }
     buckets = sum(work.buckets for work in works.values())
     weight = sum(sizes) // TASK_BYTES
     return Job(
         product=product,
-        delivery=delivery,
+        delivery=replace(delivery, files=()),
         periods=works,
         scans=scans,
-        tasks=packed(items, sizes, parallelism) or [[]],
-        partitions=max(1, min(buckets, max(2 * parallelism, weight))),
+        tasks=[items] if batch.whole else packed(items, sizes, parallelism) or [[]],
+        partitions=max(1, min(max(buckets, fixed["person_buckets"]), max(2 * parallelism, weight))),
         **fixed,
     )
 
@@ -127,14 +174,14 @@ def _spans(scan: Scan, wanted: set[str]) -> Iterator[tuple[Span | None, int]]:
             yield span, span.end - span.start
 
 
-def batches_by_bytes(plans: list[PeriodPlan], limit: int) -> list[list[PeriodPlan]]:
+def by_bytes(plans: list[PeriodPlan], limit: int) -> list[list[PeriodPlan]]:
     """Consecutive periods, as many as fit in `limit` bytes of input; at least one."""
-    batches: list[list[PeriodPlan]] = []
+    found: list[list[PeriodPlan]] = []
     filled = limit
     for plan in plans:
-        if filled >= limit:
-            batches.append([])
+        if not found or filled + plan.bytes > limit:
+            found.append([])
             filled = 0
-        batches[-1].append(plan)
+        found[-1].append(plan)
         filled += plan.bytes
-    return batches
+    return found

@@ -25,7 +25,7 @@ class PeriodPlan:
     fingerprint: str
     config: dict[str, Any]
     inputs: tuple[Scan, ...]
-    columns: dict[str, dict[str, str]]
+    columns: dict[str, dict[str, str]]  # of the tables that the flat table has columns of
     drift: dict[str, dict[str, list[str]]]
     absent: tuple[str, ...]
 
@@ -87,6 +87,8 @@ def _plan_period(root: Root, product: Product, period: str, scans: list[Scan], c
     columns, drift = {}, {}
     for table in product.tables:
         headers = [scan.header for scan in inputs if scan.table == table]
+        if table in product.where_present and not headers:
+            continue
         columns[table], drifted = _table_columns(table, headers, period, config["person"])
         if headers and any(drifted.values()):
             drift[table] = drifted

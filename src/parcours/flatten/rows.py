@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from parcours.flatten.source import Block
 
 UNKNOWN = "unknown"
 TEXT = pa.dictionary(pa.int32(), pa.string())
+# Bytes that the CSV reader takes at once: what fits in a core's cache is read twice as fast as 16 MiB.
+PARSED_BYTES = 1 << 20
+CACHED_BYTES = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,9 @@ def months(days: Converted) -> pa.Array:
 def _plain_utf8(block: Block, encoding: str) -> bytes | None:
     """The block as UTF-8 when it holds no quote, lone carriage return or byte that is not of the encoding."""
     data = block.data
-    if block.rows is not None or b'"' in data or data.count(b"\r") != data.count(b"\r\n"):
+    if block.rows is not None or b'"' in data:
+        return None
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return None
     if data.isascii():
         return data
@@ -147,8 +153,8 @@ def _parse(data: bytes, how: Reading, types: dict[str, pa.DataType], include: li
     nulls = [] if len(include) == 1 else ["", *how.texts.null_values]
     return pa_csv.read_csv(
         pa.BufferReader(data),
-        pa_csv.ReadOptions(column_names=list(how.header), use_threads=False, block_size=len(data) + 1),
-        pa_csv.ParseOptions(delimiter=how.delimiter, newlines_in_values=True),
+        pa_csv.ReadOptions(column_names=list(how.header), use_threads=False, block_size=PARSED_BYTES),
+        pa_csv.ParseOptions(delimiter=how.delimiter, quote_char=False),
         pa_csv.ConvertOptions(
             column_types=types, include_columns=include, null_values=nulls, strings_can_be_null=bool(nulls)
         ),
@@ -177,11 +183,21 @@ def _typed_at_once(data: bytes, how: Reading, types: dict[str, str]) -> dict[str
 
 def _holds_hexadecimal(data: bytes, delimiter: str) -> bool:
     """Whether a field such as 0x1F is there, which the CSV reader would take for an integer."""
-    if b"0x" not in data and b"0X" not in data:
-        return False
-    mark = re.escape(delimiter).encode()
-    field = rb"0[xX](?<=[-\n \t" + mark + rb"]..)[0-9A-Fa-f]+[ \t]*(?:[\r\n" + mark + rb"]|\Z)"
-    return data[:2].lower() == b"0x" or re.search(field, data) is not None
+    field = _hexadecimal_field(delimiter)
+    before = np.frombuffer(f"-\n \t{delimiter}".encode(), np.uint8)
+    codes = np.frombuffer(data, np.uint8)
+    for start in range(0, len(codes), CACHED_BYTES):
+        some = codes[start : start + CACHED_BYTES + 1]
+        found = np.flatnonzero((some[:-1] == ord("0")) & ((some[1:] | 0x20) == ord("x"))) + start
+        starts = found[(found == 0) | np.isin(codes[found - 1], before)]
+        if any(field.match(data, at) for at in starts.tolist()):
+            return True
+    return False
+
+
+@cache
+def _hexadecimal_field(delimiter: str) -> re.Pattern[bytes]:
+    return re.compile(rb"0[xX][0-9A-Fa-f]+[ \t]*(?:[\r\n" + re.escape(delimiter).encode() + rb"]|\Z)")
 
 
 def _finish(column: pa.Array, kind: str, texts: Texts, padded: bool) -> Converted:

@@ -3,14 +3,16 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parcours.errors import InputError, RetryableFault
-from parcours.flatten.engine import batches_by_bytes, make_job, run_job, spark_scans
+from parcours.flatten.engine import Batch, batches, make_job, run_job, spark_scans
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PERSONS = "IR_BEN_R"
-JOB_BYTES = 4 << 30
 WAIT_SECONDS = 1800
 Progress = Callable[[int, int, str], None]
 log = logging.getLogger(__name__)
@@ -166,12 +167,24 @@ def flatten_product(
     todo = [plan for plan in plans if plan.status != "reuse" and plan.period != UNKNOWN]
     finals = [root.period(product.name, plan.period) for plan in todo]
     with exclusive_writer(root, *finals):
-        for batch in batches_by_bytes(todo, JOB_BYTES):
-            mark = fingerprint([plan.fingerprint for plan in batch])
-            with staging_attempt(root, mark) as staged:
-                yield from _flatten_batch(spark, delivery, root, product, batch, staged)
+        mark = fingerprint([plan.fingerprint for plan in todo])
+        with staging_attempt(root, mark) as staged, _jobs(spark) as pool:
+            compute = partial(_compute, spark, delivery, root, product, staged)
+            running = [pool.submit(compute, batch) for batch in batches(todo)]
+            for done in as_completed(running):
+                yield from _committed(root, product, staged, done.result())
     for plan in unknown:
         yield from _flatten_unknown(spark, delivery, root, product, plan)
+
+
+@contextmanager
+def _jobs(spark: "SparkSession") -> Iterator[ThreadPoolExecutor]:
+    """Jobs run side by side, so that cores stay busy while a job starts, ends or waits for its last task."""
+    pool = ThreadPoolExecutor(spark.sparkContext.defaultParallelism + 1, "flatten")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _flatten_unknown(
@@ -184,37 +197,48 @@ def _flatten_unknown(
             yield plan.period, "reused"
             return
         with staging_attempt(root, plan.fingerprint) as staged:
-            yield from _flatten_batch(spark, delivery, root, product, [plan], staged)
+            batch = batches([plan])[0]
+            yield from _committed(root, product, staged, _compute(spark, delivery, root, product, staged, batch))
 
 
-def _flatten_batch(
-    spark: "SparkSession", delivery: Delivery, root: Root, product: Product, plans: list[PeriodPlan], staged: Path
-) -> Iterator[tuple[str, str]]:
+Computed = list[tuple[PeriodPlan, dict[str, Any]]]
+
+
+def _compute(
+    spark: "SparkSession", delivery: Delivery, root: Root, product: Product, staged: Path, batch: Batch
+) -> Computed:
+    """Write the files of some periods in the staging directory; each with its manifest, once its counts are right."""
     started = datetime.now(UTC)
     job = make_job(
-        plans,
+        batch,
         product,
         delivery,
         spark.sparkContext.defaultParallelism,
-        person_buckets=plans[0].config["person_buckets"],
+        person_buckets=batch.plans[0].config["person_buckets"],
         persons=person_columns(product, delivery),
-        lookup=_lookup(root, plans[0]),
+        lookup=_lookup(root, batch.plans[0]),
         staged=staged,
     )
-    reported = run_job(spark, job)
+    reported = run_job(spark, job, batch.whole)
     _check_inputs(job.scans)
-    for plan in plans:
+    found = []
+    for plan in batch.plans:
         summary = summarise(product, plan, reported.get(plan.period, []))
         check(product, plan, summary)
-        manifest = _manifest(product, plan, summary, started, spark.sparkContext.applicationId)
+        found.append((plan, _manifest(product, plan, summary, started, spark.sparkContext.applicationId)))
+    return found
+
+
+def _committed(root: Root, product: Product, staged: Path, computed: Computed) -> Iterator[tuple[str, str]]:
+    for plan, manifest in computed:
         _commit(root, product, plan, staged / plan.period, manifest)
-        log.info("%s %s: %d rows written", product.name, plan.period, summary["rows"]["written"])
+        log.info("%s %s: %d rows written", product.name, plan.period, manifest["rows"]["written"])
         yield plan.period, "done"
 
 
 def person_columns(product: Product, delivery: Delivery) -> PersonColumns | None:
     """The columns that say whose a row is: the delivery's for claims, the product's for stays; None for references."""
-    if product.form == "reference":
+    if product.form == "reference" or not product.person:
         return None
     if "column" in delivery.person:
         return PersonColumns(delivery.person["column"], None, whole=True)

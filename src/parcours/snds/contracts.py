@@ -192,21 +192,32 @@ def read_product(path: Path) -> Product:
         name=declared["product"],
         form=declared["form"],
         main=declared["main"],
-        key=tuple(declared.get("key", ())),
-        joined=tuple(declared.get("joined", ())),
-        where_present=tuple(declared.get("where_present", ())),
-        keys={table: tuple(key) for table, key in declared.get("keys", {}).items()},
+        key=_names(path, "`key`", declared.get("key", [])),
+        joined=_names(path, "`joined`", declared.get("joined", [])),
+        where_present=_names(path, "`where_present`", declared.get("where_present", [])),
+        keys={table: _names(path, f"the key of {table}", key) for table, key in _map(path, declared, "keys").items()},
         patient=declared.get("patient"),
         period_step=period["step"],
         period_column=period.get("column"),
         years=year_ranges(path, "the product", declared.get("years")),
-        person=declared.get("person", {}),
+        person=_map(path, declared, "person"),
         date=declared.get("date"),
-        amounts=tuple(declared.get("amounts", ())),
+        amounts=_names(path, "`amounts`", declared.get("amounts", [])),
     )
     for check in (_check_form, _check_tables, _check_keys, _check_columns):
         check(path, product)
     return product
+
+
+def _names(path: Path, what: str, declared: Any) -> tuple[str, ...]:
+    if not isinstance(declared, list) or not all(isinstance(name, str) for name in declared):
+        raise ValueError(f"{path}: {what} must be a list of names, not {declared!r}")
+    return tuple(declared)
+
+
+def _map(path: Path, declared: dict[str, Any], field: str) -> dict[str, Any]:
+    value = declared.get(field, {})
+    return check_fields(path, f"`{field}`", value, set(), set(value or ()))
 
 
 def _check_form(path: Path, product: Product) -> None:

@@ -24,8 +24,8 @@ class Oracle:
     def flat(self, product_name, year):
         """View name of the flat rows of all the product's files of `year` (None: whatever their year)."""
         product = load_product(product_name)
-        for table in product.tables:
-            self._typed(table, product.key, year)
+        for table in (name for name in product.tables if name not in product.where_present):
+            self._typed(table, product.key_of(table), year)
         self._give_persons(product)
         return self._claims(product) if product.form == "left_joins" else self._stays(product)
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 HOME = Path(__file__).resolve().parents[3]
-SOURCES = sorted(
-    file for folder in ("src", "dags", "plugins", "spark_jobs", "tests") for file in (HOME / folder).rglob("*.py")
-)
+FOLDERS = ("src", "dags", "plugins", "spark_jobs", "benchmarks", "tests")
+SOURCES = sorted(file for folder in FOLDERS for file in (HOME / folder).rglob("*.py"))
 LONGEST_FUNCTION, LONGEST_FILE, LONGEST_JOB = 60, 500, 40
 HEAVY = ("pyspark", "pandas", "numpy", "pyarrow", "great_expectations", "mlflow", "duckdb", "airflow")
 
