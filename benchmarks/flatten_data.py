@@ -21,9 +21,9 @@ from parcours.synth.settings import SynthSettings
 PRODUCT = "DCIR"
 TABLES = ("ER_PRS_F", "ER_PHA_F", "ER_CAM_F", "ER_ETE_F", "ER_UCD_F")
 PERSONS = "IR_BEN_R"  # for the person_id of Parcours; no peer reads it and its bytes are not counted
-YEAR = 2016
+YEARS = (2014, 2017)
 LINES_PER_PERSON_YEAR = 33.5
-BYTES_PER_PERSON = 19_100  # of the compared tables, one year of care; measured
+BYTES_PER_PERSON = 71_500  # of the compared tables, four years of care; measured
 # Optional columns of the contract that make ER_PRS_F 126 columns wide, and what every line has in them.
 ADDED = {"BEN_C2S_TYP": "0", "PCB_FOR_AMC": "", "PEN_TYP_COD": "", "PRS_FAC_TOP": "0"}
 BLOCK = 16 << 20
@@ -60,7 +60,7 @@ def persons_for(raw_gb: float) -> int:
 
 def input_folder(deliveries: Path, persons: int) -> Path:
     """Where the delivery of that many persons is; other settings or another generator give another folder."""
-    sources = [sources_version("synth", "snds"), YEAR, LINES_PER_PERSON_YEAR, ADDED, TABLES]
+    sources = [sources_version("synth", "snds"), YEARS, LINES_PER_PERSON_YEAR, ADDED, TABLES]
     return deliveries / f"{persons}-persons-{fingerprint(sources)}"
 
 
@@ -78,7 +78,7 @@ def make_input(deliveries: Path, persons: int) -> Input:
 
 
 def _write(folder: Path, persons: int) -> None:
-    settings = SynthSettings(persons=persons, years=(YEAR, YEAR), lines_per_person_year=LINES_PER_PERSON_YEAR)
+    settings = SynthSettings(persons=persons, years=YEARS, lines_per_person_year=LINES_PER_PERSON_YEAR)
     rows = write_delivery(settings, folder)["rows"]
     declared = yaml.safe_load((folder / "delivery.yaml").read_text("utf-8"))
     wanted = {table: sorted(declared["tables"][table]["files"]) for table in (*TABLES, PERSONS)}

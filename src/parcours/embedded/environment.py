@@ -8,6 +8,7 @@ from pathlib import Path
 
 from parcours.embedded.layout import USER, Layout, Secrets
 from parcours.embedded.processes import MARKER
+from parcours.session import SHORT_JOB_JVM
 
 # Settings of other installations in the user's shell would mix with ours.
 FOREIGN = ("AIRFLOW_", "MLFLOW_", "SPARK_", "PARCOURS_", "PYSPARK_")
@@ -15,10 +16,6 @@ TASK_TOKEN_SECONDS = 14 * 24 * 3600
 
 # Most jobs here last seconds: the second compiler starts ten times later, which saves a third of a short job's CPU
 # time (16.3 -> 10.7 s on two cores) and still comes in for long ones; one collector thread is enough for 1 GB.
-JOB_JVM = (
-    "-XX:+UseSerialGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
-    "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
-)
 HISTORY_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 LOG4J = """\
@@ -165,7 +162,7 @@ def write_spark_conf(layout: Layout) -> None:
     events = layout.spark_events.as_uri()
     defaults = {
         "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": JOB_JVM,
+        "spark.driver.extraJavaOptions": SHORT_JOB_JVM,
         "spark.driver.host": "127.0.0.1",
         "spark.pyspark.python": sys.executable,
         "spark.eventLog.enabled": "true",

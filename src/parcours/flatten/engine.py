@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 TASK_BYTES = 32 << 20
 BUCKET_BYTES = 64 << 20
-# Raw bytes of a period that one task holds: about 1 GB of memory at its peak.
-WHOLE_BYTES = 192 << 20
+# Raw bytes of a period that one task holds: its typed rows take twice as much.
+WHOLE_BYTES = 512 << 20
 # Raw bytes of the small periods that one task takes one after the other, and of the large ones of one shuffled job.
 SMALL_BYTES = 8 << 20
 JOB_BYTES = 1 << 30

@@ -32,20 +32,21 @@ class Joined:
 
 
 def align(parts: list[pa.Table], columns: dict[str, str]) -> pa.Table:
-    """One table of exactly these columns: what a file did not have is null."""
-    schema = arrow_schema(columns)
-    if not parts:
-        return schema.empty_table()
-    table = pa.concat_tables(parts, promote_options="default")
-    return pa.table(
-        [
-            _one(table[field.name]).cast(field.type)
-            if field.name in table.column_names
-            else pa.nulls(table.num_rows, field.type)
-            for field in schema
-        ],
-        schema=schema,
-    )
+    """One table of exactly these columns: what a file did not have is null.
+
+    `parts` is emptied, and its columns given up one by one, so that all rows are never held twice.
+    """
+    schema, counts = arrow_schema(columns), [part.num_rows for part in parts]
+    held = [{name: part.column(name) for name in part.column_names} for part in parts]
+    parts.clear()
+    arrays = []
+    for field in schema:
+        chunks = [
+            _one(part.pop(field.name)).cast(field.type) if field.name in part else pa.nulls(count, field.type)
+            for part, count in zip(held, counts, strict=True)
+        ]
+        arrays.append(pa.concat_arrays(chunks) if chunks else pa.array([], field.type))
+    return pa.table(arrays, schema=schema)
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
