@@ -43,9 +43,10 @@ def columns_of(relation, table):
 
 
 def test_each_line_of_a_statement_has_its_header_and_a_second_header_doubles_them(flat):
+    heads = [f"{statement(1)};01", f"{statement(2)};", f"{statement(2)};02", f"{statement(9)};03"]
     tables = {
         "ER_PRS_F": f"{CLAIMS}{key(1, order=1)};ANNE;1\n{key(1, order=2)};ANNE;1\n{key(2)};BOB;1\n{key(3)};BOB;1\n",
-        "ER_DCT_F": f"{STATEMENT};DCT_INT_VER\n{statement(1)};01\n{statement(2)};\n{statement(2)};02\n{statement(9)};\n",
+        "ER_DCT_F": "\n".join([f"{STATEMENT};DCT_INT_VER", *heads]),
     }
     found = flat(tables, "DCIR", "2016-01")
     assert rows(found, "DCT_ORD_NUM", "PRS_ORD_NUM", "ER_DCT_F__DCT_INT_VER", "claim_row") == [
