@@ -83,6 +83,9 @@ def synth(
     minimum_age: Annotated[int, typer.Option(min=0, max=100, help="Youngest age at the start")] = 60,
     lines_per_person_year: Annotated[float, typer.Option(min=1)] = 33.5,
     fault: Annotated[list[str] | None, typer.Option(help="Plant a named fault; may be repeated")] = None,
+    product: Annotated[
+        list[str] | None, typer.Option(help="Write this product with all its tables; may be repeated")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a synthetic delivery in the real layout, with its planted truth."""
@@ -100,6 +103,7 @@ def synth(
             minimum_age=minimum_age,
             lines_per_person_year=lines_per_person_year,
             faults=tuple(fault or ()),
+            products=tuple(product or ()),
         )
         with progress_bar("Writing the delivery", as_json) as report:
             return write_delivery(settings, out, report)

@@ -15,7 +15,11 @@ from parcours.synth.population import Population, draw_population
 from parcours.synth.settings import SynthSettings
 from parcours.synth.stays import Stays, draw_stays
 
-PARTS = ("people", "starts", "fractures", "purchases", "lines", "stays", "claims", "pmsi", "references")
+PARTS = (
+    *("people", "starts", "fractures", "purchases", "lines", "stays", "claims", "pmsi", "references"),
+    *("DCIR", "MCO", "MCO_CE", "SSR", "SSR_CE", "HAD", "RIP", "RIP3A"),
+    *("deaths", "KI_CCI_R", "KI_ECD_R", "IR_BEN_R_ARC"),
+)
 
 
 @dataclass(frozen=True)

@@ -49,3 +49,16 @@ def calendar(years: tuple[int, int], months_after: int) -> Calendar:
     first_flux = (years[0] - 1970) * 12 + 1
     last_flux = (years[1] - 1970) * 12 + 11 + months_after
     return Calendar(day_of(years[0]), day_of(years[1] + 1) - 1, first_flux, last_flux)
+
+
+def day_texts_in_forms(day: np.ndarray) -> dict[str, np.ndarray]:
+    """Texts of days in the forms that hospital files have: iso, compact (DDMMYYYY), year_month, month_year, ..."""
+    iso = day.astype("datetime64[D]").astype("U10").astype(object)
+    forms = {
+        "compact": [text[8:10] + text[5:7] + text[:4] for text in iso],
+        "year_month": [text[:4] + text[5:7] for text in iso],
+        "month_year": [text[5:7] + text[:4] for text in iso],
+        "year": [text[:4] for text in iso],
+        "month": [text[5:7] for text in iso],
+    }
+    return {"iso": iso, **{name: np.array(values, object) for name, values in forms.items()}}

@@ -115,6 +115,10 @@ class DcirWriter:
         self._known = {**_person_and_day_columns(people, self.dates, span), **_item_columns()}
         self._merged: dict[tuple[str, ...], list[Texts]] = {}
 
+    def learn(self, columns: Mapping[str, Texts]) -> None:
+        """Take these columns as known, in every table that has them."""
+        self._known |= columns
+
     def _columns(self, table: str, year: int) -> list[Texts]:
         names = columns_of(table, year)
         key = (table, *names)

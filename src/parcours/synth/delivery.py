@@ -17,9 +17,11 @@ from parcours.synth.block import Block, draw_block
 from parcours.synth.claims_writer import write_claims
 from parcours.synth.days import Calendar, calendar
 from parcours.synth.facts import medicines, prior, rows
-from parcours.synth.pmsi import write_stays
+from parcours.synth.pmsi_fields import write_fields
 from parcours.synth.raw import RawFiles
+from parcours.synth.registers import write_registers
 from parcours.synth.settings import SynthSettings
+from parcours.synth.stays_writer import write_stays
 from parcours.synth.truth import truth
 
 Progress = Callable[[int, int, str], None]
@@ -48,8 +50,10 @@ def write_delivery(settings: SynthSettings, out: Path, on_progress: Progress | N
         counts.update(block.counts)
         exposed += block.exposed
         irregularities.update(write_claims(raw, block, settings, span))
-        irregularities.update(write_stays(raw, block, settings, number))
+        irregularities.update(write_stays(raw, block, settings))
+        irregularities.update(write_fields(raw, block, settings, span))
         _write_persons(raw, block, settings, span)
+        irregularities.update(write_registers(raw, block, settings, span))
         if on_progress:
             on_progress(sum(sizes[: number + 1]), settings.persons, "persons")
     irregularities.update(_write_packs(raw, settings))

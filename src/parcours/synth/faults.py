@@ -21,12 +21,19 @@ def fault_month(span: Calendar) -> int:
 
 
 def apply_to_month(
-    rng: np.random.Generator, faults: tuple[str, ...], people: Population, indices: dict[str, np.ndarray]
+    rng: np.random.Generator,
+    faults: tuple[str, ...],
+    people: Population,
+    indices: dict[str, np.ndarray],
+    sentinel: int,
 ) -> None:
-    """Change the prepared lines of the fault month in place, as each named fault says."""
+    """Change the prepared lines of the fault month in place, as each named fault says.
+
+    Care dates from `sentinel` on are none (see DayTexts) and are left alone.
+    """
     count = len(indices["care"])
     if "future_dates" in faults:
-        chosen = rng.random(count) < FUTURE_SHARE
+        chosen = (rng.random(count) < FUTURE_SHARE) & (indices["care"] < sentinel)
         indices["care"] = np.where(chosen, indices["care"] + FUTURE_DAYS, indices["care"])
     if "null_person" in faults:
         chosen = rng.random(count) < NAMELESS_SHARE

@@ -39,9 +39,18 @@ def _pool(name: str, kind: str, length: int | None) -> Texts:
     return texts([values[place] for place in rng.integers(0, len(values), POOL).tolist()], "pool")
 
 
-def filler(column: Column) -> Texts:
-    """Texts of a column drawn from its value set, indexed by "pool" (0 to POOL - 1)."""
-    return _pool(column.name, column.type, column.length)
+def filler(column: Column, table: str = "") -> Texts:
+    """Texts of a column drawn from a value set, indexed by "pool" (0 to POOL - 1).
+
+    The set is that of TABLE.COLUMN, of the column, or of the column without its number (DENT_NUM for DENT_NUM_12).
+    """
+    names = (f"{table}.{column.name}", column.name, column.name.rstrip("0123456789").rstrip("_"))
+    return _pool(next((name for name in names if name in _domains()), column.name), column.type, column.length)
+
+
+def value_set(name: str) -> list[str]:
+    """The value set of a column in domains.yaml."""
+    return list(_domains()[name])
 
 
 def constant(value: str) -> Texts:

@@ -1,27 +1,13 @@
 """Reference tables: persons (IR_BEN_R), long-term illness (IR_IMB_R), packs (IR_PHA_R)."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pyarrow as pa
 
-from parcours.snds.contracts import load_table
-from parcours.synth.days import FAR, Calendar
-from parcours.synth.dcir import columns_of
-from parcours.synth.facts import cip13, codes, medicines
-from parcours.synth.filler import POOL, filler
+from parcours.synth.days import FAR, Calendar, day_of
+from parcours.synth.facts import cip13, codes, medicines, prior
 from parcours.synth.people_texts import birth_texts, regime, residence
-from parcours.synth.population import Population, trait_names
-from parcours.synth.text import as_text, lines_of, merge, row_by_row
-
-
-def table_rows(rng: np.random.Generator, table: str, year: int, known: Mapping[str, object], count: int) -> pa.Array:
-    """Rows of a table: known columns as given, the others from their pools."""
-    contract = load_table(table).columns_of(year)
-    names = columns_of(table, year)
-    columns = [row_by_row(name) if name in known else filler(contract[name]) for name in names]
-    indices: dict[str, object] = {name: as_text(pa.array(known[name])) for name in names if name in known}
-    return lines_of(merge(columns), {**indices, "pool": rng.integers(0, POOL, count, dtype=np.int32)})
+from parcours.synth.population import Population, draw_population, trait_names
+from parcours.synth.table_rows import table_rows
 
 
 def _iso(day: np.ndarray, missing: str) -> np.ndarray:
@@ -32,6 +18,12 @@ def _iso(day: np.ndarray, missing: str) -> np.ndarray:
 
 def ben_rows(rng: np.random.Generator, people: Population, span: Calendar, year: int) -> pa.Array:
     """IR_BEN_R: one row for each (PSA, rank) a person has had."""
+    known = ben_columns(rng, people, span)
+    return table_rows(rng, "IR_BEN_R", year, known, len(known["BEN_NIR_PSA"]))
+
+
+def ben_columns(rng: np.random.Generator, people: Population, span: Calendar) -> dict[str, np.ndarray]:
+    """Columns of IR_BEN_R that the simulation fills."""
     changed = np.flatnonzero(people.switch_day < FAR)
     person = np.concatenate([np.arange(len(people)), changed])
     second = np.arange(len(person)) >= len(people)
@@ -44,7 +36,7 @@ def ben_rows(rng: np.random.Generator, people: Population, span: Calendar, year:
     updated = np.where(second, np.minimum(people.switch_day[person], span.last), span.first) + rng.integers(
         0, 90, len(person)
     )
-    known = {
+    return {
         "BEN_NIR_PSA": np.where(second, people.psa_b[person], people.psa_a[person]),
         "BEN_RNG_GEM": np.where(second, people.rank_b[person], people.rank_a[person]),
         "BEN_IDT_ANO": people.idt_ano[person], "BEN_NIR_ANO": people.nir_ano[person],
@@ -54,9 +46,25 @@ def ben_rows(rng: np.random.Generator, people: Population, span: Calendar, year:
         "BEN_RES_DPT": np.where(moved, dep_2, dep)[person], "BEN_RES_COM": np.where(moved, com_2, com)[person],
         "ORG_AFF_BEN": organism[person], "ORG_CLE_NEW": organism[person],
         "BEN_DTE_INS": _iso(updated - 400, ""), "BEN_DTE_MAJ": _iso(updated, ""), "MAX_TRT_DTD": _iso(updated, ""),
-        "BEN_DCD_DTE": dead, "BEN_DCD_AME": [text[:4] + text[5:7] for text in dead],
+        "BEN_DCD_DTE": dead, "BEN_DCD_AME": np.array([text[:4] + text[5:7] for text in dead], object),
     }  # fmt: skip
-    return table_rows(rng, "IR_BEN_R", year, known, len(person))
+
+
+def archive_columns(
+    rng: np.random.Generator, count: int, minimum_age: int, span: Calendar, rates: dict[str, float]
+) -> dict[str, np.ndarray]:
+    """Columns of IR_BEN_R_ARC: `count` persons of whom nothing else is delivered, last seen before 2013."""
+    people = draw_population(rng, count, minimum_age, span, rates)
+    known = ben_columns(rng, people, span)
+    seen = min(span.first, day_of(2013)) - 1 - rng.integers(0, 1500, len(known["BEN_NIR_PSA"]))
+    dead = _iso(np.where(rng.random(len(seen)) < prior("archive.dead_share"), seen + 10, FAR), "1600-01-01")
+    return {
+        **known,
+        **dict.fromkeys(("BEN_DTE_MAJ", "MAX_TRT_DTD"), _iso(seen, "")),
+        "BEN_DTE_INS": _iso(seen - 2000, ""),
+        "BEN_DCD_DTE": dead,
+        "BEN_DCD_AME": np.array([text[:4] + text[5:7] for text in dead], object),
+    }
 
 
 def imb_rows(rng: np.random.Generator, people: Population, span: Calendar, year: int) -> pa.Array:

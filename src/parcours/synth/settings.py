@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from parcours.errors import InputError
+from parcours.snds.contracts import product_names
 from parcours.synth.facts import irregularity_rates, known_faults
 
 FIRST_YEAR, LAST_YEAR = 2009, 2019
@@ -15,7 +16,8 @@ class SynthSettings:
 
     years are the first and last year of care, both included; lines_per_person_year counts rows of
     ER_PRS_F (33.5 in REPERES); irregularities overrides rates of facts/irregularities.csv by name;
-    faults names rows of facts/faults.csv; block_persons is how many persons are simulated at once.
+    faults names rows of facts/faults.csv; products are to be written with all their tables (see
+    docs/reference/synthetic-data.md); block_persons is how many persons are simulated at once.
     """
 
     persons: int = 20_000
@@ -25,6 +27,7 @@ class SynthSettings:
     lines_per_person_year: float = 33.5
     irregularities: Mapping[str, float] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
     block_persons: int = 10_000
 
     def check(self) -> None:
@@ -52,6 +55,9 @@ class SynthSettings:
         for fault in self.faults:
             if fault not in known_faults():
                 raise InputError(f"Fault {fault} is not known; known are {', '.join(known_faults())}.")
+        for product in self.products:
+            if product not in product_names():
+                raise InputError(f"Product {product} is not known; known are {', '.join(product_names())}.")
 
     @property
     def rates(self) -> dict[str, float]:

@@ -62,6 +62,12 @@ def test_future_dates(clean, faulty):
     assert 0.1 < (_claims(faulty)["EXE_SOI_DTD"] > _claims(faulty)["FLX_DIS_DTD"]).mean() < 0.3
 
 
+def test_a_care_date_that_is_not_known_has_no_future(tmp_path):
+    raw = _write(tmp_path, faults=("future_dates",), irregularities={"sentinel_care_date": 0.2})
+    care = _claims(raw)["EXE_SOI_DTD"]
+    assert (care == "0001-01-01").mean() > 0.02 and (care > "2025").mean() > 0.1
+
+
 def test_null_person(clean, faulty):
     assert not (_claims(clean)["BEN_NIR_PSA"] == "").any()
     assert 0.08 < (_claims(faulty)["BEN_NIR_PSA"] == "").mean() < 0.22

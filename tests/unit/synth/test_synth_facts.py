@@ -104,7 +104,7 @@ def test_what_is_not_a_fracture_is_not_found_by_the_fracture_rules():
 
 
 def test_every_number_says_where_it_comes_from():
-    for table in ("priors.csv", "irregularities.csv"):
+    for table in ("priors.csv", "irregularities.csv", "details.csv"):
         for row in rows(table):
             assert row["source"] and row["status"] in ("sourced", "derived", "guess"), row
 
@@ -120,6 +120,7 @@ def test_every_number_says_where_it_comes_from():
         ({"irregularities": {"two_psas": 0.1}}, "two_psas is not known"),
         ({"irregularities": {"two_psa": 1.5}}, "rate of irregularity two_psa is 1.5"),
         ({"faults": ("fire",)}, "Fault fire is not known"),
+        ({"products": ("MCO", "ACE")}, "Product ACE is not known; known are DCIR, HAD"),
     ],
 )
 def test_a_setting_that_is_not_allowed_is_named_in_one_sentence(setting, sentence):

@@ -54,6 +54,27 @@ def codes() -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """How often a table has rows: the share of its rows' parents that have one, and how many more they have."""
+
+    of: str
+    share: float
+    further: float
+
+    def places(self, rng: np.random.Generator, eligible: np.ndarray, share: float | None = None) -> np.ndarray:
+        """Parents of the rows to write, each as often as it has rows; `share` replaces the share of the facts."""
+        chosen = eligible[rng.random(len(eligible)) < (self.share if share is None else share)]
+        return np.repeat(chosen, 1 + rng.poisson(self.further, len(chosen)))
+
+
+@cache
+def detail(table: str) -> Detail:
+    """The line of details.csv of one table."""
+    found = next(row for row in rows("details.csv") if row["table"] == table)
+    return Detail(found["of"], float(found["share"]), float(found["further"]))
+
+
+@dataclass(frozen=True)
 class Medicine:
     """One substance: how often it is started, by whom, and what it does to the fracture hazard."""
 
