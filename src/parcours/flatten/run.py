@@ -160,7 +160,14 @@ def flatten_product(
         yield from _flatten_unknown(spark, delivery, root, product, plan)
 
 
-Computed = list[tuple[PeriodPlan, dict[str, Any]]]
+@dataclass(frozen=True)
+class Computed:
+    """The periods of one job, and what its tasks reported of each."""
+
+    plans: list[PeriodPlan]
+    reported: dict[str, list[dict[str, Any]]]
+    started: datetime
+    application: str
 
 
 def _as_computed(running: list[Future[Computed]]) -> Iterator[Computed]:
@@ -206,7 +213,10 @@ def _flatten_unknown(
 def _compute(
     spark: "SparkSession", delivery: Delivery, root: Root, product: Product, staged: Path, batch: Batch
 ) -> Computed:
-    """Write the files of some periods in the staging directory; each with its manifest, once its counts are right."""
+    """Write the files of some periods in the staging directory.
+
+    Raises RetryableFault when an input changed while it was read.
+    """
     started = datetime.now(UTC)
     job = make_job(
         batch,
@@ -220,16 +230,14 @@ def _compute(
     )
     reported = run_job(spark, job, batch.whole)
     _check_inputs(job.scans)
-    found = []
-    for plan in batch.plans:
-        summary = summarise(product, plan, reported.get(plan.period, []))
-        check(product, plan, summary)
-        found.append((plan, _manifest(product, plan, summary, started, spark.sparkContext.applicationId)))
-    return found
+    return Computed(batch.plans, reported, started, spark.sparkContext.applicationId)
 
 
 def _committed(root: Root, product: Product, staged: Path, computed: Computed) -> Iterator[tuple[str, str]]:
-    for plan, manifest in computed:
+    for plan in computed.plans:
+        summary = summarise(product, plan, computed.reported.get(plan.period, []))
+        check(product, plan, summary)
+        manifest = _manifest(product, plan, summary, computed.started, computed.application)
         _commit(root, product, plan, staged / plan.period, manifest)
         log.info("%s %s: %d rows written", product.name, plan.period, manifest["rows"]["written"])
         yield plan.period, "done"
