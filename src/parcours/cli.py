@@ -120,7 +120,10 @@ def plan(
     def work() -> dict[str, Any]:
         from parcours.stages.flatten import plan_flatten
 
-        return {"periods": plan_flatten(delivery, root, product, period)}
+        periods = plan_flatten(delivery, root, product, period)
+        todo = [found for found in periods if found["status"] != "reuse"]
+        total = {name: sum(found[name] for found in todo) for name in ("rows", "bytes", "seconds")}
+        return {"periods": periods, "to do": {"periods": len(todo), **total}}
 
     _finish("Plan", work, as_json)
 

@@ -30,11 +30,16 @@ class Texts:
 
 @dataclass(frozen=True)
 class Converted:
-    """A typed column; `bad` and `sentinel` say which rows could not be read, or held a date that means "not known"."""
+    """A typed column, and which of its rows need to be counted (None: none of them).
+
+    `bad` could not be read; `sentinel` held a date that means "not known"; `canonical` were written otherwise than
+    they are stored: a text padded with blanks, an integer as 3400930000001.0.
+    """
 
     values: pa.Array
     bad: np.ndarray | None
     sentinel: np.ndarray | None
+    canonical: np.ndarray | None = None
 
 
 def convert(column: pa.Array, kind: str, texts: Texts) -> Converted:
@@ -46,15 +51,24 @@ def convert(column: pa.Array, kind: str, texts: Texts) -> Converted:
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     texts_ = encoded.dictionary.cast(pa.string())
     if kind == "string":
-        return Converted(clean_strings(texts_, texts).take(encoded.indices), None, None)
+        cleaned = clean_strings(texts_, texts)
+        padded = _spread(cleaned.canonical, encoded.indices)
+        return Converted(cleaned.values.take(encoded.indices), None, None, padded)
     trimmed = _null_where_empty(pc.utf8_trim_whitespace(texts_), texts)
     values, bad, sentinel = _READERS[kind](trimmed, texts)
-    return Converted(values.take(encoded.indices), _spread(bad, encoded.indices), _spread(sentinel, encoded.indices))
+    floats = pc.match_substring(trimmed, ".") if kind == "integer" else pa.nulls(len(trimmed), pa.bool_())
+    flags = (values.is_valid(), pc.or_kleene(pc.not_equal(texts_, trimmed), pc.fill_null(floats, False)))
+    canonical = pc.fill_null(pc.and_(*flags), False).to_numpy(zero_copy_only=False)
+    spread = (_spread(flag, encoded.indices) for flag in (bad, sentinel, canonical))
+    return Converted(values.take(encoded.indices), *spread)
 
 
-def clean_strings(texts: pa.Array, how: Texts) -> pa.Array:
+def clean_strings(texts: pa.Array, how: Texts) -> Converted:
     """Cut the trailing blanks that pad a text; empty texts and null values become null."""
-    return _null_where_empty(pc.utf8_rtrim(texts, " "), how)
+    cut = pc.utf8_rtrim(texts, " ")
+    values = _null_where_empty(cut, how)
+    padded = pc.and_(values.is_valid(), pc.not_equal(pc.binary_length(texts), pc.binary_length(cut)))
+    return Converted(values, None, None, pc.fill_null(padded, False).to_numpy(zero_copy_only=False))
 
 
 def _null_where_empty(texts: pa.Array, how: Texts) -> pa.Array:

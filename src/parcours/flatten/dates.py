@@ -61,6 +61,7 @@ def _day(found: dict[str, str]) -> date | None:
         return None
     month = MONTHS.index(name.lower()) + 1 if name else int(found["m"])
     try:
-        return date(int(found["Y"]), month, int(found["d"]))
+        # A day of year 0 is a first day of year 1 that went through another calendar (see sentinels.yaml).
+        return date(int(found["Y"]), month, int(found["d"])) if int(found["Y"]) else date(1, 1, 1)
     except ValueError:
         return None

@@ -27,7 +27,8 @@ def summarise(product: Product, plan: PeriodPlan, reported: list[dict[str, Any]]
         },
         "joined_rows": sum(entry.get("flat", 0) for entry in counts),
         "amounts": _amounts(product, counts, flat),
-        "sentinels": _sentinels(counts),
+        "sentinels": _by_column(counts, "sentinels"),
+        "canonical": _by_column(counts, "canonical"),
         "unidentified": sum(entry["rows"] for entry in flat if entry["path"] == "unidentified.parquet"),
         "files": sorted(
             ({name: entry[name] for name in ("path", "rows", "bytes")} for entry in flat),
@@ -87,9 +88,9 @@ def _amounts(product: Product, counts: list[dict[str, Any]], flat: list[dict[str
     return {name: {"source": round(source[name], 6), "flat": round(found[name], 6)} for name in product.amounts}
 
 
-def _sentinels(counts: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+def _by_column(counts: list[dict[str, Any]], name: str) -> dict[str, dict[str, int]]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in counts:
-        if entry.get("sentinels"):
-            found[entry["table"]].update(entry["sentinels"])
+        if entry.get(name):
+            found[entry["table"]].update(entry[name])
     return {table: dict(columns) for table, columns in sorted(found.items())}

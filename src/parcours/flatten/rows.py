@@ -53,6 +53,7 @@ class Counts:
     read: int = 0
     rejected: int = 0
     sentinels: dict[str, int] = field(default_factory=dict)
+    canonical: dict[str, int] = field(default_factory=dict)
     amounts: dict[str, float] = field(default_factory=dict)
 
 
@@ -205,7 +206,7 @@ def _finish(column: pa.Array, kind: str, texts: Texts, padded: bool) -> Converte
     if kind == "date":
         return convert(column, kind, texts)
     if kind == "string" and padded:
-        return Converted(clean_strings(column, texts), None, None)
+        return clean_strings(column, texts)
     if kind == "decimal":
         bad = pc.fill_null(pc.invert(pc.is_finite(column)), False).to_numpy(zero_copy_only=False)
         return Converted(column, bad if bad.any() else None, None)
@@ -366,8 +367,9 @@ def _count_accepted(
 ) -> None:
     counts.read += part.num_rows
     for name, column in columns.items():
-        if column.sentinel is not None and (nulled := int((column.sentinel & mask).sum())):
-            counts.sentinels[name] = counts.sentinels.get(name, 0) + nulled
+        for flags, counted in ((column.sentinel, counts.sentinels), (column.canonical, counts.canonical)):
+            if flags is not None and (found := int((flags & mask).sum())):
+                counted[name] = counted.get(name, 0) + found
     for name in how.amounts:
         if name in part.column_names:
             counts.amounts[name] = counts.amounts.get(name, 0.0) + (pc.sum(part[name]).as_py() or 0.0)

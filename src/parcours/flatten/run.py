@@ -23,7 +23,7 @@ from parcours.storage.commit import commit_directory, exclusive_writer, staging_
 from parcours.storage.fingerprint import code_version, fingerprint
 from parcours.storage.manifest import read_manifest
 from parcours.storage.progress import write_progress
-from parcours.storage.root import Root, ensure_layout
+from parcours.storage.root import Root, buckets_for, ensure_layout
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,6 +67,11 @@ def selected_products(delivery: Delivery, selection: Selection) -> list[Product]
     return sorted(products, key=lambda product: (product.form != "reference", product.name))
 
 
+def _layout(root: Root, delivery: Delivery) -> int:
+    """Number of person buckets: the root's, or for a new root what the size of its first delivery asks for."""
+    return ensure_layout(root, buckets_for(sum(raw.path.stat().st_size for raw in delivery.files)))
+
+
 def plan(
     root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner
 ) -> list[tuple[Product, list[PeriodPlan]]]:
@@ -76,7 +81,7 @@ def plan(
     """
     products = selected_products(delivery, selection)
     scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
-    buckets = ensure_layout(root)
+    buckets = _layout(root, delivery)
     identity = planned_mapping(root, delivery, scans, buckets)
     found = [
         (product, plan_product(root, delivery, product, scans, buckets, _identity_of(product, identity)))
@@ -98,7 +103,7 @@ def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: S
     products = with_persons(delivery, selected_products(delivery, selection))
     files = [raw for product in products for table in product.tables for raw in delivery.files_of(table)]
     if sum(raw.path.stat().st_size for raw in files) <= SCAN_HERE_BYTES:
-        ensure_layout(root)
+        _layout(root, delivery)
         scan_delivery(root, delivery, products, scan_all)
 
 
@@ -109,37 +114,40 @@ def flatten(
 
     Raises RetryableFault when another writer is on one of the periods, or an input changed while it was read.
     """
-    buckets = ensure_layout(root)
+    buckets = _layout(root, delivery)
     on_progress(0, 1, "reading headers and checksums")
     scan_all: Scanner = lambda todo: spark_scans(spark, todo)  # noqa: E731
     products = selected_products(delivery, selection)
     scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
     done = ensure_identity(delivery, root, scans, buckets, partial(flatten_product, spark, delivery, root))
     plans = plan(root, delivery, selection, scan_all)
-    reporter = _Reporter(root, sum(len(periods) for _, periods in plans), on_progress)
+    reporter = _Reporter(root, [found for _, periods in plans for found in periods], on_progress)
     for product, periods in plans:
         states = done.setdefault(product.name, {})
         for period, state in flatten_product(spark, delivery, root, product, periods):
             states.setdefault(period, state)  # of a referential, what was done above
-            reporter.step(f"{product.name} {period}")
+            reporter.step(product.name, period)
     computed = any(state == "done" for states in done.values() for state in states.values())
     return {"status": "done" if computed else "reused", "root": str(root.path), "products": done}
 
 
-@dataclass
 class _Reporter:
-    root: Root
-    total: int
-    on_progress: Progress
-    done: int = 0
+    """Tells the caller and the root how far the work is; what is left is weighed by the bytes still to be read."""
 
-    def __post_init__(self) -> None:
-        write_progress(self.root, "flatten", 0, self.total, "joining")
+    def __init__(self, root: Root, plans: list[PeriodPlan], on_progress: Progress) -> None:
+        self._root, self._on_progress = root, on_progress
+        self._total, self._done = len(plans), 0
+        self._bytes = {(plan.product, plan.period): plan.bytes for plan in plans if plan.status != "reuse"}
+        self._all, self._behind = sum(self._bytes.values()), 0
+        write_progress(root, "flatten", 0, self._total, "joining", 0.0)
 
-    def step(self, label: str) -> None:
-        self.done += 1
-        write_progress(self.root, "flatten", self.done, self.total, label)
-        self.on_progress(self.done, self.total, label)
+    def step(self, product: str, period: str) -> None:
+        """One more period is settled."""
+        self._done += 1
+        self._behind += self._bytes.get((product, period), 0)
+        share = self._behind / self._all if self._all else 1.0
+        write_progress(self._root, "flatten", self._done, self._total, f"{product} {period}", share)
+        self._on_progress(self._done, self._total, f"{product} {period}")
 
 
 def flatten_product(
@@ -268,7 +276,7 @@ def _manifest(
         ],
         "config": plan.config,
         "code_version": code_version(),
-        **{name: summary[name] for name in ("rows", "amounts", "sentinels", "unidentified", "files")},
+        **{name: summary[name] for name in ("rows", "amounts", "sentinels", "canonical", "unidentified", "files")},
         "drift": plan.drift,
         "absent": list(plan.absent),
         "started": started.isoformat(timespec="seconds"),

@@ -10,6 +10,8 @@ from typing import Any
 from parcours.snds.delivery import load_delivery
 from parcours.storage.root import open_root
 
+# Raw bytes a second and core, as measured: benchmarks/results/flatten.json.
+BYTES_PER_SECOND = 25e6
 SPARK_SETTINGS = {
     "spark.python.daemon.module": "parcours.flatten.daemon",
     # The JVM schedules and moves bytes; its slow compiler would only take processor time from the tasks.
@@ -54,15 +56,23 @@ def scan_here(todo: list[Any]) -> list[Any]:
 def plan_flatten(
     delivery: Path, root: str, products: list[str] | None = None, periods: list[str] | None = None
 ) -> list[dict[str, Any]]:
-    """What `run_flatten` would do: one {product, period, status: reuse|compute|replace, bytes, rows} a period.
+    """What `run_flatten` would do: one {product, period, status: reuse|compute|replace, bytes, rows, seconds} a period.
 
-    Needs no Spark; files not seen before are read once, to know which periods they hold.
+    `seconds` is an estimate for the cores of this machine, 0 for what is reused. Needs no Spark; files not seen before
+    are read once, to know which periods they hold.
     """
     from parcours.flatten.run import Selection, plan
 
     found = plan(open_root(root), load_delivery(Path(delivery)), Selection(products, periods), scan_here)
     return [
-        {"product": p.product, "period": p.period, "status": p.status, "bytes": p.bytes, "rows": p.rows}
+        {
+            "product": p.product,
+            "period": p.period,
+            "status": p.status,
+            "bytes": p.bytes,
+            "rows": p.rows,
+            "seconds": 0.0 if p.status == "reuse" else round(p.bytes / (BYTES_PER_SECOND * (os.cpu_count() or 1)), 1),
+        }
         for _, plans in found
         for p in plans
     ]

@@ -1,11 +1,13 @@
 """Where the work on a root stands, read from manifests and progress files alone."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from parcours.snds.contracts import product_names
 from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.progress import read_progress
+from parcours.storage.publication import changed_periods, published_fingerprints
 from parcours.storage.root import Root, open_root
 
 STUDY_STAGES = ("cohort", "features", "model", "report")
@@ -18,7 +20,7 @@ def root_status(root_uri: str) -> dict[str, Any]:
         "root": str(root.path),
         "products": [_product(root, name) for name in product_names() if committed_periods(root, name)],
         "running": _progress(root),
-        "studies": [_study(run) for run in sorted(root.path.glob("studies/*/*/run.json"))],
+        "studies": [_study(root, run) for run in sorted(root.path.glob("studies/*/*/run.json"))],
     }
 
 
@@ -26,6 +28,8 @@ def _product(root: Root, name: str) -> dict[str, Any]:
     periods = committed_periods(root, name)
     written = [manifest["rows"]["written"] for manifest in periods.values()]
     ends = [str(manifest["ended"]) for manifest in periods.values()]
+    published = published_fingerprints(root, name)
+    found = _fingerprints(root, name)
     return {
         "product": name,
         "periods": len(periods),
@@ -33,6 +37,7 @@ def _product(root: Root, name: str) -> dict[str, Any]:
         "last": max(periods),
         "rows": sum(written),
         "ended": max(ends),
+        "published": "" if not published else "yes" if not changed_periods(published, found) else "stale",
     }
 
 
@@ -41,6 +46,21 @@ def _progress(root: Root) -> list[dict[str, Any]]:
     return [{"stage": name, **(read_progress(root, name) or {})} for name in names]
 
 
-def _study(run: Path) -> dict[str, Any]:
+def _study(root: Root, run: Path) -> dict[str, Any]:
+    """Finished stages of a study run, and the periods that were replaced since it was planned."""
     done = [stage for stage in STUDY_STAGES if read_manifest(run.parent / stage)]
-    return {"cohort": run.parent.parent.name, "fingerprint": run.parent.name, "done": ", ".join(done)}
+    stale = [
+        f"{product} {period}"
+        for product, used in json.loads(run.read_text("utf-8")).get("data", {}).items()
+        for period in changed_periods(used, _fingerprints(root, product))
+    ]
+    return {
+        "cohort": run.parent.parent.name,
+        "fingerprint": run.parent.name,
+        "done": ", ".join(done),
+        "stale": f"{stale[0]} and {len(stale) - 1} more" if len(stale) > 1 else "".join(stale),
+    }
+
+
+def _fingerprints(root: Root, product: str) -> dict[str, str]:
+    return {period: manifest["fingerprint"] for period, manifest in committed_periods(root, product).items()}

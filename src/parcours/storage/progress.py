@@ -8,19 +8,24 @@ from parcours.storage.manifest import write_json
 from parcours.storage.root import Root
 
 
-def write_progress(root: Root, name: str, done: int, total: int, label: str) -> None:
-    """Record that `done` of `total` steps are behind; `done` = 0 starts the clock."""
+def write_progress(root: Root, name: str, done: int, total: int, label: str, share: float | None = None) -> None:
+    """Record that `done` of `total` steps are behind; `done` = 0 starts the clock.
+
+    `share` of the work that is behind, from 0 to 1, where steps are of different sizes; None: done / total.
+    """
     now = datetime.now(UTC)
     before = read_progress(root, name)
     started = datetime.fromisoformat(before["started"]) if before and done > 0 else now
     elapsed = (now - started).total_seconds()
+    behind = share if share is not None else done / max(total, 1)
     content = {
         "done": done,
         "total": total,
         "label": label,
         "started": started.isoformat(),
         "updated": now.isoformat(),
-        "eta_seconds": round(elapsed / done * (total - done), 1) if done else None,
+        "share": round(behind, 4),
+        "eta_seconds": round(elapsed / behind * (1 - behind), 1) if behind else None,
     }
     write_json(root.progress(name), content)
 

@@ -9,7 +9,10 @@ from parcours.errors import InputError
 from parcours.storage.manifest import write_json
 
 FORMAT = 1
-PERSON_BUCKETS = 8
+FEWEST_BUCKETS, MOST_BUCKETS = 2, 4096
+# Raw bytes that one person bucket holds over all periods: some sixty flux months of 1.5 GB, which become files of
+# 128 to 512 MB.
+BUCKET_BYTES = 90 << 30
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,13 @@ def open_root(uri: str) -> Root:
     return Root(path.absolute())
 
 
-def ensure_layout(root: Root, person_buckets: int = PERSON_BUCKETS) -> int:
+def buckets_for(raw_bytes: int) -> int:
+    """Number of person buckets for a root whose deliveries are of that size: a power of two."""
+    wanted = max(FEWEST_BUCKETS, min(MOST_BUCKETS, -(-raw_bytes // BUCKET_BYTES)))
+    return 1 << (wanted - 1).bit_length()
+
+
+def ensure_layout(root: Root, person_buckets: int = FEWEST_BUCKETS) -> int:
     """Number of person buckets of the root, set to `person_buckets` when the root is new.
 
     Raises InputError when the root has another format.

@@ -80,3 +80,21 @@ def test_the_first_format_that_fits_wins():
 def test_a_format_that_gives_no_day_is_named(form):
     with pytest.raises(InputError, match="date_formats"):
         date_reader((form,))
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0000-12-30", "0001-01-03", "1582-10-15", "1600-01-01"])
+def test_a_sentinel_date_is_null_and_counted_whatever_calendar_it_went_through(text):
+    read = convert(pa.array([text, "2016-05-04"]), "date", Texts(("",), ("%Y-%m-%d",)))
+    assert read.values.to_pylist() == [None, date(2016, 5, 4)]
+    assert read.bad is None and read.sentinel.tolist() == [True, False]
+
+
+def test_values_written_otherwise_than_they_are_stored_are_counted():
+    """A CIP13 that went through a float, a code padded with blanks."""
+    how = Texts(("",), ("%Y-%m-%d",))
+    packs = convert(pa.array(["3400930000001.0", "3400930000001", " 12", "", None]), "integer", how)
+    assert packs.values.to_pylist() == [3400930000001, 3400930000001, 12, None, None]
+    assert packs.canonical.tolist() == [True, False, True, False, False]
+    codes = convert(pa.array(["S72   ", "S72", "   ", None]), "string", how)
+    assert codes.values.to_pylist() == ["S72", "S72", None, None]
+    assert codes.canonical.tolist() == [True, False, False, False]

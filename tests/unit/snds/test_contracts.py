@@ -221,8 +221,8 @@ def test_a_contract_is_named_like_its_file_and_has_columns_in_every_year_of_the_
     assert all(contract.columns_of(year) for year in KNOWN_YEARS if contract.exists_in(year))
 
 
-def test_both_sentinel_dates_of_the_documentation_are_known() -> None:
-    assert sentinel_dates() == ("0001-01-01", "1600-01-01")
+def test_the_sentinel_dates_of_the_documentation_and_their_shifted_forms_are_known() -> None:
+    assert sentinel_dates() == ("0001-01-01", "0001-01-03", "1582-01-01", "1582-10-15", "1600-01-01")
 
 
 def test_an_unknown_table_is_refused_with_the_names_that_exist() -> None:

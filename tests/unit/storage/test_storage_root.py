@@ -12,7 +12,7 @@ from parcours.storage.fingerprint import checksum, code_version, fingerprint, so
 from parcours.storage.manifest import committed_periods, read_manifest, write_manifest
 from parcours.storage.progress import read_progress, write_progress
 from parcours.storage.publication import publish, published_periods
-from parcours.storage.root import ensure_layout, open_root
+from parcours.storage.root import buckets_for, ensure_layout, open_root
 
 
 def test_a_path_and_a_file_address_open_the_same_root(tmp_path):
@@ -125,3 +125,11 @@ def test_storage_needs_nothing_but_the_standard_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path.cwd())
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("raw_bytes", "buckets"),
+    [(0, 2), (2 << 30, 2), (200 << 30, 4), (32 << 40, 512), (1 << 60, 4096)],
+)
+def test_a_new_root_has_as_many_person_buckets_as_its_first_delivery_asks_for(raw_bytes, buckets):
+    assert buckets_for(raw_bytes) == buckets
