@@ -95,9 +95,8 @@ def planned_mapping(root: Root, delivery: Delivery, scans: list[Scan], buckets: 
 
 def _referential_plans(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> Plans:
     """The one period of each referential that was delivered."""
-    found = {
-        name: plan_product(root, delivery, load_product(name), scans, buckets, None) for name in referential_tables()
-    }
+    products = [load_product(name) for name in referential_tables()]
+    found = {product.name: plan_product(root, delivery, product, scans, buckets, None) for product in products}
     return {name: plans[0] for name, plans in found.items() if plans}
 
 
@@ -198,7 +197,5 @@ def _commit_identity(delivery: Delivery, root: Root) -> None:
 
 def _log_counts(manifest: dict[str, Any] | None) -> None:
     if manifest is not None:
-        counts = ", ".join(
-            f"{name} {manifest[name]}" for name in ("couples", "persons", "merged", "ambiguous", "dropped")
-        )
-        log.info("identity: %s", counts)
+        names = ("couples", "persons", "archived", "merged", "ambiguous", "dropped", "unidentified")
+        log.info("identity: %s", ", ".join(f"{name} {manifest[name]}" for name in names))
