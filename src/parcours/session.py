@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from parcours.spark_classes import sharing_options
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -38,7 +40,7 @@ def spark_session(application: str, settings: Mapping[str, str] | None = None) -
         .config("spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL", pool)
     )
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # no spark-submit has started the JVM and set its options
-        builder = builder.config("spark.driver.extraJavaOptions", SHORT_JOB_JVM)
+        builder = builder.config("spark.driver.extraJavaOptions", f"{SHORT_JOB_JVM} {sharing_options()}")
     for name, value in (settings or {}).items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parcours.snds.delivery import load_delivery
+from parcours.spark_classes import sharing_options
 from parcours.storage.root import open_root
 
 # Raw bytes a second and core, as measured: benchmarks/results/flatten.json.
@@ -15,7 +16,7 @@ BYTES_PER_SECOND = 25e6
 SPARK_SETTINGS = {
     "spark.python.daemon.module": "parcours.flatten.daemon",
     # The JVM schedules and moves bytes; its slow compiler would only take processor time from the tasks.
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+    "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC -XX:TieredStopAtLevel=1 {sharing_options()}",
 }
 
 
