@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ SHORT_JOB_JVM = (
 )
 
 
-def spark_session(application: str) -> "SparkSession":
+def spark_session(application: str, settings: Mapping[str, str] | None = None) -> "SparkSession":
     """The Spark session of a job: what spark-submit configured, else `local[*]` on this machine.
 
+    `settings` are Spark properties of this kind of job alone.
     Workers run the interpreter of the driver, or they would start the system's python3.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -37,6 +39,8 @@ def spark_session(application: str) -> "SparkSession":
     )
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # no spark-submit has started the JVM and set its options
         builder = builder.config("spark.driver.extraJavaOptions", SHORT_JOB_JVM)
+    for name, value in (settings or {}).items():
+        builder = builder.config(name, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session

@@ -23,7 +23,7 @@ from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 TASK_BYTES = 32 << 20
 BUCKET_BYTES = 64 << 20
@@ -66,26 +66,30 @@ def fits_one_task(plan: PeriodPlan) -> bool:
 
 def run_job(spark: "SparkSession", job: Job, whole: bool) -> dict[str, list[dict[str, Any]]]:
     """Run a job; for each period, what was written and counted: {kind, ...} as the tasks report it."""
-    tasks = spark.range(0, len(job.tasks), 1, 1 if whole else len(job.tasks))
-    done = (_whole if whole else _shuffled)(tasks, job).select("group", "kind", "payload").collect()
     reported: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in done:
-        reported[row["group"]].append({"kind": row["kind"], **json.loads(bytes(row["payload"]))})
+    for period, entry in _whole(spark, job) if whole else _shuffled(spark, job):
+        reported[period].append(entry)
     return reported
 
 
-def _whole(tasks: "DataFrame", job: Job) -> "DataFrame":
-    return tasks.mapInArrow(partial(whole_task, job), SHUFFLE)
+def _whole(spark: "SparkSession", job: Job) -> list[tuple[str, dict[str, Any]]]:
+    """As an RDD of one row: planning a query takes longer than scheduling its only task."""
+    return spark.sparkContext.parallelize([0], 1).mapPartitions(partial(whole_task, job)).collect()
 
 
-def _shuffled(tasks: "DataFrame", job: Job) -> "DataFrame":
-    return (
-        tasks.mapInArrow(partial(read_task, job), SHUFFLE)
+def _shuffled(spark: "SparkSession", job: Job) -> Iterator[tuple[str, dict[str, Any]]]:
+    done = (
+        spark.range(0, len(job.tasks), 1, len(job.tasks))
+        .mapInArrow(partial(read_task, job), SHUFFLE)
         .repartitionById(job.partitions, "partition")
         .mapInArrow(partial(join_task, job), SHUFFLE)
         .repartitionById(job.partitions, "partition")
         .mapInArrow(partial(write_task, job), SHUFFLE)
+        .select("group", "kind", "payload")
+        .collect()
     )
+    for row in done:
+        yield row["group"], {"kind": row["kind"], **json.loads(bytes(row["payload"]))}
 
 
 def spark_scans(spark: "SparkSession", todo: list[tuple[RawFile, Delivery, Product]]) -> list[Scan]:

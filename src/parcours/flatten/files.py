@@ -1,7 +1,7 @@
 """Flat rows -> Parquet files: sorted, in row groups, in a bounded memory whatever the size of a person or bucket."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ ROW_GROUP = 128 * 1024
 SORT_BYTES = 64 << 20
 
 
-def write_file(staged: Path, name: str, tables: Iterator[pa.Table], product: Product, kind: str) -> dict[str, Any]:
-    """Write tables that follow each other in order as one Parquet file; {path, rows, bytes, amounts}."""
+def write_file(staged: Path, name: str, tables: Iterable[pa.Table], product: Product, kind: str) -> dict[str, Any]:
+    """Write tables that follow each other in order as one Parquet file; {kind, path, rows, bytes, amounts}."""
     path = staged / f"{name}.parquet"
     rows, amounts = 0, dict.fromkeys(_amount_columns(product, kind), 0.0)
     with _parquet(staged, path, [name for name in (PERSON, product.date) if name]) as write:
@@ -32,7 +32,7 @@ def write_file(staged: Path, name: str, tables: Iterator[pa.Table], product: Pro
             rows += table.num_rows
             for column, amount in _amounts(product, kind, table).items():
                 amounts[column] += amount
-    return {"path": path.name, "rows": rows, "bytes": path.stat().st_size, "amounts": amounts}
+    return {"kind": kind, "path": path.name, "rows": rows, "bytes": path.stat().st_size, "amounts": amounts}
 
 
 @contextmanager

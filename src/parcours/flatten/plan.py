@@ -27,7 +27,7 @@ class PeriodPlan:
     inputs: tuple[Scan, ...]
     columns: dict[str, dict[str, str]]  # of the tables that the flat table has columns of
     drift: dict[str, dict[str, list[str]]]
-    absent: tuple[str, ...]
+    absent: tuple[str, ...]  # of those, the tables that were not delivered for the period
 
     @property
     def bytes(self) -> int:
@@ -92,7 +92,7 @@ def _plan_period(root: Root, product: Product, period: str, scans: list[Scan], c
         columns[table], drifted = _table_columns(table, headers, period, config["person"])
         if headers and any(drifted.values()):
             drift[table] = drifted
-    absent = tuple(table for table in product.tables if not any(scan.table == table for scan in inputs))
+    absent = tuple(table for table in columns if not any(scan.table == table for scan in inputs))
     held = read_manifest(root.rejects(product.name, period) if period == UNKNOWN else root.period(product.name, period))
     status = "compute" if held is None else "reuse" if held.get("fingerprint") == mark else "replace"
     return PeriodPlan(product.name, period, status, mark, config, inputs, columns, drift, absent)

@@ -15,7 +15,7 @@ def summarise(product: Product, plan: PeriodPlan, reported: list[dict[str, Any]]
     counts = [entry for entry in reported if entry["kind"] == COUNTS]
     flat = [entry for entry in reported if entry["kind"] == "flat"]
     read, rejected = _by_table(counts, "read"), _by_table(counts, "rejected")
-    delivered = [table for table in product.tables if table not in plan.absent]
+    delivered = [table for table in plan.columns if table not in plan.absent]
     joined, orphaned = _summed(counts, "joined"), _summed(counts, "orphaned")
     return {
         "rows": {

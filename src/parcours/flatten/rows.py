@@ -184,12 +184,13 @@ def _typed_at_once(data: bytes, how: Reading, types: dict[str, str]) -> dict[str
 def _holds_hexadecimal(data: bytes, delimiter: str) -> bool:
     """Whether a field such as 0x1F is there, which the CSV reader would take for an integer."""
     field = _hexadecimal_field(delimiter)
-    before = np.frombuffer(f"-\n \t{delimiter}".encode(), np.uint8)
+    before = np.zeros(256, bool)
+    before[list(f"-\n \t{delimiter}".encode())] = True
     codes = np.frombuffer(data, np.uint8)
     for start in range(0, len(codes), CACHED_BYTES):
         some = codes[start : start + CACHED_BYTES + 1]
         found = np.flatnonzero((some[:-1] == ord("0")) & ((some[1:] | 0x20) == ord("x"))) + start
-        starts = found[(found == 0) | np.isin(codes[found - 1], before)]
+        starts = found[(found == 0) | before[codes[found - 1]]]
         if any(field.match(data, at) for at in starts.tolist()):
             return True
     return False

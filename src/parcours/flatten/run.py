@@ -1,11 +1,10 @@
 """Flatten a delivery into a root: what is there already is reused, the rest computed and committed period by period."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from parcours.errors import InputError, RetryableFault
 from parcours.flatten.engine import Batch, batches, make_job, run_job, spark_scans
+from parcours.flatten.persons import ensure_identity, lookup_of, person_columns, planned_mapping, with_persons
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
 from parcours.flatten.scan import Scan, Scanner, scan_delivery, stamp
 from parcours.snds.contracts import Product, load_product, product_names
 from parcours.snds.delivery import Delivery
-from parcours.snds.identity import LOOKUP_FILE, PersonColumns, build_identity
-from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
-from parcours.storage.fingerprint import code_version, fingerprint, sources_version
+from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt, waiting_writer
+from parcours.storage.fingerprint import code_version, fingerprint
 from parcours.storage.manifest import read_manifest
 from parcours.storage.progress import write_progress
 from parcours.storage.root import Root, ensure_layout
@@ -29,8 +28,8 @@ from parcours.storage.root import Root, ensure_layout
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-PERSONS = "IR_BEN_R"
-WAIT_SECONDS = 1800
+# About a minute of reading on two cores.
+SCAN_HERE_BYTES = 16 << 30
 Progress = Callable[[int, int, str], None]
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ def plan(
     products = selected_products(delivery, selection)
     scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
     buckets = ensure_layout(root)
-    identity = planned_identity(root, delivery, scans, buckets)
+    identity = planned_mapping(root, delivery, scans, buckets)
     found = [
         (product, plan_product(root, delivery, product, scans, buckets, _identity_of(product, identity)))
         for product in products
@@ -90,31 +89,17 @@ def plan(
     return [(product, [plan for plan in plans if selection.wants(plan.period)]) for product, plans in found]
 
 
-def with_persons(delivery: Delivery, products: list[Product]) -> list[Product]:
-    """The products, and IR_BEN_R when delivered: rows are given to persons by it."""
-    persons = load_product(PERSONS)
-    if persons in products or not delivery.files_of(persons.main):
-        return products
-    return [persons, *products]
-
-
 def _identity_of(product: Product, identity: str | None) -> str | None:
-    return identity if product.form != "reference" else None
+    return identity if product.person and product.form != "reference" else None
 
 
-def planned_identity(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> str | None:
-    """Fingerprint of the persons: of the IR_BEN_R delivered, else of the one in the root; None without any."""
-    if "column" in delivery.person:
-        return None
-    plans = plan_product(root, delivery, load_product(PERSONS), scans, buckets, None)
-    current = read_manifest(root.period(PERSONS, "all"))
-    source = plans[0].fingerprint if plans else (current or {}).get("fingerprint")
-    return identity_fingerprint(source, delivery) if source else None
-
-
-def identity_fingerprint(referential: str, delivery: Delivery) -> str:
-    """Fingerprint of the identity made of one state of IR_BEN_R."""
-    return fingerprint([referential, sorted(delivery.person.items()), sources_version("snds/identity.py")])
+def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner) -> None:
+    """Scan what `flatten` will ask for, where this machine is enough for it; the scans are kept in the root."""
+    products = with_persons(delivery, selected_products(delivery, selection))
+    files = [raw for product in products for table in product.tables for raw in delivery.files_of(table)]
+    if sum(raw.path.stat().st_size for raw in files) <= SCAN_HERE_BYTES:
+        ensure_layout(root)
+        scan_delivery(root, delivery, products, scan_all)
 
 
 def flatten(
@@ -129,14 +114,13 @@ def flatten(
     scan_all: Scanner = lambda todo: spark_scans(spark, todo)  # noqa: E731
     products = selected_products(delivery, selection)
     scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
-    ensure_identity(spark, delivery, root, scans, buckets)
+    done = ensure_identity(delivery, root, scans, buckets, partial(flatten_product, spark, delivery, root))
     plans = plan(root, delivery, selection, scan_all)
     reporter = _Reporter(root, sum(len(periods) for _, periods in plans), on_progress)
-    done: dict[str, dict[str, str]] = {}
     for product, periods in plans:
-        done[product.name] = {}
+        states = done.setdefault(product.name, {})
         for period, state in flatten_product(spark, delivery, root, product, periods):
-            done[product.name][period] = state
+            states.setdefault(period, state)  # of a referential, what was done above
             reporter.step(f"{product.name} {period}")
     computed = any(state == "done" for states in done.values() for state in states.values())
     return {"status": "done" if computed else "reused", "root": str(root.path), "products": done}
@@ -170,11 +154,36 @@ def flatten_product(
         mark = fingerprint([plan.fingerprint for plan in todo])
         with staging_attempt(root, mark) as staged, _jobs(spark) as pool:
             compute = partial(_compute, spark, delivery, root, product, staged)
-            running = [pool.submit(compute, batch) for batch in batches(todo)]
-            for done in as_completed(running):
-                yield from _committed(root, product, staged, done.result())
+            for computed in _as_computed([pool.submit(compute, batch) for batch in batches(todo)]):
+                yield from _committed(root, product, staged, computed)
     for plan in unknown:
         yield from _flatten_unknown(spark, delivery, root, product, plan)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The periods of one job, and what its tasks reported of each."""
+
+    plans: list[PeriodPlan]
+    reported: dict[str, list[dict[str, Any]]]
+    started: datetime
+    application: str
+
+
+def _as_computed(running: list[Future[Computed]]) -> Iterator[Computed]:
+    """What jobs computed, as they end; after a fault no other job starts, and those under way still count."""
+    fault: BaseException | None = None
+    for job in as_completed(running):
+        if job.cancelled():
+            continue
+        if job.exception() is None:
+            yield job.result()
+            continue
+        fault = fault or job.exception()
+        for other in running:
+            other.cancel()
+    if fault is not None:
+        raise fault
 
 
 @contextmanager
@@ -192,7 +201,7 @@ def _flatten_unknown(
 ) -> Iterator[tuple[str, str]]:
     """Rows of no known period belong to every selection: of several jobs, one writes them and the others wait."""
     final = root.rejects(product.name, UNKNOWN)
-    with _waiting(root, final):
+    with waiting_writer(root, final):
         if (read_manifest(final) or {}).get("fingerprint") == plan.fingerprint:
             yield plan.period, "reused"
             return
@@ -201,13 +210,13 @@ def _flatten_unknown(
             yield from _committed(root, product, staged, _compute(spark, delivery, root, product, staged, batch))
 
 
-Computed = list[tuple[PeriodPlan, dict[str, Any]]]
-
-
 def _compute(
     spark: "SparkSession", delivery: Delivery, root: Root, product: Product, staged: Path, batch: Batch
 ) -> Computed:
-    """Write the files of some periods in the staging directory; each with its manifest, once its counts are right."""
+    """Write the files of some periods in the staging directory.
+
+    Raises RetryableFault when an input changed while it was read.
+    """
     started = datetime.now(UTC)
     job = make_job(
         batch,
@@ -221,34 +230,21 @@ def _compute(
     )
     reported = run_job(spark, job, batch.whole)
     _check_inputs(job.scans)
-    found = []
-    for plan in batch.plans:
-        summary = summarise(product, plan, reported.get(plan.period, []))
-        check(product, plan, summary)
-        found.append((plan, _manifest(product, plan, summary, started, spark.sparkContext.applicationId)))
-    return found
+    return Computed(batch.plans, reported, started, spark.sparkContext.applicationId)
 
 
 def _committed(root: Root, product: Product, staged: Path, computed: Computed) -> Iterator[tuple[str, str]]:
-    for plan, manifest in computed:
+    for plan in computed.plans:
+        summary = summarise(product, plan, computed.reported.get(plan.period, []))
+        check(product, plan, summary)
+        manifest = _manifest(product, plan, summary, computed.started, computed.application)
         _commit(root, product, plan, staged / plan.period, manifest)
         log.info("%s %s: %d rows written", product.name, plan.period, manifest["rows"]["written"])
         yield plan.period, "done"
 
 
-def person_columns(product: Product, delivery: Delivery) -> PersonColumns | None:
-    """The columns that say whose a row is: the delivery's for claims, the product's for stays; None for references."""
-    if product.form == "reference" or not product.person:
-        return None
-    if "column" in delivery.person:
-        return PersonColumns(delivery.person["column"], None, whole=True)
-    if product.form == "union":
-        return PersonColumns(product.person["psa"], None)
-    return PersonColumns(delivery.person["psa"], delivery.person.get("rank"))
-
-
 def _lookup(root: Root, plan: PeriodPlan) -> Path | None:
-    return root.identity / LOOKUP_FILE if plan.config["identity"] else None
+    return lookup_of(root, plan.config["identity"])
 
 
 def _check_inputs(scans: list[Scan]) -> None:
@@ -299,51 +295,3 @@ def _commit(root: Root, product: Product, plan: PeriodPlan, staged: Path, manife
 def _side(manifest: dict[str, Any], side: Path) -> dict[str, Any]:
     shared = {name: manifest[name] for name in ("product", "period", "fingerprint", "ended")}
     return {**shared, "files": sorted(path.name for path in side.glob("*.parquet"))}
-
-
-# --- persons -----------------------------------------------------------------------------------------------------
-
-
-def ensure_identity(spark: "SparkSession", delivery: Delivery, root: Root, scans: list[Scan], buckets: int) -> None:
-    """Bring IR_BEN_R and the identity made of it up to date; waits for another job that is doing just that."""
-    persons = load_product(PERSONS)
-    plans = plan_product(root, delivery, persons, scans, buckets, None)
-    if any(plan.status != "reuse" for plan in plans):
-        with _waiting(root, root.path / "_identity"):
-            again = plan_product(root, delivery, persons, scans, buckets, None)
-            for _ in flatten_product(spark, delivery, root, persons, again):
-                pass
-    current = read_manifest(root.period(PERSONS, "all"))
-    if current is None:
-        return
-    mark = identity_fingerprint(current["fingerprint"], delivery)
-    with _waiting(root, root.identity):
-        if (read_manifest(root.identity) or {}).get("fingerprint") != mark:
-            _commit_identity(delivery, root, mark)
-
-
-def _commit_identity(delivery: Delivery, root: Root, mark: str) -> None:
-    files = sorted(root.period(PERSONS, "all").glob("*.parquet"))
-    psa = delivery.person.get("column") or delivery.person["psa"]
-    with staging_attempt(root, mark) as attempt:
-        staged = attempt / "identity"
-        counts = build_identity(files, psa, delivery.person.get("rank"), staged)
-        commit_directory(root, staged, root.identity, {"fingerprint": mark, **asdict(counts)})
-
-
-@contextmanager
-def _waiting(root: Root, final: Path) -> Iterator[None]:
-    """The right to write `final`, once another holder is done."""
-    for _ in range(WAIT_SECONDS * 2):
-        try:
-            holder = exclusive_writer(root, final)
-            holder.__enter__()
-            break
-        except RetryableFault:
-            time.sleep(0.5)
-    else:
-        raise RetryableFault(f"Another job has been writing {final.name} for {WAIT_SECONDS} seconds; run again later.")
-    try:
-        yield
-    finally:
-        holder.__exit__(None, None, None)

@@ -4,10 +4,11 @@ import json
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -60,51 +61,41 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
 # --- a period whole ----------------------------------------------------------------------------------------------
 
 
-def whole_task(job: Job, batches: Batches) -> Iterator[pa.RecordBatch]:
-    """Reads all rows of the job's periods and writes their files in the staging directory; counts, as JSON."""
-    for _ in batches:
-        parts: dict[str, dict[str, list[pa.Table]]] = defaultdict(lambda: defaultdict(list))
-        for item in [item for items in job.tasks for item in items]:
-            scan = job.scans[item[0]]
-            for block, periods in read_blocks(job, item):
-                rows = read_rows(block, reading(job, scan), periods)
-                yield from _whole_counts(job, scan.table, rows)
-                for period, table in rows.tables.items():
-                    parts[period][scan.table].append(table)
-                for period, records in _rejects_by_period(job, rows).items():
-                    parts[period][REJECTS].append(records)
-        for period, work in job.periods.items():
-            yield from _write_whole(job, work, parts.pop(period, {}))
+Report = tuple[str, dict[str, Any]]
 
 
-def _whole_counts(job: Job, table: str, rows: Rows) -> Iterator[pa.RecordBatch]:
-    for period, counts in rows.counts.items():
-        if period in job.periods:
-            yield _report(period, COUNTS, {"table": table, **asdict(counts)})
+def whole_task(job: Job, numbers: Iterable[int]) -> Iterator[Report]:
+    """Reads all rows of the job's periods and writes their files in the staging directory; (period, what was done)."""
+    list(numbers)  # a worker that leaves its input unread is not used again
+    parts: dict[str, dict[str, list[pa.Table]]] = defaultdict(lambda: defaultdict(list))
+    for item in [item for items in job.tasks for item in items]:
+        scan = job.scans[item[0]]
+        for block, periods in read_blocks(job, item):
+            rows = read_rows(block, reading(job, scan), periods)
+            for period, counts in rows.counts.items():
+                if period in job.periods:
+                    yield period, {"kind": COUNTS, "table": scan.table, **asdict(counts)}
+            for period, table in rows.tables.items():
+                parts[period][scan.table].append(table)
+            for period, records in _rejects_by_period(job, rows).items():
+                parts[period][REJECTS].append(records)
+    for period, work in job.periods.items():
+        for entry in _write_whole(job, work, parts.pop(period, {})):
+            yield period, entry
 
 
-def _write_whole(job: Job, work: PeriodWork, parts: dict[str, list[pa.Table]]) -> Iterator[pa.RecordBatch]:
+def _write_whole(job: Job, work: PeriodWork, parts: dict[str, list[pa.Table]]) -> Iterator[dict[str, Any]]:
     rejects = parts.pop(REJECTS, [])
     if rejects:
-        yield _written(
-            job, f"{work.period}/rejects/0", REJECTS, iter([sort(job.product, REJECTS, pa.concat_tables(rejects))])
-        )
+        ordered = sort(job.product, REJECTS, pa.concat_tables(rejects))
+        yield write_file(job.staged, f"{work.period}/rejects/0", [ordered], job.product, REJECTS)
     if work.period == UNKNOWN:
         return
-    for name, kind, tables in _flat_files(job, work, parts):
+    for name, kind, found in _flat_files(job, work, parts):
         if kind == COUNTS:
-            yield _report(work.period, COUNTS, tables)
+            yield {"kind": COUNTS, **found}
         else:
-            yield _written(job, f"{work.period}/{kind}/{name}", kind, tables)
-
-
-def _written(job: Job, name: str, kind: str, tables: Iterator[pa.Table]) -> pa.RecordBatch:
-    written = write_file(job.staged, name, tables, job.product, kind)
-    return _report(name.partition("/")[0], kind, written)
-
-
-def _report(period: str, kind: str, content: dict[str, Any]) -> pa.RecordBatch:
-    return payload(0, period, kind, json.dumps(content).encode())
+            yield write_file(job.staged, f"{work.period}/{kind}/{name}", found, job.product, kind)
 
 
 # --- read --------------------------------------------------------------------------------------------------------
@@ -225,8 +216,9 @@ def _flat_files(
         return
     with duck() as connection:
         result = join(connection, job.product, tables, work.absent, _persons(job, tables))
-    for name, rows in _by_person(result, job.person_buckets) or [("0", result.rows)]:
-        yield name, FLAT, _in_pieces(job.product, tables, rows)
+    pieces = _by_person(job.product, tables, result, job.person_buckets)
+    for name, some in groupby(pieces, key=lambda piece: piece[0]):
+        yield name, FLAT, (table for _, table in some)
     for name, orphans in result.orphans.items():
         yield name, ORPHANS, iter([sort(job.product, ORPHANS, orphans)])
     orphaned = {name: orphans.num_rows for name, orphans in result.orphans.items()}
@@ -241,16 +233,24 @@ def _persons(job: Job, tables: dict[str, pa.Table]) -> pa.Array:
     return resolve_persons(table, job.persons, job.lookup)
 
 
-def _by_person(result: Joined, buckets: int) -> list[tuple[str, pa.Table]]:
-    """Person bucket = person_id modulo their number; rows without a person apart."""
+def _by_person(
+    product: Product, tables: dict[str, pa.Table], result: Joined, buckets: int
+) -> Iterator[tuple[str, pa.Table]]:
+    """(person bucket, flat rows) in the order of buckets, in flat order within each; rows without a person come last.
+
+    Person bucket = person_id modulo their number. Wide rows are taken a bounded number at once, whatever the bucket.
+    """
     owners = result.rows[PERSON].fill_null(-1).to_numpy()
-    parts = split(result.rows, np.where(owners < 0, -1, owners % buckets))
-    return [(UNIDENTIFIED if bucket < 0 else str(bucket), part) for bucket, part in parts]
-
-
-def _in_pieces(product: Product, tables: dict[str, pa.Table], rows: pa.Table) -> Iterator[pa.Table]:
-    for start in range(0, max(rows.num_rows, 1), FLAT_ROWS):
-        yield materialise(product, tables, rows.slice(start, FLAT_ROWS))
+    codes = np.where(owners < 0, buckets, owners % buckets)
+    order = np.argsort(codes, kind="stable")
+    codes, rows = codes[order], result.rows.take(pa.array(order))
+    if len(codes) == 0:
+        yield "0", materialise(product, tables, rows)
+    for start in range(0, len(codes), FLAT_ROWS):
+        wide = materialise(product, tables, rows.slice(start, FLAT_ROWS))
+        numbers, firsts, counts = np.unique(codes[start : start + FLAT_ROWS], return_index=True, return_counts=True)
+        for number, first, count in zip(numbers.tolist(), firsts.tolist(), counts.tolist(), strict=True):
+            yield UNIDENTIFIED if number == buckets else str(number), wide.slice(first, count)
 
 
 # --- write -------------------------------------------------------------------------------------------------------
@@ -266,4 +266,6 @@ def write_task(job: Job, batches: Batches) -> Iterator[pa.RecordBatch]:
                     for content in contents:
                         yield payload(0, period, COUNTS, content)
                 else:
-                    yield _written(job, group, kind, in_order(job.product, kind, contents, job.spill))
+                    tables = in_order(job.product, kind, contents, job.spill)
+                    written = write_file(job.staged, group, tables, job.product, kind)
+                    yield payload(0, period, kind, json.dumps(written).encode())

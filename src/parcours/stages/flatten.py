@@ -1,6 +1,7 @@
 """The flattening stage: arguments -> session -> library -> commit."""
 
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,12 @@ from typing import Any
 
 from parcours.snds.delivery import load_delivery
 from parcours.storage.root import open_root
+
+SPARK_SETTINGS = {
+    "spark.python.daemon.module": "parcours.flatten.daemon",
+    # The JVM schedules and moves bytes; its slow compiler would only take processor time from the tasks.
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+}
 
 
 def run_flatten(
@@ -23,12 +30,25 @@ def run_flatten(
     Returns {status: done|reused, root, products: {product: {period: done|reused}}}. Raises InputError for wrong
     input, RetryableFault when another writer is on one of the periods.
     """
-    from parcours.flatten.run import Selection, flatten
+    from parcours.flatten.run import Selection, flatten, scan_ahead
     from parcours.session import spark_session
 
     opened, place = load_delivery(Path(delivery)), open_root(root)
     selection = Selection(products, periods, years)
-    return flatten(spark_session("parcours flatten"), opened, place, selection, on_progress or _log_progress)
+    # Spark takes seconds to start; meanwhile files are read for the first time, unless that is work for a cluster.
+    with ThreadPoolExecutor(1) as starter:
+        starting = starter.submit(spark_session, "parcours flatten", SPARK_SETTINGS)
+        scan_ahead(place, opened, selection, scan_here)
+        spark = starting.result()
+    return flatten(spark, opened, place, selection, on_progress or _log_progress)
+
+
+def scan_here(todo: list[Any]) -> list[Any]:
+    """Scan files on this machine, a thread for each core."""
+    from parcours.flatten.scan import scan_file
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda item: scan_file(*item), todo))
 
 
 def plan_flatten(
@@ -39,13 +59,8 @@ def plan_flatten(
     Needs no Spark; files not seen before are read once, to know which periods they hold.
     """
     from parcours.flatten.run import Selection, plan
-    from parcours.flatten.scan import scan_file
 
-    def scan_all(todo: list[Any]) -> list[Any]:
-        with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda item: scan_file(*item), todo))
-
-    found = plan(open_root(root), load_delivery(Path(delivery)), Selection(products, periods), scan_all)
+    found = plan(open_root(root), load_delivery(Path(delivery)), Selection(products, periods), scan_here)
     return [
         {"product": p.product, "period": p.period, "status": p.status, "bytes": p.bytes, "rows": p.rows}
         for _, plans in found

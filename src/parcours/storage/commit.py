@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from parcours.errors import RetryableFault
 from parcours.storage.manifest import read_manifest, write_manifest
 from parcours.storage.root import Root
 
+WAIT_SECONDS = 1800
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # linux/fs.h
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EXDEV)
@@ -47,6 +49,26 @@ def exclusive_writer(root: Root, *finals: Path) -> Iterator[None]:
         for final in sorted(set(finals)):
             busy = f"Another writer is working on {final.parent.name}/{final.name}"
             held.enter_context(_locked(root, f"{_name(root, final)}.writer", busy))
+        yield
+
+
+@contextmanager
+def waiting_writer(root: Root, final: Path) -> Iterator[None]:
+    """Hold the right to compute a directory, once another holder is done.
+
+    Raises RetryableFault when that takes more than half an hour.
+    """
+    with ExitStack() as held:
+        for _ in range(WAIT_SECONDS * 2):
+            try:
+                held.enter_context(exclusive_writer(root, final))
+                break
+            except RetryableFault:
+                time.sleep(0.5)
+        else:
+            raise RetryableFault(
+                f"Another job has been writing {final.name} for {WAIT_SECONDS} seconds; run again later."
+            )
         yield
 
 

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import yaml
 
 from parcours.flatten import engine, tasks
+from parcours.flatten.persons import person_columns, referential_columns
 from parcours.flatten.plan import plan_product
 from parcours.flatten.reconcile import check, summarise
-from parcours.flatten.run import person_columns
 from parcours.flatten.scan import scan_file
 from parcours.snds.contracts import load_product
 from parcours.snds.delivery import load_delivery
-from parcours.snds.identity import LOOKUP_FILE, build_identity
+from parcours.snds.identity import build_identity, lookup_name, referential_tables
 from parcours.storage.root import open_root
 
 KEY = "DCT_ORD_NUM;FLX_DIS_DTD;FLX_EMT_NUM;FLX_EMT_ORD;FLX_EMT_TYP;FLX_TRT_DTD;ORG_CLE_NUM;PRS_ORD_NUM;REM_TYP_AFF"
@@ -70,12 +70,7 @@ class Flat:
 def flatten_here(delivery_folder, product_name, out, persons=True, buckets=3):
     """Flatten one product of a delivery into `out`; checks the counts as a real run does."""
     delivery, product = load_delivery(delivery_folder), load_product(product_name)
-    lookup = None
-    if persons and delivery.files_of("IR_BEN_R") and "column" not in delivery.person:
-        references = flatten_here(delivery_folder, "IR_BEN_R", out / "persons", persons=False)
-        files = list(references.folder.glob("*/flat/*.parquet"))
-        build_identity(files, delivery.person["psa"], delivery.person.get("rank"), out / "identity")
-        lookup = out / "identity" / LOOKUP_FILE
+    lookup = _lookup_here(delivery_folder, delivery, out) if persons and "column" not in delivery.person else None
     scans = [scan_file(raw, delivery, product) for table in product.tables for raw in delivery.files_of(table)]
     plans = plan_product(open_root(str(out)), delivery, product, scans, buckets, None)
     shuffled = _summaries(plans, product, delivery, buckets, lookup, out / "staged" / product_name, False)
@@ -97,7 +92,7 @@ def _summaries(plans, product, delivery, buckets, lookup, staged, whole):
         return {}
     fixed = {"persons": person_columns(product, delivery), "lookup": lookup, "staged": staged}
     job = engine.make_job(engine.Batch(plans, whole), product, delivery, 2, person_buckets=buckets, **fixed)
-    reported = _reported(tasks.whole_task(job, [_ids(1)]) if whole else _run(job))
+    reported = _reported(tasks.whole_task(job, [0]) if whole else _run(job))
     summaries = {plan.period: summarise(product, plan, reported.get(plan.period, [])) for plan in plans}
     for plan in plans:
         check(product, plan, summaries[plan.period])
@@ -118,17 +113,32 @@ def _ids(count):
     return pa.record_batch([list(range(count))], names=["id"])
 
 
+def _lookup_here(delivery_folder, delivery, out):
+    """The look-up made of the referentials of the delivery; None when it has none."""
+    found = {}
+    for name in referential_tables():
+        if delivery.files_of(name):
+            flat = flatten_here(delivery_folder, name, out / "persons", persons=False)
+            found[name] = [pq.read_table(file) for file in sorted(flat.folder.glob("*/flat/*.parquet"))]
+    if not found:
+        return None
+    identity = build_identity(found, referential_columns(delivery), out / "identity")
+    return out / "identity" / lookup_name(identity.mapping)
+
+
 def _run(job):
     read = _shuffled(tasks.read_task(job, [_ids(len(job.tasks))]))
     joined = _shuffled(batch for part in read for batch in tasks.join_task(job, part))
-    return (batch for part in joined for batch in tasks.write_task(job, part))
+    for part in joined:
+        for batch in tasks.write_task(job, part):
+            row = batch.to_pylist()[0]
+            yield row["group"], {"kind": row["kind"], **engine.json.loads(row["payload"])}
 
 
-def _reported(batches):
+def _reported(entries):
     reported = defaultdict(list)
-    for batch in batches:
-        row = batch.to_pylist()[0]
-        reported[row["group"]].append({"kind": row["kind"], **engine.json.loads(row["payload"])})
+    for period, entry in entries:
+        reported[period].append(entry)
     return reported
 
 

@@ -15,6 +15,7 @@ from parcours.snds.contracts import load_product, load_table
 SENTINELS = ("0001-01-01", "1600-01-01")
 UNKNOWN = "unknown"
 SQL_TYPES = {"integer": "BIGINT", "decimal": "DOUBLE", "date": "DATE", "string": "VARCHAR"}
+NOBODY = ("xxxxxxxxxxxxxxxxx", "XXXXXXXXXXXXXXXXD", "XXXXXXXXXXXXXXXXS")
 
 
 class Oracle:
@@ -150,16 +151,16 @@ class Oracle:
     # --- persons
 
     def _persons(self):
-        """Persons by (PSA, rank), and the set of them by PSA."""
-        if not self.delivery.files_of("IR_BEN_R"):
-            return {}, {}
-        found = self.sql.sql(f"FROM {self.flat('IR_BEN_R', 'all')}").to_arrow_table().to_pylist()
+        """Persons by (PSA, rank), and the set of them by PSA; IR_BEN_R goes before its archive."""
         seen = {}
-        for row in found:
-            couple = (row["BEN_NIR_PSA"], row["BEN_RNG_GEM"])
-            rank = (row.get("BEN_DTE_MAJ") or date.min, row.get("BEN_IDT_ANO") or "")
-            seen[couple] = max(seen.get(couple, (date.min, "")), rank)
-        persons = {couple: _hash(idt or f"{couple[0]}|{couple[1]}") for couple, (_, idt) in seen.items()}
+        for place, table in enumerate(("IR_BEN_R_ARC", "IR_BEN_R")):
+            if not self.delivery.files_of(table):
+                continue
+            for row in self.sql.sql(f"FROM {self.flat(table, 'all')}").to_arrow_table().to_pylist():
+                couple = (row["BEN_NIR_PSA"], row["BEN_RNG_GEM"])
+                rank = (place, row.get("BEN_DTE_MAJ") or date.min, row.get("BEN_IDT_ANO") or "")
+                seen[couple] = max(seen.get(couple, rank), rank)
+        persons = {couple: _hash(idt or f"{couple[0]}|{couple[1]}") for couple, (_, _, idt) in seen.items()}
         of_psa = {}
         for (psa, _), person in persons.items():
             of_psa.setdefault(psa, set()).add(person)
@@ -188,6 +189,8 @@ class Oracle:
         )
 
     def _person(self, psa, rank, ranked):
+        if psa in NOBODY:
+            return None
         if ranked:
             return self.persons.get((psa, rank or 1), _hash(f"{psa}|{rank or 1}"))
         found = self.of_psa.get(psa, {_hash(f"{psa}|1")})

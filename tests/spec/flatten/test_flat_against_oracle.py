@@ -25,7 +25,7 @@ from parcours.synth.settings import SynthSettings
 FORMATS = ("%Y-%m-%d", "%d/%m/%Y")
 months = st.sampled_from(["2016-01-01", "2016-02-01", "01/02/2016", "0001-01-01", "", "soon"])
 keys = st.builds(key, st.sampled_from(["1", "2", "3", "4.0", " 5", "", "x"]), months, st.sampled_from(["1", "2"]))
-psas = st.sampled_from(["ANNE", "BOB", "TWIN", "TWIN ", ""])
+psas = st.sampled_from(["ANNE", "BOB", "TWIN", "TWIN ", "", "xxxxxxxxxxxxxxxxx"])
 ranks = st.sampled_from(["1", "2", "2.0", ""])
 days = st.sampled_from(["2016-01-05", "06/01/2016", "1600-01-01", "", "31/02/2016"])
 numbers = st.sampled_from(["1", "2.0", "-3.25", " 4", "", "nan", "1,5", "0x1F"])
@@ -62,20 +62,25 @@ HEADERS = {
     "ER_TIP_F": f"{KEY};TIP_PRS_IDE;TIP_SIR_NUM",
     "ER_DCT_F": f"{KEY.rsplit(';', 2)[0]};DCT_REM_DTD;DCT_INT_VER",
     "IR_BEN_R": "BEN_NIR_PSA;BEN_RNG_GEM;BEN_IDT_ANO;BEN_DTE_MAJ",
+    "IR_BEN_R_ARC": "BEN_NIR_PSA;BEN_RNG_GEM;BEN_IDT_ANO;BEN_DTE_MAJ",
 }
 couples = st.tuples(st.sampled_from(["ANNE", "BOB", "TWIN"]), st.sampled_from(["1", "2"]))
 persons = st.dictionaries(couples, st.sampled_from(["", "ID-1", "ID-2"]), max_size=5).map(
     lambda found: [f"{psa};{rank};{idt};2016-01-01" for (psa, rank), idt in found.items()]
 )
+referentials = st.fixed_dictionaries({}, optional={"IR_BEN_R": persons, "IR_BEN_R_ARC": persons})
 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    tables=claims, referential=persons, ending=st.sampled_from(["\n", "\r\n"]), block=st.sampled_from([150, 1 << 20])
+    tables=claims,
+    referentials=referentials,
+    ending=st.sampled_from(["\n", "\r\n"]),
+    block=st.sampled_from([150, 1 << 20]),
 )
-def test_random_claims_equal_the_oracle(tables, referential, ending, block):
+def test_random_claims_equal_the_oracle(tables, referentials, ending, block):
     with _small(block):
-        _check_random("DCIR", HEADERS, {**tables, "IR_BEN_R": referential}, None, ending)
+        _check_random("DCIR", HEADERS, {**tables, **referentials}, None, ending)
 
 
 stay = st.builds(lambda a, b: f"{a};{b}", st.sampled_from(["75", "69"]), st.sampled_from(["1", "2", ""]))
@@ -95,14 +100,15 @@ STAY_HEADERS = {
     "MCO_UM": "ETA_NUM;RSA_NUM;DGN_PAL",
     "MCO_FA": "ETA_NUM;RSA_NUM;PH_MNT",
     "IR_BEN_R": HEADERS["IR_BEN_R"],
+    "IR_BEN_R_ARC": HEADERS["IR_BEN_R_ARC"],
 }
 
 
 @settings(max_examples=10, deadline=None)
-@given(tables=stays, referential=persons)
-def test_random_stays_equal_the_oracle(tables, referential):
+@given(tables=stays, referentials=referentials)
+def test_random_stays_equal_the_oracle(tables, referentials):
     with _small(1 << 20):
-        _check_random("MCO", STAY_HEADERS, {**tables, "IR_BEN_R": referential}, 2016)
+        _check_random("MCO", STAY_HEADERS, {**tables, **referentials}, 2016)
 
 
 week = st.builds(lambda a, b: f"{a};{b}", stay, st.sampled_from(["1", "2", ""]))
@@ -120,14 +126,15 @@ WEEK_HEADERS = {
     "SSR_MED": "ETA_NUM;RHA_NUM;RHS_NUM;ADM_NBR",
     "SSR_A": "ETA_NUM;RHA_NUM;RHS_NUM;CDC_ACT",
     "IR_BEN_R": HEADERS["IR_BEN_R"],
+    "IR_BEN_R_ARC": HEADERS["IR_BEN_R_ARC"],
 }
 
 
 @settings(max_examples=10, deadline=None)
-@given(tables=weeks, referential=persons)
-def test_random_weeks_whose_person_is_known_by_stay_equal_the_oracle(tables, referential):
+@given(tables=weeks, referentials=referentials)
+def test_random_weeks_whose_person_is_known_by_stay_equal_the_oracle(tables, referentials):
     with _small(1 << 20):
-        _check_random("SSR", WEEK_HEADERS, {**tables, "IR_BEN_R": referential}, 2016)
+        _check_random("SSR", WEEK_HEADERS, {**tables, **referentials}, 2016)
 
 
 def _small(block):

@@ -156,6 +156,33 @@ def test_one_person_has_one_number_whatever_the_psa(tmp_path):
     assert stays.summaries["2016"]["unidentified"] == 2
 
 
+def test_persons_of_the_archive_are_known_and_the_referential_goes_before_it(tmp_path):
+    delivery = write_delivery(tmp_path / "d", {
+        "IR_BEN_R": REF + "ANNE;1;ID-A;2014-01-01\nTWIN;1;ID-B;2014-01-01\n",
+        "IR_BEN_R_ARC": REF + "ANNE;1;OLD;2019-01-01\nTWIN;2;ID-C;2012-01-01\nDORA;1;ID-D;2012-01-01\n",
+        "MCO_B": (2016, "ETA_NUM;RSA_NUM\n1;1\n1;2\n1;3\n"),
+        "MCO_C": (2016, "ETA_NUM;RSA_NUM;NIR_ANO_17\n1;1;ANNE\n1;2;TWIN\n1;3;DORA\n"),
+        "MCO_D": (2016, "ETA_NUM;RSA_NUM;ASS_DGN\n"),
+    })  # fmt: skip
+    stays = flatten_here(delivery, "MCO", tmp_path / "stays")
+    assert stays.rows("RSA_NUM", "person_id") == [("1", person("ID-A")), ("2", None), ("3", person("ID-D"))]
+
+
+def test_a_text_in_the_place_of_an_identifier_is_nobody(tmp_path):
+    names = ["xxxxxxxxxxxxxxxxx", "XXXXXXXXXXXXXXXXD", "XXXXXXXXXXXXXXXXS", "ANNE"]
+    delivery = write_delivery(tmp_path / "d", {
+        "MCO_B": (2016, "ETA_NUM;RSA_NUM\n" + "".join(f"1;{n}\n" for n in range(4))),
+        "MCO_C": (2016, "ETA_NUM;RSA_NUM;NIR_ANO_17\n" + "".join(f"1;{n};{name}\n" for n, name in enumerate(names))),
+        "MCO_D": (2016, "ETA_NUM;RSA_NUM;ASS_DGN\n"),
+    })  # fmt: skip
+    stays = flatten_here(delivery, "MCO", tmp_path / "stays")
+    assert stays.rows("NIR_ANO_17", "person_id", pattern="*/flat/unidentified.parquet") == [
+        (name, None) for name in sorted(names[:3])
+    ]
+    assert stays.summaries["2016"]["unidentified"] == 3
+    assert stays.rows("person_id", pattern="*/flat/[0-9]*.parquet") == [(person("ANNE|1"),)]
+
+
 def test_where_one_column_is_the_person_it_is_taken_as_it_is(tmp_path):
     delivery = write_delivery(
         tmp_path / "d",

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from parcours.errors import RetryableFault
 from parcours.storage import commit
-from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
+from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt, waiting_writer
 from parcours.storage.manifest import read_manifest
 from parcours.storage.root import open_root
 
@@ -70,6 +71,35 @@ def test_one_of_two_writers_of_a_period_is_turned_away(tmp_path):
         pass  # what the refused writer had taken is free
     with exclusive_writer(root, january):
         pass  # free again
+
+
+def test_a_writer_that_waits_gets_its_turn_and_not_before(tmp_path):
+    root, turns = open_root(str(tmp_path)), []
+
+    def second():
+        with waiting_writer(root, root.identity):
+            turns.append("second")
+
+    waiting = threading.Thread(target=second)
+    with exclusive_writer(root, root.identity):
+        waiting.start()
+        time.sleep(0.2)
+        turns.append("first")
+    waiting.join(10)
+    assert turns == ["first", "second"]
+    with exclusive_writer(root, root.identity):
+        pass  # free again
+
+
+def test_a_writer_does_not_wait_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(commit, "WAIT_SECONDS", 1)
+    root = open_root(str(tmp_path))
+    with (
+        exclusive_writer(root, root.identity),
+        pytest.raises(RetryableFault, match="writing identity for 1 seconds"),
+        waiting_writer(root, root.identity),
+    ):
+        pytest.fail("two writers hold the identity")
 
 
 HOLDER = """

@@ -1,0 +1,204 @@
+"""Which person a row is given to: the identity of a root, made of the IR_BEN_R and IR_BEN_R_ARC that it holds."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from parcours.flatten.plan import PeriodPlan, file_columns, plan_product
+from parcours.flatten.rows import Reading, read_rows
+from parcours.flatten.scan import Scan, texts_of
+from parcours.flatten.source import blocks
+from parcours.snds.contracts import Product, load_product
+from parcours.snds.delivery import Delivery
+from parcours.snds.identity import (
+    PersonColumns,
+    Referentials,
+    build_identity,
+    lookup_name,
+    mapping_of,
+    referential_tables,
+)
+from parcours.storage.commit import commit_directory, staging_attempt, waiting_writer
+from parcours.storage.fingerprint import fingerprint, sources_version
+from parcours.storage.manifest import read_manifest
+from parcours.storage.root import Root
+
+WHOLE = "all"
+Compute = Callable[[Product, list[PeriodPlan]], Iterable[tuple[str, str]]]
+Plans = dict[str, PeriodPlan]
+log = logging.getLogger(__name__)
+
+
+def with_persons(delivery: Delivery, products: list[Product]) -> list[Product]:
+    """The products, and the referentials of persons that were delivered: rows are given to persons by them."""
+    persons = [load_product(name) for name in referential_tables() if delivery.files_of(name)]
+    return [*(product for product in persons if product not in products), *products]
+
+
+def person_columns(product: Product, delivery: Delivery) -> PersonColumns | None:
+    """The columns that say whose a row is: the delivery's for claims, the product's for stays.
+
+    None for references and for products that do not know persons.
+    """
+    if product.form == "reference" or not product.person:
+        return None
+    if "column" in delivery.person:
+        return PersonColumns(delivery.person["column"], None, whole=True)
+    if product.form == "union":
+        return PersonColumns(product.person["psa"], None)
+    return PersonColumns(delivery.person["psa"], delivery.person.get("rank"))
+
+
+def referential_columns(delivery: Delivery) -> PersonColumns:
+    """The columns that say whose a row of a referential is.
+
+    They have a rank even where the delivery's claims have none: that is how a PSA of several persons is known.
+    """
+    if "column" in delivery.person:
+        return PersonColumns(delivery.person["column"], None, whole=True)
+    rank = delivery.person.get("rank") or load_product(referential_tables()[0]).person["rank"]
+    return PersonColumns(delivery.person["psa"], rank)
+
+
+def lookup_of(root: Root, mapping: str | None) -> Path | None:
+    """Where tasks look persons up; None when rows need no referential."""
+    return root.identity / lookup_name(mapping) if mapping else None
+
+
+# --- what will be ------------------------------------------------------------------------------------------------
+
+
+def planned_mapping(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> str | None:
+    """Fingerprint of who each identifier will be once the delivery is flattened; None without any referential.
+
+    Needs no Spark and writes nothing: where the root's identity is not made of the same referentials, the delivered
+    ones are read here.
+    """
+    if "column" in delivery.person:
+        return None
+    plans = _referential_plans(root, delivery, scans, buckets)
+    sources = _sources(root, plans)
+    if not sources:
+        return None
+    held = read_manifest(root.identity) or {}
+    if held.get("fingerprint") == _fingerprint(sources, delivery):
+        return str(held["mapping"])
+    columns = referential_columns(delivery)
+    return mapping_of({name: _planned_rows(root, delivery, name, plans, columns) for name in sources}, columns)
+
+
+def _referential_plans(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> Plans:
+    """The one period of each referential that was delivered."""
+    found = {
+        name: plan_product(root, delivery, load_product(name), scans, buckets, None) for name in referential_tables()
+    }
+    return {name: plans[0] for name, plans in found.items() if plans}
+
+
+def _sources(root: Root, plans: Plans) -> dict[str, str]:
+    """Fingerprint of each referential: the delivered one, else the one in the root."""
+    held = {name: read_manifest(root.period(name, WHOLE)) for name in referential_tables()}
+    known = {name: manifest["fingerprint"] for name, manifest in held.items() if manifest is not None}
+    return known | {name: plan.fingerprint for name, plan in plans.items()}
+
+
+def _fingerprint(sources: dict[str, str], delivery: Delivery) -> str:
+    """Of an identity made of referentials in these states."""
+    code = sources_version("snds/identity.py", "snds/identity.yaml")
+    return fingerprint([sources, asdict(referential_columns(delivery)), code])
+
+
+def _planned_rows(
+    root: Root, delivery: Delivery, name: str, plans: Plans, columns: PersonColumns
+) -> Iterator[pa.Table]:
+    if name in plans and plans[name].status != "reuse":
+        return _delivered_rows(delivery, load_product(name), plans[name])
+    return _committed_rows(root, name, columns)
+
+
+def _delivered_rows(delivery: Delivery, product: Product, plan: PeriodPlan) -> Iterator[pa.Table]:
+    """The rows that flattening will accept."""
+    for scan in plan.inputs:
+        how = _reading(delivery, product, scan)
+        for block in blocks(Path(scan.path), len(scan.header), delivery.delimiter):
+            yield from read_rows(block, how, [WHOLE]).tables.values()
+
+
+def _reading(delivery: Delivery, product: Product, scan: Scan) -> Reading:
+    return Reading(
+        table=scan.table,
+        file=scan.name,
+        header=tuple(scan.header),
+        columns=partial(file_columns, scan.table, scan.header),
+        key=tuple(name for name in product.key if name in scan.header),
+        period=WHOLE,
+        period_column=None,
+        only_period=WHOLE,
+        amounts=(),
+        delimiter=delivery.delimiter,
+        encoding=delivery.encoding,
+        texts=texts_of(delivery),
+    )
+
+
+def _committed_rows(root: Root, name: str, columns: PersonColumns) -> Iterator[pa.Table]:
+    for path in sorted(root.period(name, WHOLE).glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            wanted = [column for column in columns.of_referential if column in file.schema_arrow.names]
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=wanted)
+
+
+# --- what is -----------------------------------------------------------------------------------------------------
+
+
+def ensure_identity(
+    delivery: Delivery, root: Root, scans: list[Scan], buckets: int, compute: Compute
+) -> dict[str, dict[str, str]]:
+    """Bring the referentials and the identity made of them up to date; {product: {period: done}} of what was computed.
+
+    `compute` flattens periods of a product. Waits for another job that is doing just that.
+    """
+    done: dict[str, dict[str, str]] = {}
+    if not _up_to_date(root, delivery, _referential_plans(root, delivery, scans, buckets)):
+        with waiting_writer(root, root.identity):
+            for name, plan in _referential_plans(root, delivery, scans, buckets).items():
+                states = dict(compute(load_product(name), [plan]))
+                done |= {name: states} if "done" in states.values() else {}
+            if not _up_to_date(root, delivery, {}):
+                _commit_identity(delivery, root)
+    _log_counts(read_manifest(root.identity))
+    return done
+
+
+def _up_to_date(root: Root, delivery: Delivery, plans: Plans) -> bool:
+    if any(plan.status != "reuse" for plan in plans.values()):
+        return False
+    sources = _sources(root, plans)
+    held = read_manifest(root.identity) or {}
+    return not sources or held.get("fingerprint") == _fingerprint(sources, delivery)
+
+
+def _commit_identity(delivery: Delivery, root: Root) -> None:
+    sources, columns = _sources(root, {}), referential_columns(delivery)
+    mark = _fingerprint(sources, delivery)
+    rows: Referentials = {name: _committed_rows(root, name, columns) for name in sources}
+    with staging_attempt(root, mark) as attempt:
+        staged = attempt / "identity"
+        identity = build_identity(rows, columns, staged)
+        manifest = {"fingerprint": mark, "mapping": identity.mapping, "sources": sources, **asdict(identity.counts)}
+        commit_directory(root, staged, root.identity, manifest)
+
+
+def _log_counts(manifest: dict[str, Any] | None) -> None:
+    if manifest is not None:
+        counts = ", ".join(
+            f"{name} {manifest[name]}" for name in ("couples", "persons", "merged", "ambiguous", "dropped")
+        )
+        log.info("identity: %s", counts)
