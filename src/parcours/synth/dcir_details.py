@@ -7,12 +7,12 @@ import numpy as np
 from parcours.snds.contracts import load_product
 from parcours.synth.claims import PHA, Lines
 from parcours.synth.dcir import DayTexts
-from parcours.synth.facts import detail, prior
+from parcours.synth.facts import details, prior
 from parcours.synth.filler import value_set
 from parcours.synth.items import KINDS, items
 from parcours.synth.text import Texts, row_by_row, texts
 
-TABLES = load_product("DCIR").where_present
+TABLES = tuple(name for name in load_product("DCIR").where_present if name in details())
 STATEMENTS = "ER_DCT_F"
 RENTED_DAYS = 28
 MOST_ROWS = 60  # rows of one table under one line
@@ -59,7 +59,7 @@ def detail_rows(
     rng: np.random.Generator, table: str, lines: Lines, indices: Mapping[str, np.ndarray], sentinel: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Lines that have rows in a table, as positions, and the indices that belong to the row itself."""
-    found = detail(table)
+    found = details()[table]
     eligible = _eligible(found.of, lines, indices)
     share = found.share if table == STATEMENTS else found.share * len(lines) / max(len(eligible), 1)
     rows = found.places(rng, eligible, share)

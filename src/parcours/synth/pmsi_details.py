@@ -8,7 +8,7 @@ import numpy as np
 from parcours.snds.contracts import load_product, load_table
 from parcours.synth import faults
 from parcours.synth.block import Block
-from parcours.synth.facts import detail, prior
+from parcours.synth.facts import details, prior
 from parcours.synth.hospital_columns import HOSPITALS, hospital_codes
 from parcours.synth.pmsi import StayNumbers, stay_columns
 from parcours.synth.raw import RawFiles
@@ -28,8 +28,8 @@ class YearFiles:
     year: int
 
     def has(self, table: str) -> bool:
-        """Whether the source has the table in that year."""
-        return load_table(table).exists_in(self.year)
+        """Whether the source has the table in that year, and the generator knows how often it has rows."""
+        return table in details() and load_table(table).exists_in(self.year)
 
     def append(self, table: str, known: Columns) -> int:
         """Append rows, some of them damaged; returns how many."""
@@ -44,7 +44,7 @@ class YearFiles:
         """Append the rows of detail tables. `of`: which parents, as positions, may have rows of each kind."""
         planted: Counter[str] = Counter()
         for table in filter(self.has, tables):
-            found = detail(table)
+            found = details()[table]
             rows = found.places(self.rng, of[found.of])
             orphans = rows[self.rng.random(len(rows)) < self.rates["orphan_child"]]
             known = {name: values[np.concatenate([rows, orphans])] for name, values in parents.items()}

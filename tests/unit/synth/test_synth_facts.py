@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from parcours.errors import InputError
+from parcours.snds.contracts import load_product, load_table, product_names
 from parcours.synth.curves import HORIZON_DAYS, relative_incidence
-from parcours.synth.facts import cip13, codes, irregularity_rates, medicines, rows
+from parcours.synth.facts import cip13, codes, details, irregularity_rates, medicines, rows
 from parcours.synth.population import trait_names
-from parcours.synth.settings import SynthSettings
+from parcours.synth.settings import FIRST_YEAR, LAST_YEAR, SynthSettings
 from parcours.synth.truth import planted_medicines
 
 CODELISTS = Path(__file__).parents[3] / "codelists"
@@ -101,6 +102,13 @@ def test_what_is_not_a_fracture_is_not_found_by_the_fracture_rules():
     assert not [row for row in rows("stays.csv") if row["diagnosis"].startswith(prefixes)]
     assert not [row for row in rows("items.csv") if row["code"] in acts]
     assert set(codes()["material_removal_acts"]) <= set(_list("fracture_codes.csv", use="material_removal"))
+
+
+def test_every_table_of_a_product_is_written_or_was_gone_before_the_first_year():
+    always = {"ER_PHA_F", "ER_CAM_F", "ER_ETE_F", "ER_UCD_F", "ER_BIO_F", "MCO_A", "MCO_D", "MCO_UM"}
+    for product in map(load_product, product_names()):
+        for table in {*product.joined, *product.where_present} - always - set(details()):
+            assert not any(load_table(table).exists_in(year) for year in range(FIRST_YEAR, LAST_YEAR + 1)), table
 
 
 def test_every_number_says_where_it_comes_from():

@@ -68,10 +68,9 @@ class Detail:
 
 
 @cache
-def detail(table: str) -> Detail:
-    """The line of details.csv of one table."""
-    found = next(row for row in rows("details.csv") if row["table"] == table)
-    return Detail(found["of"], float(found["share"]), float(found["further"]))
+def details() -> dict[str, Detail]:
+    """The tables of details.csv; a table that has no line there is not written."""
+    return {row["table"]: Detail(row["of"], float(row["share"]), float(row["further"])) for row in rows("details.csv")}
 
 
 @dataclass(frozen=True)
