@@ -65,9 +65,8 @@ def read_blocks(job: Job, item: Item) -> Iterator[tuple[Block, list[str]]]:
             yield block, periods
 
 
-def reading(job: Job, scan: Scan) -> Reading:
+def reading(product: Product, delivery: Delivery, scan: Scan) -> Reading:
     """How the rows of one file are read."""
-    product, delivery = job.product, job.delivery
     key = product.key_of(scan.table)
     if product.form == "reference":
         key = tuple(name for name in key if name in scan.header)

@@ -3,16 +3,16 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from parcours.flatten.plan import PeriodPlan, file_columns, plan_product
-from parcours.flatten.rows import Reading, read_rows
-from parcours.flatten.scan import Scan, texts_of
+from parcours.flatten.job import reading
+from parcours.flatten.plan import PeriodPlan, plan_product
+from parcours.flatten.rows import read_rows
+from parcours.flatten.scan import Scan
 from parcours.flatten.source import blocks
 from parcours.snds.contracts import Product, load_product
 from parcours.snds.delivery import Delivery
@@ -124,26 +124,9 @@ def _planned_rows(
 def _delivered_rows(delivery: Delivery, product: Product, plan: PeriodPlan) -> Iterator[pa.Table]:
     """The rows that flattening will accept."""
     for scan in plan.inputs:
-        how = _reading(delivery, product, scan)
+        how = reading(product, delivery, scan)
         for block in blocks(Path(scan.path), len(scan.header), delivery.delimiter):
             yield from read_rows(block, how, [WHOLE]).tables.values()
-
-
-def _reading(delivery: Delivery, product: Product, scan: Scan) -> Reading:
-    return Reading(
-        table=scan.table,
-        file=scan.name,
-        header=tuple(scan.header),
-        columns=partial(file_columns, scan.table, scan.header),
-        key=tuple(name for name in product.key if name in scan.header),
-        period=WHOLE,
-        period_column=None,
-        only_period=WHOLE,
-        amounts=(),
-        delimiter=delivery.delimiter,
-        encoding=delivery.encoding,
-        texts=texts_of(delivery),
-    )
 
 
 def _committed_rows(root: Root, name: str, columns: PersonColumns) -> Iterator[pa.Table]:

@@ -71,7 +71,7 @@ def whole_task(job: Job, numbers: Iterable[int]) -> Iterator[Report]:
     for item in [item for items in job.tasks for item in items]:
         scan = job.scans[item[0]]
         for block, periods in read_blocks(job, item):
-            rows = read_rows(block, reading(job, scan), periods)
+            rows = read_rows(block, reading(job.product, job.delivery, scan), periods)
             for period, counts in rows.counts.items():
                 if period in job.periods:
                     yield period, {"kind": COUNTS, "table": scan.table, **asdict(counts)}
@@ -110,7 +110,9 @@ def read_task(job: Job, batches: Batches) -> Iterator[pa.RecordBatch]:
             for item in job.tasks[task]:
                 scan = job.scans[item[0]]
                 for block, periods in read_blocks(job, item):
-                    yield from _emit_rows(job, scan.table, read_rows(block, reading(job, scan), periods))
+                    yield from _emit_rows(
+                        job, scan.table, read_rows(block, reading(job.product, job.delivery, scan), periods)
+                    )
 
 
 def _announced(job: Job) -> Iterator[pa.RecordBatch]:
