@@ -31,6 +31,7 @@ PROGRAMS = {"scalpel_plan": "scalpel_plan", "duckdb": "duckdb_join", "spark_star
 # The flat files of each peer, under the folder of its run.
 FLAT = {
     "parcours": f"out/flat/{PRODUCT}/*/*.parquet",
+    "parcours_shuffled": f"out/flat/{PRODUCT}/*/*.parquet",
     "scalpel_plan": "out/flat_table/*/*/*.parquet",
     "duckdb": "out/*.parquet",
 }
@@ -59,12 +60,16 @@ def _command(name: str, given: Input, folder: Path) -> list[str]:
     if name in PROGRAMS:
         module = f"benchmarks.peers.{PROGRAMS[name]}"
         return [sys.executable, "-m", module, str(folder / "task.json"), str(folder / "out")]
-    program, root = Path(sys.executable).with_name("parcours"), (folder / "out").as_uri()
-    return [str(program), "flatten", "--delivery", str(given.folder), "--root", root, "--product", PRODUCT, "--json"]
+    shuffled = [sys.executable, "-m", "benchmarks.peers.parcours_shuffled"]
+    program = shuffled if name == "parcours_shuffled" else [str(Path(sys.executable).with_name("parcours"))]
+    root = (folder / "out").as_uri()
+    return [*program, "flatten", "--delivery", str(given.folder), "--root", root, "--product", PRODUCT, "--json"]
 
 
 def _environment(name: str, folder: Path) -> dict[str, str]:
-    settings = {**CONFIGURATION, "spark.eventLog.dir": (folder / "events").as_uri()} if name == "parcours" else {}
+    settings = (
+        {**CONFIGURATION, "spark.eventLog.dir": (folder / "events").as_uri()} if name.startswith("parcours") else {}
+    )
     options = " ".join(f"--conf {key}={value}" for key, value in settings.items())
     return {
         "PYTHONPATH": str(HOME),
@@ -75,13 +80,12 @@ def _environment(name: str, folder: Path) -> dict[str, str]:
     }
 
 
-def compare(given: Input, runs: int, work: Path) -> dict[str, list[Run]]:
-    """All peers in turn, `runs` times; each round begins with another one.
+def compare(given: Input, runs: int, work: Path, names: list[str]) -> dict[str, list[Run]]:
+    """All programs in turn, `runs` times; each round begins with another one.
 
     Raises ParcoursError when two outputs of a round do not hold the same rows.
     """
     done: dict[str, list[Run]] = defaultdict(list)
-    names = list(FLAT)
     for turn in range(runs):
         start = turn % len(names)
         for name in names[start:] + names[:start]:
@@ -105,7 +109,7 @@ def check_room(work: Path, raw_gb: dict[int, float]) -> None:
         )
 
 
-def run(raw_gb: float, runs: int, factors: list[int], work: Path) -> dict[str, Any]:
+def run(raw_gb: float, runs: int, factors: list[int], work: Path, peers: list[str]) -> dict[str, Any]:
     """Make what is missing, run everything, and return the content of the result file; `raw_gb` is the size at 4x.
 
     Raises InputError when the machine has no room for it, ParcoursError when a run fails or the peers do not agree.
@@ -114,7 +118,7 @@ def run(raw_gb: float, runs: int, factors: list[int], work: Path) -> dict[str, A
     sizes = {factor: raw_gb * factor / COMPARED for factor in sorted({*factors, COMPARED})}
     check_room(work, sizes)
     inputs = {factor: make_input(work / "deliveries", persons_for(size)) for factor, size in sizes.items()}
-    compared = compare(inputs[COMPARED], runs, work)
+    compared = compare(inputs[COMPARED], runs, work, ["parcours", *peers])
     starts = [run_once("spark_start", inputs[COMPARED], work) for _ in range(runs)]
     scaled = {COMPARED: compared["parcours"]}
     for factor in sizes:
@@ -132,13 +136,15 @@ def main() -> None:
     parser.add_argument(
         "--factors", type=int, nargs="+", default=[1, 4, 16], help="sizes of the scaling; 4 is --raw-gb"
     )
+    peers = [name for name in FLAT if name != "parcours"]
+    parser.add_argument("--peers", nargs="+", choices=peers, default=peers, help="what Parcours is compared with")
     parser.add_argument("--work", type=Path, default=HOME / ".bench" / "flatten", help="folder for deliveries and runs")
     parser.add_argument("--out", type=Path, default=RESULTS / "flatten.json", help="the result file")
     given = parser.parse_args()
     try:
         if given.runs < 1 or min(given.factors) < 1:
             raise InputError("--runs and --factors must be 1 or more.")
-        write_result(given.out, run(given.raw_gb, given.runs, given.factors, given.work.resolve()))
+        write_result(given.out, run(given.raw_gb, given.runs, given.factors, given.work.resolve(), given.peers))
     except Exception as error:  # noqa: BLE001 - the edge of the process: every error becomes its exit code
         raise SystemExit(exit_code_of(error)) from None
 

@@ -14,7 +14,18 @@ GUIDE = HOME / "docs" / "how-to" / "benchmarks.md"
 @pytest.mark.spark
 def test_the_peers_agree_and_the_file_says_what_the_guide_says(tmp_path: Path) -> None:
     out, size = tmp_path / "flatten.json", ["--raw-gb", "0.001", "--runs", "1", "--factors", "4"]
-    command = [sys.executable, "-m", "benchmarks.flatten", *size, "--work", str(tmp_path / "work"), "--out", str(out)]
+    peers = ["--peers", "scalpel_plan", "duckdb"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.flatten",
+        *size,
+        *peers,
+        "--work",
+        str(tmp_path / "work"),
+        "--out",
+        str(out),
+    ]
     short_jobs = {**os.environ, "JAVA_TOOL_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
     done = subprocess.run(command, cwd=HOME, env=short_jobs, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
