@@ -122,7 +122,7 @@ def _struck(rng: random.Random, who: str, leader: int) -> bool:
     if who == "driver":
         return kill(leader)
     if who == "group":
-        return 0 < sum(kill(pid) for pid, _, _, session in processes() if session == leader)
+        return sum(kill(pid) for pid, _, _, session in processes() if session == leader) > 0
     pids = _of(leader, "parcours.flatten.daemon" if who == "worker" else "org.apache.spark.deploy.SparkSubmit")
     return bool(pids) and kill(rng.choice(pids))
 
