@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from parcours.errors import InputError
+from parcours.flatten.faults import told_by_spark
 from parcours.flatten.job import Item, Job, PeriodWork
 from parcours.flatten.payloads import Batches
 from parcours.flatten.plan import PeriodPlan
@@ -65,10 +66,14 @@ def fits_one_task(plan: PeriodPlan) -> bool:
 
 
 def run_job(spark: "SparkSession", job: Job, whole: bool) -> dict[str, list[dict[str, Any]]]:
-    """Run a job; for each period, what was written and counted: {kind, ...} as the tasks report it."""
+    """Run a job; for each period, what was written and counted: {kind, ...} as the tasks report it.
+
+    Raises what a task raised, and RetryableFault when a process of Spark died.
+    """
     reported: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for period, entry in _whole(spark, job) if whole else _shuffled(spark, job):
-        reported[period].append(entry)
+    with told_by_spark():
+        for period, entry in _whole(spark, job) if whole else _shuffled(spark, job):
+            reported[period].append(entry)
     return reported
 
 
@@ -98,11 +103,12 @@ def spark_scans(spark: "SparkSession", todo: list[tuple[RawFile, Delivery, Produ
         return []
     sizes = [raw.path.stat().st_size for raw, _, _ in todo]
     groups = packed(list(range(len(todo))), sizes, spark.sparkContext.defaultParallelism)
-    rows = (
-        spark.range(0, len(groups), 1, len(groups))
-        .mapInArrow(partial(_scan_task, todo, groups), "number int, scan string, fault string")
-        .collect()
-    )
+    with told_by_spark():
+        rows = (
+            spark.range(0, len(groups), 1, len(groups))
+            .mapInArrow(partial(_scan_task, todo, groups), "number int, scan string, fault string")
+            .collect()
+        )
     found: dict[int, Scan] = {}
     for row in sorted(rows, key=lambda row: row["number"]):
         if row["fault"]:

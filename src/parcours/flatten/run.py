@@ -236,8 +236,10 @@ def _compute(
         lookup=_lookup(root, batch.plans[0]),
         staged=staged,
     )
-    reported = run_job(spark, job, batch.whole)
-    _check_inputs(job.scans)
+    try:
+        reported = run_job(spark, job, batch.whole)
+    finally:
+        _check_inputs(job.scans)  # first: what tasks made of a file that changed says nothing of its cause
     return Computed(batch.plans, reported, started, spark.sparkContext.applicationId)
 
 

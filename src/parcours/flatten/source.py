@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,7 @@ from parcours.flatten.records import split_records
 BLOCK = 16 << 20
 BOM = b"\xef\xbb\xbf"
 PARQUET_ROWS = 50_000
+ZSTD_BYTES = 256 << 10
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,44 @@ def open_raw(path: Path) -> BinaryIO:
     if path.suffix.lower() == ".gz":
         return io.BufferedReader(gzip.open(path))
     if path.suffix.lower() == ".zst":
-        return io.BufferedReader(zstandard.open(path, "rb"))
+        return io.BufferedReader(_Zstandard(path.open("rb")))
     return path.open("rb")
+
+
+class _Zstandard(io.RawIOBase):
+    """The bytes of all frames of a .zst file; the library's own reader stops without a word where a frame is cut."""
+
+    def __init__(self, source: BinaryIO):
+        self.source, self.frame = source, zstandard.ZstdDecompressor().decompressobj()
+        self.compressed, self.ready, self.begun = b"", memoryview(b""), False
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Raises EOFError where the file ends within a frame."""
+        while not self.ready:
+            self.compressed = self.compressed or self.source.read(ZSTD_BYTES)
+            if not self.compressed:
+                if self.begun:
+                    raise EOFError("the file ended within a Zstandard frame")
+                return 0
+            self._decompress()
+        count = min(len(buffer), len(self.ready))
+        buffer[:count], self.ready = self.ready[:count], self.ready[count:]
+        return count
+
+    def _decompress(self) -> None:
+        self.ready, self.begun = memoryview(self.frame.decompress(self.compressed)), not self.frame.eof
+        self.compressed = self.frame.unused_data
+        if self.frame.eof:
+            self.frame = zstandard.ZstdDecompressor().decompressobj()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.source.close()
+        super().close()
 
 
 def header(path: Path, delimiter: str, encoding: str) -> list[str]:

@@ -185,6 +185,20 @@ def _year(path: Path, name: str, declared: Any, year_of_name: int | None) -> int
     return int(declared)
 
 
+def _is_data(path: Path, name: str, file: Path) -> bool:
+    """Whether it is a file; folders without an ending are passed over, for a pattern may be as wide as `**/*`.
+
+    Raises InputError for what stands where a file should: its rows would be missing without a word.
+    """
+    if file.is_file():
+        return True
+    if file.is_symlink() and not file.exists():
+        raise InputError(f"{path}: table {name}: {file} is a link to a file that is not there; deliver it again.")
+    if file.suffix or not file.is_dir():
+        raise InputError(f"{path}: table {name}: {file} is no file; deliver it again, or narrow the pattern.")
+    return False
+
+
 def _matching(path: Path, name: str, pattern: Any) -> list[Path]:
     if not isinstance(pattern, str) or not pattern:
         raise InputError(f"{path}: `files` of table {name} must be texts, not {_shown(pattern)}.")
@@ -192,7 +206,7 @@ def _matching(path: Path, name: str, pattern: Any) -> list[Path]:
     start = Path(Path(pattern).anchor) if absolute else path.parent
     try:
         found = start.glob(str(Path(pattern).relative_to(start)) if absolute else pattern)
-        matches = sorted(file for file in found if file.is_file())
+        matches = sorted(file for file in found if _is_data(path, name, file))
     except ValueError as error:
         raise InputError(f"{path}: `files` of table {name}: {pattern} is no pattern ({error}); mend it.") from error
     if not matches:

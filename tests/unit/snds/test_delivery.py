@@ -161,3 +161,16 @@ def test_a_delivery_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 def test_a_missing_delivery_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no delivery at"):
         load_delivery(tmp_path / "nowhere")
+
+
+def test_what_stands_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "name: d\ntables: {ER_PRS_F: 'prs*'}\n", "prs1.csv")
+    (tmp_path / "prs_old").mkdir()
+    assert [raw.path.name for raw in load_delivery(tmp_path).files] == ["prs1.csv"]
+    (tmp_path / "prs2.csv").symlink_to(tmp_path / "moved.csv")
+    with pytest.raises(InputError, match=r"prs2.csv is a link to a file that is not there"):
+        load_delivery(tmp_path)
+    (tmp_path / "prs2.csv").unlink()
+    (tmp_path / "prs2.csv").mkdir()
+    with pytest.raises(InputError, match=r"prs2.csv is no file"):
+        load_delivery(tmp_path)

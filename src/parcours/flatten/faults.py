@@ -1,0 +1,44 @@
+"""What failed in Spark, as the error that it was: Spark tells of its tasks' errors by text alone."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from parcours.errors import InputError, RetryableFault
+
+INPUT = re.compile(r"^parcours\.errors\.InputError: (.+)$", re.MULTILINE)
+RETRYABLE = re.compile(r"^parcours\.errors\.RetryableFault: (.+)$", re.MULTILINE)
+MACHINE = re.compile(
+    r"^(?:Caused by: )?(?:\w+Error|java\.io\.IOException): (\[Errno \d+\].+|No space left on device.*)$", re.MULTILINE
+)
+WORKER_GONE = ("Python worker exited unexpectedly", "Python worker failed to connect back", "Connection reset")
+DRIVER_GONE = ("Answer from Java side is empty", "Error while sending or receiving", "SparkContext was shut down")
+
+
+@contextmanager
+def told_by_spark() -> Iterator[None]:
+    """Raise what a task raised, and RetryableFault where a process of Spark died; a bug stays the bug that it is."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (Py4JError, PySparkException) as error:
+        raise meant(str(error)) or error from error
+
+
+def meant(text: str) -> InputError | RetryableFault | None:
+    """The error that a text of Spark stands for; None when it is a fault of the code."""
+    if found := RETRYABLE.search(text):
+        return RetryableFault(found[1])
+    if found := INPUT.search(text):
+        return InputError(found[1])
+    if found := MACHINE.search(text):
+        return RetryableFault(f"The machine refused: {found[1]}. Mend it and run again; nothing half-written is kept.")
+    if any(sign in text for sign in WORKER_GONE):
+        return RetryableFault(
+            "A Python worker of Spark was killed, perhaps for want of memory; nothing half-written is kept, run again."
+        )
+    if any(sign in text for sign in DRIVER_GONE):
+        return RetryableFault("The process of Spark ended; nothing half-written is kept, run again.")
+    return None

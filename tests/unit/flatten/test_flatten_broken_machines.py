@@ -1,0 +1,52 @@
+"""Compressed files that end too soon, and what Spark's texts stand for."""
+
+import io
+
+import pytest
+import zstandard
+
+from parcours.errors import InputError, RetryableFault
+from parcours.flatten.faults import meant
+from parcours.flatten.source import blocks, open_raw
+
+LINES = b"".join(b"%d;abc;def\n" % number for number in range(300_000))
+
+
+def test_all_frames_of_a_zstandard_file_are_read(tmp_path):
+    file = tmp_path / "a.csv.zst"
+    half = len(LINES) // 2
+    file.write_bytes(zstandard.compress(LINES[:half]) + zstandard.compress(b"") + zstandard.compress(LINES[half:]))
+    with open_raw(file) as source:
+        assert isinstance(source, io.BufferedReader)
+        assert source.read() == LINES
+
+
+@pytest.mark.parametrize("missing", [1, 5, 1000, 400_000])
+def test_a_cut_zstandard_file_is_broken_wherever_it_is_cut(tmp_path, missing):
+    file = tmp_path / "a.csv.zst"
+    whole = zstandard.compress(LINES)
+    file.write_bytes(whole[: max(len(whole) - missing, 20)])
+    with pytest.raises(InputError, match=r"a.csv.zst is broken .*ended within"):
+        list(blocks(file, 3, ";"))
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "sentence"),
+    [
+        ("Traceback\nparcours.errors.RetryableFault: X is gone; run again.\n\tat", RetryableFault, "X is gone; run"),
+        ("Traceback\nparcours.errors.InputError: b.csv is broken.\n", InputError, "b.csv is broken."),
+        ("OSError: [Errno 28] No space left on device: 'x'\n", RetryableFault, "No space left on device"),
+        ("java.io.IOException: No space left on device\n\tat", RetryableFault, "No space left on device"),
+        ("Caused by: java.io.IOException: No space left on device\n", RetryableFault, "No space left on device"),
+        ("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)", RetryableFault, "killed"),
+        ("Answer from Java side is empty", RetryableFault, "process of Spark ended"),
+    ],
+)
+def test_what_a_task_raised_ends_the_command_as_that(said, kind, sentence):
+    error = meant(said)
+    assert type(error) is kind
+    assert sentence in str(error)
+
+
+def test_a_bug_of_a_task_stays_a_bug():
+    assert meant("ValueError: zip() argument 2 is longer than argument 1\n") is None
