@@ -4,8 +4,9 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PERSONS ?= 20000
 SEED ?= 1
+MUTANTS ?= 1000
 
-.PHONY: help setup demo test lint bench bench-flatten stop
+.PHONY: help setup demo test test-fuzz lint bench bench-flatten stop
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ demo: setup ## Set up and run the main job on this machine: synthetic SNDS data 
 
 test: lint ## Set up, check the code and run all tests that need no container engine
 	@$(BIN)/pytest
+
+test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, hang it or lose a row (ten minutes)
+	@MUTANTS=$(MUTANTS) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 7200 tests/fuzz/fuzz_flatten.py
 
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
