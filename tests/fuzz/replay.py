@@ -1,6 +1,7 @@
 """Flatten one delivery in both ways and say what came of it; anything but two outcomes is a failure."""
 
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -19,7 +20,7 @@ class Failure(AssertionError):
 
 def outcome(folder, product, block, secrets=frozenset()):
     """ "flat" or "refused". Raises Failure, or whatever flattening raised that is not an InputError."""
-    with tempfile.TemporaryDirectory() as name, _blocks_of(block):
+    with tempfile.TemporaryDirectory() as name, _blocks_of(block, folder):
         try:
             flat = flatten_here(folder, product, Path(name) / "out")
         except InputError as error:
@@ -29,26 +30,14 @@ def outcome(folder, product, block, secrets=frozenset()):
         return "flat"
 
 
-def _blocks_of(size):
-    return mock.patch.multiple(source, BLOCK=size) if size > 1000 else _small(size)
-
-
-class _small:
-    """Many blocks, tasks and buckets even for a few lines."""
-
-    def __init__(self, size):
-        self.patches = [
-            mock.patch.multiple(engine, BUCKET_BYTES=600, TASK_BYTES=size),
-            mock.patch.multiple(source, BLOCK=size),
-        ]
-
-    def __enter__(self):
-        for patch in self.patches:
-            patch.start()
-
-    def __exit__(self, *_):
-        for patch in self.patches:
-            patch.stop()
+@contextmanager
+def _blocks_of(size, folder):
+    """Blocks of `size` bytes; with small ones, many tasks and buckets too, even for a few lines."""
+    references = max((file.stat().st_size for file in folder.glob("IR_*")), default=0)
+    bucket = 600 if size < 1000 and references < 600 else engine.BUCKET_BYTES  # a reference has a file a bucket
+    task = min(size, engine.TASK_BYTES)
+    with mock.patch.multiple(engine, BUCKET_BYTES=bucket, TASK_BYTES=task), mock.patch.multiple(source, BLOCK=size):
+        yield
 
 
 def _check_sentence(sentence, folder, secrets):

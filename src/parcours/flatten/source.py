@@ -60,12 +60,21 @@ def header(path: Path, delimiter: str, encoding: str) -> list[str]:
     without a name. It shows no name: the first line of a file that lacks its header is a row of somebody.
     """
     if is_parquet(path):
-        names = list(_parquet(path).schema_arrow.names)
+        schema = _parquet(path).schema_arrow
+        _check_types(path, schema)
+        names = list(schema.names)
     else:
         check_settings(delimiter, encoding)
         names = _csv_header(path, delimiter, encoding)
     _check_names(path, names)
     return names
+
+
+def _check_types(path: Path, schema: pa.Schema) -> None:
+    for number, kind in enumerate(schema.types, 1):
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if pa.types.is_nested(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind):
+            raise InputError(f"{path}: column {number} cannot be read as texts; write it as a text, a number or a day.")
 
 
 def _check_names(path: Path, names: list[str]) -> None:
@@ -176,6 +185,17 @@ def _parquet_blocks(path: Path) -> Iterator[Block]:
 
 def _next_rows(path: Path, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
     try:
-        return next(batches, None)
+        rows = next(batches, None)
+        return None if rows is None else _with_texts(rows)
     except BROKEN as error:
         raise InputError(f"{path} is broken ({type(error).__name__}); deliver it again.") from error
+
+
+def _with_texts(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with texts for bytes; texts that are not UTF-8 raise ArrowInvalid."""
+    for number, name in enumerate(rows.schema.names):
+        kind = rows.schema.types[number]
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+            rows = rows.set_column(number, name, rows.column(number).cast(pa.binary()).cast(pa.string()))
+    rows.validate(full=True)
+    return rows
