@@ -5,8 +5,9 @@ BIN := .venv/bin
 PERSONS ?= 20000
 SEED ?= 1
 KILLS ?= 200
+MUTANTS ?= 1000
 
-.PHONY: help setup demo test test-chaos lint bench bench-flatten stop
+.PHONY: help setup demo test test-chaos test-fuzz lint bench bench-flatten stop
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ test: lint ## Set up, check the code and run all tests that need no container en
 
 test-chaos: setup ## Kill flattening KILLS times (200: half an hour) at random moments, fill its disk, break its files
 	@KILLS=$(KILLS) $(BIN)/pytest -m chaos -s tests/chaos
+
+test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, hang it or lose a row (ten minutes)
+	@MUTANTS=$(MUTANTS) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 7200 tests/fuzz/fuzz_flatten.py
 
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -8,6 +8,8 @@ from parcours.snds.contracts import Product
 
 ROW = "__row"
 SOURCE = "source_table"
+# Columns that are ordered at once: DuckDB needs about 100 KB of memory for each, however few the rows.
+RANKED = 500
 
 
 def quoted(name: str) -> str:
@@ -19,6 +21,10 @@ def ranks(connection: duckdb.DuckDBPyConnection, table: pa.Table, columns: list[
     """Dense rank (int64, from 1) of each row by these columns, nulls first."""
     if not columns or table.num_rows == 0:
         return np.ones(table.num_rows, np.int64)
+    if len(columns) > RANKED:
+        firsts = range(0, len(columns), RANKED)
+        part = pa.table({str(at): ranks(connection, table, columns[at : at + RANKED]) for at in firsts})
+        return ranks(connection, part, part.column_names)
     numbered = table.select(columns).append_column(ROW, pa.array(np.arange(table.num_rows)))
     connection.register("ranked", numbered)
     order = ", ".join(f"{quoted(column)} ASC NULLS FIRST" for column in columns)

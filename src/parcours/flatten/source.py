@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ BLOCK = 16 << 20
 BOM = b"\xef\xbb\xbf"
 PARQUET_ROWS = 50_000
 ZSTD_BYTES = 256 << 10
+# What a file raises that was cut off or changed on its way.
+BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,35 @@ class _Zstandard(io.RawIOBase):
 def header(path: Path, delimiter: str, encoding: str) -> list[str]:
     """Column names of a file.
 
-    Raises InputError when the file is empty, cannot be decoded, or names a column twice.
+    Raises InputError when the file is empty, cannot be decoded, or has two columns of one name (in any case) or one
+    without a name. It shows no name: the first line of a file that lacks its header is a row of somebody.
     """
     if is_parquet(path):
-        names = list(_parquet(path).schema_arrow.names)
+        schema = _parquet(path).schema_arrow
+        _check_types(path, schema)
+        names = list(schema.names)
     else:
         check_settings(delimiter, encoding)
         names = _csv_header(path, delimiter, encoding)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path}: the header names column {twice[0]!r} more than once; mend the header.")
+    _check_names(path, names)
     return names
+
+
+def _check_types(path: Path, schema: pa.Schema) -> None:
+    for number, kind in enumerate(schema.types, 1):
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if pa.types.is_nested(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind):
+            raise InputError(f"{path}: column {number} cannot be read as texts; write it as a text, a number or a day.")
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    seen: dict[str, int] = {}
+    for number, name in enumerate(names, 1):
+        if not name.isprintable() or not name.strip():
+            raise InputError(f"{path}: column {number} of the header has no name that can be printed; mend the header.")
+        first = seen.setdefault(name.lower(), number)
+        if first != number:
+            raise InputError(f"{path}: columns {first} and {number} of the header have one name; mend the header.")
 
 
 def check_settings(delimiter: str, encoding: str) -> None:
@@ -122,6 +143,8 @@ def _csv_header(path: Path, delimiter: str, encoding: str) -> list[str]:
         raise InputError(f"{path} is empty: its first line must name the columns.")
     try:
         names = next(csv.reader([text.decode(encoding)], delimiter=delimiter))
+    except csv.Error:
+        raise InputError(f"{path}: the first line cannot be read as a header; it must name the columns.") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: the header is not {encoding}; set `encoding:` in delivery.yaml.") from None
     return [name.strip() for name in names]
@@ -132,14 +155,14 @@ def _header_line(path: Path) -> tuple[bytes, int]:
         with open_raw(path) as source:
             line = source.readline()
             return line, len(line)
-    except (OSError, EOFError, zstandard.ZstdError) as error:
-        raise InputError(f"{path} cannot be read ({error}); deliver it again.") from error
+    except BROKEN as error:
+        raise InputError(f"{path} cannot be read ({type(error).__name__}); deliver it again.") from error
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (*BROKEN, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a Parquet file that can be read; deliver it again.") from error
 
 
@@ -155,8 +178,8 @@ def blocks(path: Path, fields: int, delimiter: str) -> Iterator[Block]:
         with open_raw(path) as source:
             start = len(source.readline())
             yield from _csv_blocks(source, start, fields, delimiter)
-    except (EOFError, OSError, zstandard.ZstdError) as error:
-        raise InputError(f"{path} is broken ({error}); deliver it again.") from error
+    except BROKEN as error:
+        raise InputError(f"{path} is broken ({type(error).__name__}); deliver it again.") from error
 
 
 def _csv_blocks(source: BinaryIO, start: int, fields: int, delimiter: str) -> Iterator[Block]:
@@ -191,7 +214,25 @@ def read_range(path: Path, start: int, end: int, first_line: int) -> Block:
 
 
 def _parquet_blocks(path: Path) -> Iterator[Block]:
-    done = 0
-    for rows in _parquet(path).iter_batches(PARQUET_ROWS):
+    done, batches = 0, _parquet(path).iter_batches(PARQUET_ROWS)
+    while (rows := _next_rows(path, batches)) is not None:
         yield Block(done, done + rows.num_rows, done + 1, b"", rows)
         done += rows.num_rows
+
+
+def _next_rows(path: Path, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    try:
+        rows = next(batches, None)
+        return None if rows is None else _with_texts(rows)
+    except BROKEN as error:
+        raise InputError(f"{path} is broken ({type(error).__name__}); deliver it again.") from error
+
+
+def _with_texts(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with texts for bytes; texts that are not UTF-8 raise ArrowInvalid."""
+    for number, name in enumerate(rows.schema.names):
+        kind = rows.schema.types[number]
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+            rows = rows.set_column(number, name, rows.column(number).cast(pa.binary()).cast(pa.string()))
+    rows.validate(full=True)
+    return rows

@@ -190,7 +190,7 @@ def test_kill_9_in_the_middle_leaves_whole_periods_and_the_next_run_completes(sp
     ("mend", "sentence"),
     [
         (lambda folder: (folder / "prs01.csv").write_text(""), "prs01.csv is empty"),
-        (lambda folder: (folder / "prs01.csv").write_text("A;B;A\n1;2;3\n"), "'A' more than once"),
+        (lambda folder: (folder / "prs01.csv").write_text("A;B;A\n1;2;3\n"), "columns 1 and 3 of the header"),
         (lambda folder: (folder / "prs01.csv").rename(folder / "prs01.csv.gz"), "prs01.csv.gz cannot be read"),
         (lambda folder: (folder / "prs01.csv").rename(folder / "prs01.parquet"), "not a Parquet file"),
     ],
