@@ -24,6 +24,17 @@ ZSTD_BYTES = 256 << 10
 BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException)
 
 
+def _why(error: Exception) -> str:
+    """What is wrong with a broken file; a library's own words may quote a row, so they are not passed on."""
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    if isinstance(error, pa.ArrowException):
+        return "its content is damaged"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "its compression is damaged"
+
+
 @dataclass(frozen=True)
 class Block:
     """Whole records of a file: CSV bytes or Parquet rows; `start` and `end` are offsets in a plain file."""
@@ -156,7 +167,7 @@ def _header_line(path: Path) -> tuple[bytes, int]:
             line = source.readline()
             return line, len(line)
     except BROKEN as error:
-        raise InputError(f"{path} cannot be read ({type(error).__name__}); deliver it again.") from error
+        raise InputError(f"{path} cannot be read ({_why(error)}); deliver it again.") from error
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
@@ -179,7 +190,7 @@ def blocks(path: Path, fields: int, delimiter: str) -> Iterator[Block]:
             start = len(source.readline())
             yield from _csv_blocks(source, start, fields, delimiter)
     except BROKEN as error:
-        raise InputError(f"{path} is broken ({type(error).__name__}); deliver it again.") from error
+        raise InputError(f"{path} is broken ({_why(error)}); deliver it again.") from error
 
 
 def _csv_blocks(source: BinaryIO, start: int, fields: int, delimiter: str) -> Iterator[Block]:
@@ -225,7 +236,7 @@ def _next_rows(path: Path, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch 
         rows = next(batches, None)
         return None if rows is None else _with_texts(rows)
     except BROKEN as error:
-        raise InputError(f"{path} is broken ({type(error).__name__}); deliver it again.") from error
+        raise InputError(f"{path} is broken ({_why(error)}); deliver it again.") from error
 
 
 def _with_texts(rows: pa.RecordBatch) -> pa.RecordBatch:

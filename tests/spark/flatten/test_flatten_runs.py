@@ -20,7 +20,7 @@ from parcours.stages.flatten import plan_flatten
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.progress import read_progress
-from parcours.storage.root import open_root
+from parcours.storage.root import ensure_layout, open_root
 
 pytestmark = pytest.mark.spark
 KEY = "DCT_ORD_NUM;FLX_DIS_DTD;FLX_EMT_NUM;FLX_EMT_ORD;FLX_EMT_TYP;FLX_TRT_DTD;ORG_CLE_NUM;PRS_ORD_NUM;REM_TYP_AFF"
@@ -108,7 +108,7 @@ def test_what_a_committed_period_holds(spark, tmp_path, root):
         persons = table["person_id"].to_pylist()
         order = list(zip(persons, table["EXE_SOI_DTD"].to_pylist(), strict=True))
         assert order == sorted(order)
-        assert {str(person % 8) for person in persons} == {file["path"].removesuffix(".parquet")}
+        assert {str(person % ensure_layout(root)) for person in persons} == {file["path"].removesuffix(".parquet")}
         assert table.num_rows == file["rows"]
         rows += table.num_rows
     assert rows == manifest["rows"]["written"]
