@@ -12,7 +12,7 @@ from parcours.spark_classes import sharing_options
 from parcours.storage.root import open_root
 
 # Raw bytes a second and core, as measured: benchmarks/results/flatten.json.
-BYTES_PER_SECOND = 25e6
+BYTES_PER_SECOND = 31e6
 SPARK_SETTINGS = {
     "spark.python.daemon.module": "parcours.flatten.daemon",
     # The JVM schedules and moves bytes; its slow compiler would only take processor time from the tasks.
