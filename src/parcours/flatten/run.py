@@ -233,7 +233,7 @@ def _compute(
         spark.sparkContext.defaultParallelism,
         person_buckets=batch.plans[0].config["person_buckets"],
         persons=person_columns(product, delivery),
-        lookup=_lookup(root, batch.plans[0]),
+        lookup=lookup_of(root, batch.plans[0].config["identity"]),
         staged=staged,
     )
     try:
@@ -251,10 +251,6 @@ def _committed(root: Root, product: Product, staged: Path, computed: Computed) -
         _commit(root, product, plan, staged / plan.period, manifest)
         log.info("%s %s: %d rows written", product.name, plan.period, manifest["rows"]["written"])
         yield plan.period, "done"
-
-
-def _lookup(root: Root, plan: PeriodPlan) -> Path | None:
-    return lookup_of(root, plan.config["identity"])
 
 
 def _check_inputs(scans: list[Scan]) -> None:
