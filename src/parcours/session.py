@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from parcours.spark_classes import sharing_options
+from parcours.spark_faults import told_by_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -22,7 +23,8 @@ def spark_session(application: str, settings: Mapping[str, str] | None = None) -
     """The Spark session of a job: what spark-submit configured, else `local[*]` on this machine.
 
     `settings` are Spark properties of this kind of job alone.
-    Workers run the interpreter of the driver, or they would start the system's python3.
+    Workers run the interpreter of the driver, or they would start the system's python3. Raises RetryableFault when
+    the Java process ends meanwhile.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # Arrow's own pools keep what was freed; tasks of one machine would hold it beside each other.
@@ -43,6 +45,7 @@ def spark_session(application: str, settings: Mapping[str, str] | None = None) -
         builder = builder.config("spark.driver.extraJavaOptions", f"{SHORT_JOB_JVM} {sharing_options()}")
     for name, value in (settings or {}).items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
+    with told_by_spark():
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
     return session

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from sparkless import Process, start
 
+# As in /proc/PID/cmdline: the JVM's names the module of its workers too, after an equals sign.
+PYTHON_WORKER = "-m\0parcours.flatten.daemon\0"
+JVM = "org.apache.spark.deploy.SparkSubmit"
 PARCOURS = Path(sys.executable).with_name("parcours")
 
 
@@ -104,7 +107,7 @@ def killed_spark(rng: random.Random, who: str, delivery: Path, root: Path, secon
     job = command(delivery, root)
     alive = lambda: job.poll() is None  # noqa: E731
     if who == "worker":
-        soon(lambda: _of(job.pid, "parcours.flatten.daemon"), alive)
+        soon(lambda: processes_of(job.pid, PYTHON_WORKER), alive)
         time.sleep(rng.uniform(0, seconds / 4))
     elif rng.random() < 0.5:
         time.sleep(rng.uniform(0, seconds))
@@ -123,11 +126,11 @@ def _struck(rng: random.Random, who: str, leader: int) -> bool:
         return kill(leader)
     if who == "group":
         return sum(kill(pid) for pid, _, _, session in processes() if session == leader) > 0
-    pids = _of(leader, "parcours.flatten.daemon" if who == "worker" else "org.apache.spark.deploy.SparkSubmit")
+    pids = processes_of(leader, PYTHON_WORKER if who == "worker" else JVM)
     return bool(pids) and kill(rng.choice(pids))
 
 
-def _of(leader: int, word: str) -> list[int]:
+def processes_of(leader: int, word: str) -> list[int]:
     """Processes of a session whose command line has a word."""
     found = []
     for pid, _, _, session in processes():

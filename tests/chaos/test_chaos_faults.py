@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from deliveries import PRS, claims, deliver
-from killing import command, ended
+from killing import JVM, command, ended, kill, processes_of, soon
 from roots import content, differences, left_in_staging
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
@@ -139,4 +139,15 @@ def test_two_writers_at_once(delivery, expected, tmp_path):
     for code, said in results:
         assert code == 0 or "Another writer" in last_line(said), said
     assert differences(content(tmp_path / "root"), expected) == []
+    assert left_in_staging(tmp_path / "root") == []
+
+
+@pytest.mark.parametrize("later", [0, 0.5, 1.0, 2.0, 3.0])
+def test_the_jvm_is_killed_while_spark_starts(delivery, tmp_path, later):
+    job = command(delivery, tmp_path / "root")
+    soon(lambda: processes_of(job.pid, JVM), lambda: job.poll() is None)
+    time.sleep(later)
+    assert [kill(pid) for pid in processes_of(job.pid, JVM)].count(True) > 0  # the shell that becomes it, too
+    code, said = ended(job)
+    assert (code, "Java process of Spark ended" in last_line(said)) == (3, True), said
     assert left_in_staging(tmp_path / "root") == []

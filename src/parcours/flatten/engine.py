@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from parcours.errors import InputError
-from parcours.flatten.faults import told_by_spark
 from parcours.flatten.job import Item, Job, PeriodWork
 from parcours.flatten.payloads import Batches
 from parcours.flatten.plan import PeriodPlan
@@ -22,6 +21,7 @@ from parcours.flatten.scan import Scan, Span, scan_file
 from parcours.flatten.tasks import join_task, read_task, whole_task, write_task
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
+from parcours.spark_faults import told_by_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -14,6 +14,7 @@ from parcours.cohort.plan import published_data, read_run, stage_directory, stud
 from parcours.cohort.study import Study
 from parcours.errors import GateRefused, InputError
 from parcours.session import spark_session
+from parcours.spark_faults import told_by_spark
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
 from parcours.storage.manifest import read_manifest, write_json
 from parcours.storage.root import open_root
@@ -62,7 +63,7 @@ def _stage(run_json: Path, stage: str, compute: Compute) -> dict[str, Any]:
             return {"status": "reused", "stage": stage, "directory": str(final), **manifest["summary"]}
         started = _now()
         spark = spark_session(f"parcours {stage} {run['cohort']}")
-        with staging_attempt(root, key) as staged:
+        with staging_attempt(root, key) as staged, told_by_spark():
             summary = compute(spark, run, staged)
             manifest = {
                 "stage": stage,

@@ -7,6 +7,7 @@ from typing import Any
 from parcours.quality.gate import check_features, check_root
 from parcours.quality.verdict import warnings
 from parcours.session import spark_session
+from parcours.spark_faults import told_by_spark
 from parcours.storage.root import open_root
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,8 @@ def run_check(root: str, products: list[str] | None, run_name: str) -> dict[str,
     Raises GateRefused (exit 1) with a sentence for each critical rule that failed; see check_root.
     """
     opened = open_root(root)
-    verdict = check_root(lambda: spark_session("parcours-quality"), opened, products, run_name)
+    with told_by_spark():
+        verdict = check_root(lambda: spark_session("parcours-quality"), opened, products, run_name)
     return _summary(verdict, opened.quality(run_name))
 
 
@@ -28,7 +30,8 @@ def run_study_gate(run_json: Path) -> dict[str, Any]:
     Raises GateRefused (exit 1) with a sentence for each critical rule that failed; see check_features.
     """
     run_json = Path(run_json)
-    verdict = check_features(lambda: spark_session("parcours-study-gate"), run_json)
+    with told_by_spark():
+        verdict = check_features(lambda: spark_session("parcours-study-gate"), run_json)
     return _summary(verdict, run_json.absolute().parent / "quality")
 
 

@@ -6,8 +6,8 @@ import pytest
 import zstandard
 
 from parcours.errors import InputError, RetryableFault
-from parcours.flatten.faults import meant
 from parcours.flatten.source import blocks, open_raw
+from parcours.spark_faults import meant
 
 LINES = b"".join(b"%d;abc;def\n" % number for number in range(300_000))
 
@@ -39,7 +39,7 @@ def test_a_cut_zstandard_file_is_broken_wherever_it_is_cut(tmp_path, missing):
         ("java.io.IOException: No space left on device\n\tat", RetryableFault, "No space left on device"),
         ("Caused by: java.io.IOException: No space left on device\n", RetryableFault, "No space left on device"),
         ("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)", RetryableFault, "killed"),
-        ("Answer from Java side is empty", RetryableFault, "process of Spark ended"),
+        ("Answer from Java side is empty", RetryableFault, "Java process of Spark ended"),
     ],
 )
 def test_what_a_task_raised_ends_the_command_as_that(said, kind, sentence):

@@ -1,6 +1,8 @@
 """What failed in Spark, as the error that it was: Spark tells of its tasks' errors by text alone."""
 
 import re
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +14,12 @@ MACHINE = re.compile(
     r"^(?:Caused by: )?(?:\w+Error|java\.io\.IOException): (\[Errno \d+\].+|No space left on device.*)$", re.MULTILINE
 )
 WORKER_GONE = ("Python worker exited unexpectedly", "Python worker failed to connect back", "Connection reset")
-DRIVER_GONE = ("Answer from Java side is empty", "Error while sending or receiving", "SparkContext was shut down")
+DRIVER_GONE = (
+    "Answer from Java side is empty",
+    "Error while sending or receiving",
+    "SparkContext was shut down",
+    "JAVA_GATEWAY_EXITED",
+)
 
 
 @contextmanager
@@ -23,8 +30,8 @@ def told_by_spark() -> Iterator[None]:
 
     try:
         yield
-    except (Py4JError, PySparkException) as error:
-        raise meant(str(error)) or error from error
+    except (Py4JError, PySparkException, ConnectionError) as error:
+        raise meant(str(error)) or _java_ended() or error from error
 
 
 def meant(text: str) -> InputError | RetryableFault | None:
@@ -40,5 +47,26 @@ def meant(text: str) -> InputError | RetryableFault | None:
             "A Python worker of Spark was killed, perhaps for want of memory; nothing half-written is kept, run again."
         )
     if any(sign in text for sign in DRIVER_GONE):
-        return RetryableFault("The process of Spark ended; nothing half-written is kept, run again.")
+        return _ended()
     return None
+
+
+def _java_ended(seconds: float = 2) -> RetryableFault | None:
+    """Whether nobody answers for Spark any more: py4j then may say no more than that a call failed."""
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway
+    if gateway is None:
+        return None
+    until = time.monotonic() + seconds  # a process that was killed takes a moment to let go of its port
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", gateway.gateway_parameters.port), timeout=1).close()
+        except OSError:
+            return _ended()
+        time.sleep(0.1)
+    return None
+
+
+def _ended() -> RetryableFault:
+    return RetryableFault("The Java process of Spark ended; nothing half-written is kept, run again.")
