@@ -57,7 +57,7 @@ def read_blocks(job: Job, item: Item) -> Iterator[tuple[Block, list[str]]]:
     scan = job.scans[number]
     path = Path(scan.path)
     if span is not None:
-        yield read_range(path, span.start, span.end, span.first_line), scan.span_periods(span)
+        yield read_range(path, span.start, span.end, span.first_line, span.lines), scan.span_periods(span)
         return
     for block, known in zip(blocks(path, len(scan.header), job.delivery.delimiter), scan.spans, strict=True):
         periods = scan.span_periods(known)

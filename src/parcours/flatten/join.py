@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from parcours.flatten.claim_rows import ROW, SOURCE, claim_rows, flat_order, quoted
 from parcours.flatten.plan import arrow_schema
@@ -117,19 +118,24 @@ def _columns(
     at = {name: _one(rows[name]) for name in tables if name in rows.column_names}
     for name in [*product.key, *_unkeyed(product, product.main, main)] if union else main.column_names:
         bare = not union or name in product.key
-        yield (name if bare else f"{product.main}__{name}"), main[name].take(at[product.main])
+        yield (name if bare else f"{product.main}__{name}"), _taken(main[name], at[product.main])
     if product.patient:
         for name in _unkeyed(product, product.patient, tables[product.patient]):
-            yield name, tables[product.patient][name].take(at[product.patient])
+            yield name, _taken(tables[product.patient][name], at[product.patient])
     for table in details(product, tables):
         held = table in at and tables[table].num_rows > 0
         for name in _unkeyed(product, table, tables[table]):
             column = tables[table][name]
-            yield f"{table}__{name}", column.take(at[table]) if held else pa.nulls(rows.num_rows, column.type)
+            yield f"{table}__{name}", _taken(column, at[table]) if held else pa.nulls(rows.num_rows, column.type)
     if SOURCE in rows.column_names:
         yield SOURCE, rows[SOURCE]
     yield PERSON, rows[PERSON]
     yield CLAIM_ROW, rows[CLAIM_ROW]
+
+
+def _taken(column: pa.ChunkedArray, rows: pa.Array) -> pa.Array:
+    """The values of these rows; the join made the numbers, so that they are not checked for each of 200 columns."""
+    return pc.take(_one(column), rows, boundscheck=False)
 
 
 def _unkeyed(product: Product, name: str, table: pa.Table) -> list[str]:

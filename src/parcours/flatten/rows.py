@@ -79,7 +79,7 @@ def read_rows(block: Block, how: Reading, periods: list[str]) -> Rows:
     forms = {tuple(sorted(how.columns(period).items())) for period in periods if period != UNKNOWN}
     if len(forms) <= 1 and block.rows is None:
         types = how.columns(next((period for period in periods if period != UNKNOWN), UNKNOWN))
-        typed = _typed_at_once(block.data, how, types)
+        typed = _typed_at_once(block, how, types)
         if typed is not None:
             return _accept_all(typed, how)
     texts, records = text_columns(block, how.header, how.delimiter, how.encoding)
@@ -96,7 +96,7 @@ def period_texts(block: Block, how: Reading) -> tuple[pa.Array, int]:
     if data is not None and column in how.header:
         try:
             table = _parse(data, how, {column: TEXT}, [column])
-            if table.num_rows == _line_count(data):
+            if table.num_rows == block.lines:
                 return _periods(_single(table[column]), how.texts), 0
         except pa.ArrowInvalid:
             pass  # a line with another number of fields: split with care below
@@ -114,7 +114,7 @@ def row_count(block: Block, how: Reading) -> int:
     if b'"' in data or b"\n\n" in data or b"\n\r\n" in data or data[:1] in (b"\n", b"\r"):
         records = split_records(data, block.first_line, len(how.header), how.delimiter, last=True)
         return len(records.texts) + len(records.bad)
-    return _line_count(data)
+    return block.lines
 
 
 def _periods(column: pa.Array, texts: Texts) -> pa.Array:
@@ -146,10 +146,6 @@ def _plain_utf8(block: Block, encoding: str) -> bytes | None:
         return None
 
 
-def _line_count(data: bytes) -> int:
-    return data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
-
-
 def _parse(data: bytes, how: Reading, types: dict[str, pa.DataType], include: list[str]) -> pa.Table:
     nulls = [] if len(include) == 1 else ["", *how.texts.null_values]
     return pa_csv.read_csv(
@@ -162,17 +158,17 @@ def _parse(data: bytes, how: Reading, types: dict[str, pa.DataType], include: li
     )
 
 
-def _typed_at_once(data: bytes, how: Reading, types: dict[str, str]) -> dict[str, Converted] | None:
+def _typed_at_once(block: Block, how: Reading, types: dict[str, str]) -> dict[str, Converted] | None:
     """All columns typed by the CSV reader; None when anything in the block needs care."""
-    plain = _plain_utf8(Block(0, 0, 0, data), how.encoding)
-    if plain is None or len(how.header) == 1 or _holds_hexadecimal(plain, how.delimiter) or not data:
+    plain = _plain_utf8(block, how.encoding)
+    if not plain or len(how.header) == 1 or _holds_hexadecimal(plain, how.delimiter):
         return None
     arrow = {name: TEXT if kind == "date" else ARROW_TYPES[kind] for name, kind in types.items()}
     try:
         table = _parse(plain, how, arrow, list(how.header))
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != _line_count(plain):
+    if table.num_rows != block.lines:
         return None
     padded = b" " in plain and any(pad in plain for pad in (f" {how.delimiter}".encode(), b" \n", b" \r"))
     columns = {

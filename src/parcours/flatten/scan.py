@@ -4,6 +4,7 @@ A first pass over each file (about a tenth of the work of flattening it), kept u
 the file is the same file: it gives plans without Spark, real line numbers, and safe places to cut.
 """
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -16,21 +17,22 @@ from parcours.errors import InputError
 from parcours.flatten.convert import Texts
 from parcours.flatten.dates import ISO
 from parcours.flatten.rows import UNKNOWN, Reading, period_texts, row_count
-from parcours.flatten.source import Block, blocks, header, is_plain
+from parcours.flatten.source import Block, blocks, header, header_line, is_plain
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
-from parcours.storage.fingerprint import checksum, fingerprint, sources_version
+from parcours.storage.fingerprint import checksum, fingerprint, named, sources_version
 from parcours.storage.manifest import write_json
 from parcours.storage.root import Root
 
 
 @dataclass(frozen=True)
 class Span:
-    """One block of a file: offsets, the number of its first line, and its rows by period."""
+    """One block of a file: offsets, the number of its first line, its lines, and its rows by period."""
 
     start: int
     end: int
     first_line: int
+    lines: int
     rows: dict[str, int]
 
 
@@ -88,10 +90,7 @@ def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
     names = header(raw.path, delivery.delimiter, delivery.encoding)
     how = _period_reading(raw.table, tuple(names), delivery, product)
     before = stamp(raw.path)
-    spans = [
-        Span(block.start, block.end, block.first_line, _rows_by_period(block, how, raw, product))
-        for block in blocks(raw.path, len(names), delivery.delimiter)
-    ]
+    spans, content = _read_once(raw, how, product)
     return Scan(
         table=raw.table,
         path=str(raw.path),
@@ -99,12 +98,24 @@ def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
         year=raw.year,
         period=file_period(raw, product),
         bytes=before[1],
-        checksum=checksum(raw.path),
+        checksum=content,
         stamp=before,
         header=names,
         splittable=is_plain(raw.path),
         spans=spans,
     )
+
+
+def _read_once(raw: RawFile, how: Reading, product: Product) -> tuple[list[Span], str]:
+    """The spans of a file and its checksum; the blocks of a plain file are all its bytes after the first line."""
+    plain = is_plain(raw.path)
+    digest = hashlib.sha256(header_line(raw.path) if plain else b"")
+    spans = []
+    for block in blocks(raw.path, len(how.header), how.delimiter):
+        digest.update(block.data if plain else b"")
+        rows = _rows_by_period(block, how, raw, product)
+        spans.append(Span(block.start, block.end, block.first_line, block.lines, rows))
+    return spans, named(digest) if plain else checksum(raw.path)
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -37,11 +37,15 @@ def _why(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Block:
-    """Whole records of a file: CSV bytes or Parquet rows; `start` and `end` are offsets in a plain file."""
+    """Whole records of a file: CSV bytes or Parquet rows; `start` and `end` are offsets in a plain file.
+
+    `lines` counts those of the bytes, an unfinished last one too.
+    """
 
     start: int
     end: int
     first_line: int
+    lines: int
     data: bytes
     rows: pa.RecordBatch | None = None
 
@@ -148,8 +152,7 @@ def check_settings(delimiter: str, encoding: str) -> None:
 
 
 def _csv_header(path: Path, delimiter: str, encoding: str) -> list[str]:
-    line, _ = _header_line(path)
-    text = line.removeprefix(BOM).rstrip(b"\r\n")
+    text = header_line(path).removeprefix(BOM).rstrip(b"\r\n")
     if not text.strip():
         raise InputError(f"{path} is empty: its first line must name the columns.")
     try:
@@ -161,11 +164,14 @@ def _csv_header(path: Path, delimiter: str, encoding: str) -> list[str]:
     return [name.strip() for name in names]
 
 
-def _header_line(path: Path) -> tuple[bytes, int]:
+def header_line(path: Path) -> bytes:
+    """The first line of a CSV file.
+
+    Raises InputError when it cannot be read.
+    """
     try:
         with open_raw(path) as source:
-            line = source.readline()
-            return line, len(line)
+            return source.readline()
     except BROKEN as error:
         raise InputError(f"{path} cannot be read ({_why(error)}); deliver it again.") from error
 
@@ -188,46 +194,66 @@ def blocks(path: Path, fields: int, delimiter: str) -> Iterator[Block]:
     try:
         with open_raw(path) as source:
             start = len(source.readline())
-            yield from _csv_blocks(source, start, fields, delimiter)
+            cut = _plain_blocks if is_plain(path) else _streamed_blocks
+            yield from cut(source, start, fields, delimiter)
     except BROKEN as error:
         raise InputError(f"{path} is broken ({_why(error)}); deliver it again.") from error
 
 
-def _csv_blocks(source: BinaryIO, start: int, fields: int, delimiter: str) -> Iterator[Block]:
+def _plain_blocks(source: BinaryIO, start: int, fields: int, delimiter: str) -> Iterator[Block]:
+    """Blocks that end with a line are read as they are; bytes after the last whole record are read again."""
+    line, size = 2, BLOCK
+    while True:
+        source.seek(start + size)
+        tail = source.readline()
+        source.seek(start)
+        data = source.read(size + len(tail))
+        if not data:
+            return
+        last = not tail.endswith(b"\n")
+        cut, lines = _cut(data, fields, delimiter, last=last)
+        if cut:
+            yield Block(start, start + cut, line, lines, data if cut == len(data) else data[:cut])
+        start, line, size = start + cut, line + lines, BLOCK if cut else 2 * size
+
+
+def _streamed_blocks(source: BinaryIO, start: int, fields: int, delimiter: str) -> Iterator[Block]:
     rest, line = b"", 2
     while True:
         more = source.read(BLOCK)
         data = rest + more
         if not data:
             return
-        cut, lines = _cut(data, line, fields, delimiter, last=not more)
+        cut, lines = _cut(data, fields, delimiter, last=not more)
         if cut:
-            yield Block(start, start + cut, line, data[:cut])
-        start, line, rest = start + cut, lines, data[cut:]
+            yield Block(start, start + cut, line, lines, data[:cut])
+        start, line, rest = start + cut, line + lines, data[cut:]
 
 
-def _cut(data: bytes, line: int, fields: int, delimiter: str, *, last: bool) -> tuple[int, int]:
-    """Where the last whole record of `data` ends, and the line after it."""
-    if last:
-        return len(data), line + data.count(b"\n")
-    end = data.rfind(b"\n") + 1
-    if b'"' not in data:
-        return end, line + data.count(b"\n")
-    records = split_records(data[:end], line, fields, delimiter, last=False)
-    return records.rest, records.rest_line
+def _cut(data: bytes, fields: int, delimiter: str, *, last: bool) -> tuple[int, int]:
+    """Where the last whole record of `data` ends, and how many lines that is."""
+    end = len(data) if last else data.rfind(b"\n") + 1
+    if b'"' in data and not last:
+        end = split_records(data[:end], 0, fields, delimiter, last=False).rest
+    return end, line_count(data[:end] if end < len(data) else data)
 
 
-def read_range(path: Path, start: int, end: int, first_line: int) -> Block:
-    """One block of a plain file, by the offsets that `blocks` found."""
+def line_count(data: bytes) -> int:
+    """Lines of some bytes, an unfinished last one too."""
+    return data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
+
+
+def read_range(path: Path, start: int, end: int, first_line: int, lines: int) -> Block:
+    """One block of a plain file, by the offsets and lines that `blocks` found."""
     with path.open("rb") as source:
         source.seek(start)
-        return Block(start, end, first_line, source.read(end - start))
+        return Block(start, end, first_line, lines, source.read(end - start))
 
 
 def _parquet_blocks(path: Path) -> Iterator[Block]:
     done, batches = 0, _parquet(path).iter_batches(PARQUET_ROWS)
     while (rows := _next_rows(path, batches)) is not None:
-        yield Block(done, done + rows.num_rows, done + 1, b"", rows)
+        yield Block(done, done + rows.num_rows, done + 1, rows.num_rows, b"", rows)
         done += rows.num_rows
 
 

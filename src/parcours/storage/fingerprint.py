@@ -24,6 +24,11 @@ def checksum(path: Path) -> str:
     with path.open("rb") as source:
         while block := source.read(BLOCK):
             digest.update(block)
+    return named(digest)
+
+
+def named(digest: "hashlib._Hash") -> str:
+    """A SHA-256 as `sha256:<hex>`."""
     return f"sha256:{digest.hexdigest()}"
 
 
