@@ -13,7 +13,15 @@ RETRYABLE = re.compile(r"^parcours\.errors\.RetryableFault: (.+)$", re.MULTILINE
 MACHINE = re.compile(
     r"^(?:Caused by: )?(?:\w+Error|java\.io\.IOException): (\[Errno \d+\].+|No space left on device.*)$", re.MULTILINE
 )
-WORKER_GONE = ("Python worker exited unexpectedly", "Python worker failed to connect back", "Connection reset")
+WORKER_GONE = (
+    "Python worker exited unexpectedly",
+    "Python worker failed to connect back",
+    "occurred while reading the port number from",
+    "Connection reset",
+    "Broken pipe",
+    "java.io.EOFException",
+    "java.nio.channels.ClosedChannelException",
+)
 DRIVER_GONE = (
     "Answer from Java side is empty",
     "Error while sending or receiving",

@@ -5,11 +5,15 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parcours.snds.delivery import load_delivery
 from parcours.spark_classes import sharing_options
+from parcours.spark_faults import told_by_spark
 from parcours.storage.root import open_root
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 # Raw bytes a second and core, as measured: benchmarks/results/flatten.json.
 BYTES_PER_SECOND = 31e6
@@ -34,16 +38,25 @@ def run_flatten(
     input, RetryableFault when another writer is on one of the periods.
     """
     from parcours.flatten.run import Selection, flatten, scan_ahead
-    from parcours.session import spark_session
 
     opened, place = load_delivery(Path(delivery)), open_root(root)
     selection = Selection(products, periods, years)
     # Spark takes seconds to start; meanwhile files are read for the first time, unless that is work for a cluster.
     with ThreadPoolExecutor(1) as starter:
-        starting = starter.submit(spark_session, "parcours flatten", SPARK_SETTINGS)
+        starting = starter.submit(_session_with_workers)
         scan_ahead(place, opened, selection, scan_here)
         spark = starting.result()
     return flatten(spark, opened, place, selection, on_progress or _log_progress)
+
+
+def _session_with_workers() -> "SparkSession":
+    """A session whose Python workers run already: the first job would wait for them with most cores idle."""
+    from parcours.session import spark_session
+
+    spark = spark_session("parcours flatten", SPARK_SETTINGS)
+    with told_by_spark():
+        spark.sparkContext.parallelize(range(2), 2).map(abs).collect()
+    return spark
 
 
 def scan_here(todo: list[Any]) -> list[Any]:

@@ -39,6 +39,7 @@ def test_a_cut_zstandard_file_is_broken_wherever_it_is_cut(tmp_path, missing):
         ("java.io.IOException: No space left on device\n\tat", RetryableFault, "No space left on device"),
         ("Caused by: java.io.IOException: No space left on device\n", RetryableFault, "No space left on device"),
         ("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)", RetryableFault, "killed"),
+        ("EOFException occurred while reading the port number from x's stdout", RetryableFault, "killed"),
         ("Answer from Java side is empty", RetryableFault, "Java process of Spark ended"),
     ],
 )
