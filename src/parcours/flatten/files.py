@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from parcours.errors import RetryableFault
 from parcours.flatten.claim_rows import SOURCE
-from parcours.flatten.join import CLAIM_ROW, PERSON
+from parcours.flatten.join import CLAIM_ROW
 from parcours.flatten.payloads import SPOOL_BYTES, packed, spool, unpacked
 from parcours.snds.contracts import Product
+from parcours.snds.identity import PERSON
 
 ROW_GROUP = 128 * 1024
 # Compressed payload bytes that are sorted in memory at once.

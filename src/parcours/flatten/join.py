@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from parcours.flatten.claim_rows import ROW, SOURCE, claim_rows, flat_order, quoted
 from parcours.flatten.plan import arrow_schema
 from parcours.snds.contracts import Product
+from parcours.snds.identity import PERSON
 
-PERSON = "person_id"
 CLAIM_ROW = "claim_row"
 
 

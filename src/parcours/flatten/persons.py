@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from parcours.flatten.job import reading
+from parcours.flatten.owners import Change, Owners, changed, changes_name, kept_changes
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.rows import read_rows
 from parcours.flatten.scan import Scan
@@ -17,13 +18,15 @@ from parcours.flatten.source import blocks
 from parcours.snds.contracts import Product, load_product
 from parcours.snds.delivery import Delivery
 from parcours.snds.identity import (
+    Identity,
     PersonColumns,
     Referentials,
     build_identity,
+    foreseen_identity,
     lookup_name,
-    mapping_of,
     referential_tables,
 )
+from parcours.snds.identity_changes import ALONE, COUPLES, write_changes
 from parcours.storage.commit import commit_directory, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import fingerprint, sources_version
 from parcours.storage.manifest import read_manifest
@@ -55,6 +58,12 @@ def person_columns(product: Product, delivery: Delivery) -> PersonColumns | None
     return PersonColumns(delivery.person["psa"], delivery.person.get("rank"))
 
 
+def how_found(product: Product, delivery: Delivery) -> str:
+    """Whether the rows of a product find their person by PSA and rank (COUPLES) or by the PSA ALONE."""
+    columns = person_columns(product, delivery)
+    return ALONE if columns is None or columns.rank is None else COUPLES
+
+
 def referential_columns(delivery: Delivery) -> PersonColumns:
     """The columns that say whose a row of a referential is.
 
@@ -74,8 +83,8 @@ def lookup_of(root: Root, mapping: str | None) -> Path | None:
 # --- what will be ------------------------------------------------------------------------------------------------
 
 
-def planned_mapping(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> str | None:
-    """Fingerprint of who each identifier will be once the delivery is flattened; None without any referential.
+def planned_owners(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> Owners | None:
+    """Who each identifier will be once the delivery is flattened; None without any referential.
 
     Needs no Spark and writes nothing: where the root's identity is not made of the same referentials, the delivered
     ones are read here.
@@ -86,11 +95,20 @@ def planned_mapping(root: Root, delivery: Delivery, scans: list[Scan], buckets: 
     sources = _sources(root, plans)
     if not sources:
         return None
-    held = read_manifest(root.identity) or {}
-    if held.get("fingerprint") == _fingerprint(sources, delivery):
-        return str(held["mapping"])
+    held, changes = read_manifest(root.identity), kept_changes(root.identity)
+    if held is not None and held["fingerprint"] == _fingerprint(sources, delivery):
+        return Owners(held["mapping"], changes)
     columns = referential_columns(delivery)
-    return mapping_of({name: _planned_rows(root, delivery, name, plans, columns) for name in sources}, columns)
+    rows = {name: _planned_rows(root, delivery, name, plans, columns) for name in sources}
+    found = foreseen_identity(rows, columns, None if held is None else root.identity)
+    return Owners(found.mapping, (*changes, *_last_change(held, found)))
+
+
+def _last_change(held: dict[str, Any] | None, found: Identity) -> list[Change]:
+    """The change from the identity of a root to another; none where all persons stay the same."""
+    if held is None or held["mapping"] == found.mapping:
+        return []
+    return [Change(held["mapping"], found.mapping, found.changes)]
 
 
 def _referential_plans(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> Plans:
@@ -171,10 +189,20 @@ def _commit_identity(delivery: Delivery, root: Root) -> None:
     sources, columns = _sources(root, {}), referential_columns(delivery)
     mark = _fingerprint(sources, delivery)
     rows: Referentials = {name: _committed_rows(root, name, columns) for name in sources}
+    held = read_manifest(root.identity)
     with staging_attempt(root, mark) as attempt:
         staged = attempt / "identity"
-        identity = build_identity(rows, columns, staged)
-        manifest = {"fingerprint": mark, "mapping": identity.mapping, "sources": sources, **asdict(identity.counts)}
+        identity = build_identity(rows, columns, staged, None if held is None else root.identity)
+        changes = (*kept_changes(root.identity), *_last_change(held, identity))
+        for change in changes:
+            write_changes(staged / changes_name(change.before, change.now), changed(change))
+        manifest = {
+            "fingerprint": mark,
+            "mapping": identity.mapping,
+            "sources": sources,
+            "changes": [[change.before, change.now] for change in changes],
+            **asdict(identity.counts),
+        }
         commit_directory(root, staged, root.identity, manifest)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parcours.flatten.convert import ARROW_TYPES
+from parcours.flatten.owners import Owners, unmoved
 from parcours.flatten.rows import UNKNOWN
 from parcours.flatten.scan import Scan
 from parcours.snds.contracts import Product, load_table
@@ -53,11 +54,17 @@ def file_columns(table: str, header: list[str], period: str) -> dict[str, str]:
 
 
 def plan_product(
-    root: Root, delivery: Delivery, product: Product, scans: list[Scan], person_buckets: int, identity: str | None
+    root: Root,
+    delivery: Delivery,
+    product: Product,
+    scans: list[Scan],
+    person_buckets: int,
+    owners: tuple[Owners, str] | None,
 ) -> list[PeriodPlan]:
     """All periods of a product that the delivery holds rows of, in order; "unknown" last.
 
-    `identity` is the fingerprint of the persons that rows are given to: another one, and rows must be given again.
+    `owners`: the persons that rows are given to, and how rows find them (see `unmoved`); None for products that know
+    none. Other persons, and rows must be given again, in the periods that have rows of them.
     """
     config = {
         "delimiter": delivery.delimiter,
@@ -66,24 +73,27 @@ def plan_product(
         "date_formats": list(delivery.date_formats),
         "person": delivery.person,
         "person_buckets": person_buckets,
-        "identity": identity,
+        "identity": owners[0].mapping if owners else None,
     }
     mine = [scan for scan in scans if scan.table in product.tables]
     periods = sorted({period for scan in mine for period in scan.periods})
-    return [_plan_period(root, product, period, mine, config) for period in periods]
+    return [_plan_period(root, product, period, mine, config, owners) for period in periods]
 
 
-def _plan_period(root: Root, product: Product, period: str, scans: list[Scan], config: dict[str, Any]) -> PeriodPlan:
+def _plan_period(
+    root: Root,
+    product: Product,
+    period: str,
+    scans: list[Scan],
+    config: dict[str, Any],
+    owners: tuple[Owners, str] | None,
+) -> PeriodPlan:
     inputs = tuple(scan for scan in scans if period in scan.periods)
-    mark = fingerprint(
-        {
-            "product": product.name,
-            "period": period,
-            "inputs": sorted([scan.table, scan.name, scan.checksum] for scan in inputs),
-            "config": config,
-            "code": sources_version(*CODE),
-        }
-    )
+    held = read_manifest(root.rejects(product.name, period) if period == UNKNOWN else root.period(product.name, period))
+    if held is not None and owners is not None and _same_but_for_persons(held, product, period, inputs, config):
+        same = period == UNKNOWN or unmoved(root, held, owners[1], owners[0])
+        config = held["config"] if same else config
+    mark = _mark(product, period, inputs, config)
     columns, drift = {}, {}
     for table in product.tables:
         headers = [scan.header for scan in inputs if scan.table == table]
@@ -93,9 +103,30 @@ def _plan_period(root: Root, product: Product, period: str, scans: list[Scan], c
         if headers and any(drifted.values()):
             drift[table] = drifted
     absent = tuple(table for table in columns if not any(scan.table == table for scan in inputs))
-    held = read_manifest(root.rejects(product.name, period) if period == UNKNOWN else root.period(product.name, period))
     status = "compute" if held is None else "reuse" if held.get("fingerprint") == mark else "replace"
     return PeriodPlan(product.name, period, status, mark, config, inputs, columns, drift, absent)
+
+
+def _mark(product: Product, period: str, inputs: tuple[Scan, ...], config: dict[str, Any]) -> str:
+    return fingerprint(
+        {
+            "product": product.name,
+            "period": period,
+            "inputs": sorted([scan.table, scan.name, scan.checksum] for scan in inputs),
+            "config": config,
+            "code": sources_version(*CODE),
+        }
+    )
+
+
+def _same_but_for_persons(
+    held: dict[str, Any], product: Product, period: str, inputs: tuple[Scan, ...], config: dict[str, Any]
+) -> bool:
+    """Whether a committed period was made of the same, with rows given to persons by another identity."""
+    before = held["config"]["identity"]
+    if before is None or before == config["identity"]:
+        return False
+    return bool(held["fingerprint"] == _mark(product, period, inputs, {**config, "identity": before}))
 
 
 def _table_columns(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from parcours.errors import InputError, RetryableFault
 from parcours.flatten.engine import Batch, batches, make_job, run_job, spark_scans
-from parcours.flatten.persons import ensure_identity, lookup_of, person_columns, planned_mapping, with_persons
+from parcours.flatten.owners import Owners
+from parcours.flatten.persons import ensure_identity, how_found, lookup_of, person_columns, planned_owners, with_persons
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
@@ -82,9 +83,9 @@ def plan(
     products = selected_products(delivery, selection)
     scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
     buckets = _layout(root, delivery)
-    identity = planned_mapping(root, delivery, scans, buckets)
+    owners = planned_owners(root, delivery, scans, buckets)
     found = [
-        (product, plan_product(root, delivery, product, scans, buckets, _identity_of(product, identity)))
+        (product, plan_product(root, delivery, product, scans, buckets, _owners_of(product, delivery, owners)))
         for product in products
     ]
     held = {plan.period for _, plans in found for plan in plans}
@@ -94,8 +95,10 @@ def plan(
     return [(product, [plan for plan in plans if selection.wants(plan.period)]) for product, plans in found]
 
 
-def _identity_of(product: Product, identity: str | None) -> str | None:
-    return identity if product.person and product.form != "reference" else None
+def _owners_of(product: Product, delivery: Delivery, owners: Owners | None) -> tuple[Owners, str] | None:
+    if owners is None or not product.person or product.form == "reference":
+        return None
+    return owners, how_found(product, delivery)
 
 
 def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner) -> None:

@@ -19,11 +19,11 @@ import pyarrow as pa
 from parcours.flatten.claim_rows import quoted
 from parcours.flatten.files import in_order, sort, write_file
 from parcours.flatten.job import Job, PeriodWork, read_blocks, reading
-from parcours.flatten.join import PERSON, Joined, align, holder, join, materialise
+from parcours.flatten.join import Joined, align, holder, join, materialise
 from parcours.flatten.payloads import Batches, Parts, gathered, packed, payload, split, spool, unpacked
 from parcours.flatten.rows import UNKNOWN, Counts, Rows, read_rows
 from parcours.snds.contracts import Product
-from parcours.snds.identity import resolve_persons
+from parcours.snds.identity import PERSON, resolve_persons
 
 COUNTS, REJECTS, FLAT, ORPHANS = "counts", "rejects", "flat", "orphans"
 # Compressed payload bytes of one claim bucket that are joined at once.

@@ -18,7 +18,9 @@ import pyarrow as pa
 import yaml
 
 from parcours.errors import InputError, RetryableFault
+from parcours.snds.identity_changes import changed_persons
 
+PERSON = "person_id"
 IDENTITY_FILE = "identity.parquet"
 AMBIGUOUS = -1
 DEFAULT_RANK = 1
@@ -66,11 +68,13 @@ class IdentityCounts:
 class Identity:
     """What the referentials say: counts, and `mapping`, the fingerprint of who each identifier is.
 
-    Referentials with the same `mapping` give all rows to the same persons, whatever else changed in them.
+    Referentials with the same `mapping` give all rows to the same persons, whatever else changed in them. `changes`
+    are those persons of an identity before whose identifiers are of others now (see `changed_persons`).
     """
 
     counts: IdentityCounts
     mapping: str
+    changes: pa.Table | None
 
 
 @cache
@@ -103,12 +107,15 @@ def lookup_name(mapping: str) -> str:
 # --- from the referentials ---------------------------------------------------------------------------------------
 
 
-def build_identity(referentials: Referentials, columns: PersonColumns, directory: Path) -> Identity:
+def build_identity(
+    referentials: Referentials, columns: PersonColumns, directory: Path, before: Path | None = None
+) -> Identity:
     """Write identity.parquet (psa, rank, person_id, source, merged, ambiguous) and the look-up of tasks.
 
     `referentials`: the rows of each referential table, in parts that need not have the same columns. Of the rows of
     one (PSA, rank) those of the first table count, then the latest BEN_DTE_MAJ, then the greatest BEN_IDT_ANO.
-    Raises InputError when a table has rows and none of them has an identifier.
+    `before` is the folder of another identity. Raises InputError when a table has rows and none of them has an
+    identifier.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _resolved(referentials, columns) as connection:
@@ -117,17 +124,30 @@ def build_identity(referentials: Referentials, columns: PersonColumns, directory
             f"COPY (SELECT * EXCLUDE archived FROM identity ORDER BY psa, rank) TO '{target}' (FORMAT parquet)"
         )
         lookup = _lookup_table(connection)
-        counts = _counts(connection)
-    identity = Identity(counts, _mapping(lookup))
+        identity = _identity(connection, lookup, columns, before)
     with pa.ipc.new_file(str(directory / lookup_name(identity.mapping)), lookup.schema) as writer:
         writer.write_table(lookup)
     return identity
 
 
-def mapping_of(referentials: Referentials, columns: PersonColumns) -> str:
-    """The `mapping` that `build_identity` would give; writes nothing."""
+def foreseen_identity(referentials: Referentials, columns: PersonColumns, before: Path | None = None) -> Identity:
+    """What `build_identity` would say; writes nothing."""
     with _resolved(referentials, columns) as connection:
-        return _mapping(_lookup_table(connection))
+        return _identity(connection, _lookup_table(connection), columns, before)
+
+
+def _identity(
+    connection: duckdb.DuckDBPyConnection, lookup: pa.Table, columns: PersonColumns, before: Path | None
+) -> Identity:
+    changes = None
+    if before is not None:
+        changes = changed_persons(connection, before / IDENTITY_FILE, HASH.format(_text(columns)))
+    return Identity(_counts(connection), _mapping(lookup), changes)
+
+
+def _text(columns: PersonColumns) -> str:
+    """The text that a person is, whom no BEN_IDT_ANO names."""
+    return "psa" if columns.whole else COUPLE
 
 
 @contextmanager
@@ -184,14 +204,13 @@ def _check_identified(connection: duckdb.DuckDBPyConnection, columns: PersonColu
 
 
 def _identity_sql(columns: PersonColumns) -> str:
-    text = "psa" if columns.whole else COUPLE
     return f"""
         WITH latest AS (
             SELECT place > 0 AS archived, psa, rank, idt FROM couples WHERE psa IS NOT NULL
             QUALIFY row_number() OVER (
                 PARTITION BY psa, rank ORDER BY place, updated DESC NULLS LAST, idt DESC NULLS LAST) = 1
         ), given AS (
-            SELECT psa, rank, {HASH.format(f"coalesce(idt, {text})")} AS person_id,
+            SELECT psa, rank, {HASH.format(f"coalesce(idt, {_text(columns)})")} AS person_id,
                    CASE WHEN idt IS NULL THEN 'PSA' ELSE 'IDT' END AS source, archived
             FROM latest
         )
@@ -282,7 +301,7 @@ def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
 
 def _keys(pairs: pa.Table, columns: PersonColumns) -> tuple[pa.Array, pa.Array]:
     """Person of each pair when no referential knows it, and its key in the look-up."""
-    own = HASH.format("psa" if columns.whole else COUPLE)
+    own = HASH.format(_text(columns))
     asked = "own" if columns.rank else HASH.format(ALONE)
     with _connection().cursor() as cursor:
         cursor.register("pairs", pairs)

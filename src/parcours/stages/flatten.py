@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # Raw bytes a second and core, as measured: benchmarks/results/flatten.json.
-BYTES_PER_SECOND = 31e6
+BYTES_PER_SECOND = 38e6
 SPARK_SETTINGS = {
     "spark.python.daemon.module": "parcours.flatten.daemon",
     # The JVM schedules and moves bytes; its slow compiler would only take processor time from the tasks.

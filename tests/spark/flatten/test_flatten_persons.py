@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from parcours.errors import InputError
-from parcours.flatten.persons import planned_mapping
+from parcours.flatten.persons import planned_owners
 from parcours.flatten.run import Selection, flatten
 from parcours.flatten.scan import scan_delivery, scan_file
 from parcours.snds.contracts import load_product
@@ -93,6 +93,30 @@ def test_new_facts_about_the_same_persons_leave_the_periods_valid(spark, tmp_pat
     assert owners(root) == {"ANNE": person("ID-A"), "BOB": person("ID-X"), "TWIN": person("TWIN|1")}
 
 
+def test_a_refreshed_referential_touches_only_the_periods_of_persons_who_changed(spark, tmp_path, root):
+    """Each step adds or changes persons; stays of 2016 are of Anne, Bob and Twin, rows find them by PSA alone."""
+    steps = [
+        ("Anne is known", ANNE, "compute"),
+        ("Carl is new and has no stay", ANNE + "CARL;1;ID-C;2015-01-01;\n", "reuse"),
+        ("Carl was somebody else", ANNE + "CARL;1;ID-D;2016-01-01;\n", "reuse"),
+        ("a twin of Carl", ANNE + "CARL;1;ID-D;2016-01-01;\nCARL;2;ID-E;2016-01-01;\n", "reuse"),
+        ("Carl is forgotten, as he was at first", ANNE, "reuse"),
+        ("Bob is known, who had a stay before", ANNE + "BOB;1;ID-B;2016-01-01;\n", "replace"),
+        ("Carl again", ANNE + "BOB;1;ID-B;2016-01-01;\nCARL;1;ID-C;2015-01-01;\n", "reuse"),
+        ("a twin of Bob", ANNE + "BOB;1;ID-B;2016-01-01;\nBOB;2;ID-F;2016-01-01;\n", "replace"),
+        ("the twin is gone", ANNE + "BOB;1;ID-B;2016-01-01;\n", "replace"),
+    ]
+    for number, (what, lines, status) in enumerate(steps):
+        folder = deliver(tmp_path / str(number), IR_BEN_R=REF + lines)
+        fresh = open_root(str(tmp_path / f"root-{number}"))
+        assert planned(folder, root)["MCO"] == status, what
+        done = run_once(spark, folder, root)["MCO"]
+        assert done == {"2016": "reused" if status == "reuse" else "done"}, what
+        assert planned(folder, root)["MCO"] == "reuse", what
+        run_once(spark, folder, fresh)
+        assert owners(root) == owners(fresh), what
+
+
 def test_a_delivery_of_one_referential_uses_the_other_one_of_the_root(spark, tmp_path, root):
     twins = {"IR_BEN_R": REF + ANNE + "TWIN;1;ID-T;2015-01-01;\n", "IR_BEN_R_ARC": REF + "TWIN;2;ID-U;2012-01-01;\n"}
     archive = deliver(tmp_path / "archive", IR_BEN_R_ARC=twins["IR_BEN_R_ARC"])
@@ -126,11 +150,11 @@ def test_the_plan_knows_the_persons_that_flattening_will_find(spark, tmp_path, r
     products = [load_product(name) for name in ("IR_BEN_R", "IR_BEN_R_ARC", "MCO")]
     scans = scan_delivery(root, delivery, products, lambda todo: [scan_file(*one) for one in todo])
     before = sorted(path for path in root.path.rglob("*") if path.is_file())
-    foreseen = planned_mapping(root, delivery, scans, 8)
+    foreseen = planned_owners(root, delivery, scans, 8).mapping
     assert sorted(path for path in root.path.rglob("*") if path.is_file()) == before
     run_once(spark, folder, root)
     assert read_manifest(root.identity)["mapping"] == foreseen
-    assert planned_mapping(root, delivery, scans, 8) == foreseen
+    assert planned_owners(root, delivery, scans, 8).mapping == foreseen
     # Two rows of Bob cannot be read: he is not in the referential.
     assert owners(root) == {"ANNE": person("ID-A"), "BOB": person("BOB|1"), "TWIN": None}
 

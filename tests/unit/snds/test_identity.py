@@ -11,8 +11,8 @@ from parcours.events.filters import filter_table
 from parcours.snds.identity import (
     PersonColumns,
     build_identity,
+    foreseen_identity,
     lookup_name,
-    mapping_of,
     person_id,
     placeholders,
     referential_tables,
@@ -216,10 +216,11 @@ def test_the_mapping_is_that_of_persons_not_of_what_else_is_known_of_them():
     later = rows(("BOB", 1, "ID-B", "2016-01-01"), ("ANNE", 1, "ID-A", "2016-01-01")).append_column("X", [["9", "8"]])
     other = rows(("ANNE", 1, "ID-A", "2014-01-01"), ("BOB", 1, "ID-C", None))
     more = rows(("ANNE", 1, "ID-A", None), ("BOB", 1, "ID-B", None), ("BOB", 2, "ID-B", None))
-    mappings = [mapping_of({"IR_BEN_R": [table]}, CLAIMS) for table in (first, later, other, more)]
+    mappings = [foreseen_identity({"IR_BEN_R": [table]}, CLAIMS).mapping for table in (first, later, other, more)]
     assert mappings[0] == mappings[1]
     assert len(set(mappings)) == 3
-    assert mapping_of({"IR_BEN_R": [first.slice(0, 1)], "IR_BEN_R_ARC": [first.slice(1)]}, CLAIMS) == mappings[0]
+    parted = {"IR_BEN_R": [first.slice(0, 1)], "IR_BEN_R_ARC": [first.slice(1)]}
+    assert foreseen_identity(parted, CLAIMS).mapping == mappings[0]
 
 
 def test_a_look_up_that_was_replaced_is_never_read_in_the_place_of_another(tmp_path):

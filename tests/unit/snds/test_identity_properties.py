@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parcours.errors import InputError
-from parcours.snds.identity import PersonColumns, build_identity, lookup_name, mapping_of, resolve_persons
+from parcours.snds.identity import PersonColumns, build_identity, foreseen_identity, lookup_name, resolve_persons
+from parcours.snds.identity_changes import ALONE, COUPLES
 
 TABLES = ("IR_BEN_R", "IR_BEN_R_ARC")
 NOBODY = {"xxxxxxxxxxxxxxxxx", "XXXXXXXXXXXXXXXXD", "XXXXXXXXXXXXXXXXS", ""}
@@ -82,7 +83,7 @@ def has_nobody(found):
 
 def refused(found):
     try:
-        mapping_of({name: [table(part)] for name, part in found.items()}, CLAIMS)
+        foreseen_identity({name: [table(part)] for name, part in found.items()}, CLAIMS)
     except InputError:
         return True
     return False
@@ -120,13 +121,13 @@ def test_persons_counts_and_look_ups_are_those_of_the_rules(found):
 @settings(max_examples=30, deadline=None)
 @given(tables.filter(lambda found: not has_nobody(found)), st.randoms(use_true_random=False), st.data())
 def test_neither_the_order_nor_the_cut_into_files_nor_a_second_delivery_changes_a_person(found, random, data):
-    first = mapping_of({name: [table(part)] for name, part in found.items()}, CLAIMS)
+    first = foreseen_identity({name: [table(part)] for name, part in found.items()}, CLAIMS).mapping
     shuffled = {name: random.sample(part, len(part)) for name, part in found.items()}
     cuts = {name: data.draw(st.integers(0, len(part))) for name, part in found.items()}
     split = {name: [table(part[: cuts[name]]), table(part[cuts[name] :])] for name, part in shuffled.items()}
-    assert mapping_of(split, CLAIMS) == first
+    assert foreseen_identity(split, CLAIMS).mapping == first
     twice = {name: [table(part), *split[name]] for name, part in found.items()}
-    assert mapping_of(twice, CLAIMS) == first
+    assert foreseen_identity(twice, CLAIMS).mapping == first
     with tempfile.TemporaryDirectory() as name:
         once, again = (
             build_identity(given, CLAIMS, Path(name) / str(number)).counts
@@ -145,3 +146,42 @@ def test_rows_get_the_same_person_together_as_alone(asked):
     for columns in (CLAIMS, STAYS):
         together = resolve_persons(rows, columns, None).to_pylist()
         assert together == [resolve_persons(rows.slice(i, 1), columns, None).to_pylist()[0] for i in range(len(asked))]
+
+
+@settings(max_examples=50, deadline=None)
+@given(*[tables.filter(lambda found: not has_nobody(found))] * 2)
+def test_the_changes_name_everybody_whose_rows_are_of_another_person_now(before, after):
+    asked = table([(psa, rank, None, None) for psa in [*PSAS, "NEW"] for rank in (0, 1, 2, None)])
+    with tempfile.TemporaryDirectory() as name:
+        folders = [Path(name) / "before", Path(name) / "after"]
+        given = [{name: [table(part)] for name, part in found.items()} for found in (before, after)]
+        first = build_identity(given[0], CLAIMS, folders[0])
+        foreseen = foreseen_identity(given[1], CLAIMS, folders[0])
+        second = build_identity(given[1], CLAIMS, folders[1], folders[0])
+        assert foreseen.changes == second.changes
+        lookups = [
+            folder / lookup_name(identity.mapping) for folder, identity in zip(folders, (first, second), strict=True)
+        ]
+        found = {
+            how: [resolve_persons(asked, columns, lookup).to_pylist() for lookup in lookups]
+            for how, columns in ((COUPLES, CLAIMS), (ALONE, STAYS))
+        }
+    assert second.changes is not None
+    named = {how: set() for how in found}
+    for one in second.changes.to_pylist():
+        named[one["how"]].add(one["person_id"])
+    for how, (was, now) in found.items():
+        assert {old for old, new in zip(was, now, strict=True) if old != new} <= named[how]
+    # Nobody else is named: by the rules, read plainly.
+    (persons, of_psa, _), (later, of_psa_later, _) = by_the_rules(before), by_the_rules(after)
+    couples = {couple: number(f"{couple[0]}|{couple[1]}") for couple in persons | later}
+    pairs = [(persons.get(couple, own), later.get(couple, own)) for couple, own in couples.items()]
+    assert named[COUPLES] == {old for old, new in pairs if old != new}
+    pairs = [(alone(psa, of_psa), alone(psa, of_psa_later)) for psa in of_psa.keys() | of_psa_later.keys()]
+    assert named[ALONE] == {old for old, new in pairs if old != new}
+
+
+def alone(psa, of_psa):
+    """The person of a PSA without a rank; None when it is of several."""
+    known = of_psa.get(psa, {number(f"{psa}|1")})
+    return next(iter(known)) if len(known) == 1 else None
