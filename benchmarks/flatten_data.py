@@ -15,6 +15,7 @@ from parcours.flatten.source import header
 from parcours.snds.contracts import load_product
 from parcours.snds.delivery import Delivery, RawFile, load_delivery
 from parcours.storage.fingerprint import fingerprint, sources_version
+from parcours.storage.place import file_size
 from parcours.synth.delivery import write_delivery
 from parcours.synth.settings import SynthSettings
 
@@ -90,7 +91,7 @@ def _write(folder: Path, persons: int) -> None:
     files = [raw for raw in load_delivery(folder).files if raw.table in TABLES]
     description = {
         "persons": persons,
-        "raw_bytes": sum(raw.path.stat().st_size for raw in files),
+        "raw_bytes": sum(file_size(raw.path) for raw in files),
         "rows": {table: rows[table] for table in TABLES},
         "columns": {raw.table: len(header(raw.path, ";", "utf-8")) for raw in files},
         "periods": len(wanted["ER_PRS_F"]),

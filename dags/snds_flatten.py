@@ -27,15 +27,13 @@ FLAT_PRODUCTS = tuple(name for name in PRODUCTS if not name.startswith(("IR_", "
 @task
 def plan() -> list[dict[str, Any]]:
     """Read the delivery and list the products and years to flatten; says at once what is wrong with the input."""
-    from pathlib import Path
-
     from parcours.stages.flatten import plan_flatten
 
     context = get_current_context()
     params = context["params"]
     try:
         periods = plan_flatten(
-            Path(params["delivery"]), params["root"], params["products"] or None, params["periods"] or None
+            params["delivery"], params["root"], params["products"] or None, params["periods"] or None
         )
     except (InputError, GateRefused) as error:
         fail(context, error.exit_code, str(error))

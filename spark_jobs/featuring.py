@@ -1,7 +1,6 @@
 """Spark job: one featuring stage of a study run (`--stage events|cohort|features`)."""
 
 import argparse
-from pathlib import Path
 
 from parcours.stages.exit import job_main
 from parcours.stages.featuring import run_cohort, run_events, run_features
@@ -12,7 +11,7 @@ STAGES = {"events": run_events, "cohort": run_cohort, "features": run_features}
 def main() -> None:
     """Parse the arguments and run the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="run.json of the study run")
+    parser.add_argument("--run", required=True, help="run.json of the study run")
     parser.add_argument("--stage", choices=STAGES, required=True)
     arguments = parser.parse_args()
     job_main(lambda: STAGES[arguments.stage](arguments.run))

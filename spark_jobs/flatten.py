@@ -1,7 +1,6 @@
 """Spark job: flatten a delivery into a root."""
 
 import argparse
-from pathlib import Path
 
 from parcours.stages.exit import job_main
 from parcours.stages.flatten import run_flatten
@@ -10,7 +9,7 @@ from parcours.stages.flatten import run_flatten
 def main() -> None:
     """Parse the arguments and run; ends with the exit code of the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--delivery", type=Path, required=True, help="folder that holds delivery.yaml, or that file")
+    parser.add_argument("--delivery", required=True, help="folder that holds delivery.yaml, or that file")
     parser.add_argument("--root", required=True, help="path or file:/// address of the root")
     parser.add_argument("--product", action="append", help="flatten this product only; may be repeated")
     parser.add_argument("--year", type=int, action="append", help="flatten the periods of this year only")

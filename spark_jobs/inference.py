@@ -1,7 +1,6 @@
 """Job: fit the model of a study run, or report it (`--stage train|report`). Needs no Spark session."""
 
 import argparse
-from pathlib import Path
 
 from parcours.stages.exit import job_main
 from parcours.stages.inference import run_report, run_train
@@ -12,7 +11,7 @@ STAGES = {"train": run_train, "report": run_report}
 def main() -> None:
     """Parse the arguments and run the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="run.json of the study run")
+    parser.add_argument("--run", required=True, help="run.json of the study run")
     parser.add_argument("--stage", choices=STAGES, required=True)
     arguments = parser.parse_args()
     job_main(lambda: STAGES[arguments.stage](arguments.run))

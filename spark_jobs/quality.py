@@ -1,7 +1,6 @@
 """Job: the quality gate, on the flat tables of a root or on the features of a study run."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from parcours.stages.exit import job_main
@@ -13,7 +12,7 @@ def main() -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__)
     about = parser.add_mutually_exclusive_group(required=True)
     about.add_argument("--root", help="check the flat tables of this root")
-    about.add_argument("--run", type=Path, help="check the features of this run.json")
+    about.add_argument("--run", help="check the features of this run.json")
     parser.add_argument("--run-name", default="manual", help="folder of the verdict under <root>/quality")
     parser.add_argument("--product", action="append", help="only this product (may be repeated)")
     arguments = parser.parse_args()

@@ -1,7 +1,6 @@
 """Links on the page of a task: Spark's history server, Data Docs, the MLflow run, the report."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink
@@ -13,9 +12,8 @@ if TYPE_CHECKING:
 def served_page(path: str) -> str:
     """Address of a page under the root that the docs server serves, or the path as it is when it does not."""
     server, root = os.environ.get("PARCOURS_DATA_DOCS_URL"), os.environ.get("PARCOURS_ROOT")
-    if not server or not root or not Path(path).is_relative_to(root):
-        return path
-    return f"{server.rstrip('/')}/{Path(path).relative_to(root).as_posix()}"
+    below = path.removeprefix(f"{(root or '').rstrip('/')}/")
+    return f"{server.rstrip('/')}/{below}" if server and root and below != path else path
 
 
 class SparkLink(BaseOperatorLink):

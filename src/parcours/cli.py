@@ -8,7 +8,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from parcours.cli_output import progress_bar, show
 from parcours.errors import InputError
 from parcours.home import project_home, study_file
 from parcours.stages.exit import exit_code_of
+from parcours.storage.place import Place
 
 app = typer.Typer(
     name="parcours",
@@ -28,8 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Root = Annotated[str, typer.Option("--root", help="Where tables and studies live: a folder or file:///...")]
-DeliveryPath = Annotated[Path, typer.Option("--delivery", help="delivery.yaml, or the folder that holds it")]
+Root = Annotated[str, typer.Option("--root", help="Where tables and studies live: a folder, file:///... or hdfs://...")]
+DeliveryPath = Annotated[str, typer.Option("--delivery", help="delivery.yaml, or the folder that holds it")]
 Products = Annotated[list[str] | None, typer.Option("--product", help="Only this product; may be repeated")]
 Periods = Annotated[list[str] | None, typer.Option("--period", help="Only this period, as 2016-01 or 2016")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr")]
@@ -37,14 +37,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Override a st
 Cohort = Annotated[str, typer.Argument(help="A study of cohorts/, or the path of its YAML")]
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One study run as planned: its run.json."""
-
-    path: Path
-
-
-def _plan_run(cohort: str, root: str, settings: list[str] | None) -> _Run:
+def _plan_run(cohort: str, root: str, settings: list[str] | None) -> Place:
     import yaml
 
     from parcours.cohort.plan import write_run
@@ -57,7 +50,7 @@ def _plan_run(cohort: str, root: str, settings: list[str] | None) -> _Run:
         if not equals:
             raise InputError(f"--set {setting}: write it as name=value, for example --set start_gap_months=6.")
         overrides[name] = yaml.safe_load(value)
-    return _Run(write_run(open_root(root), load_study(study_file(cohort)), overrides))
+    return write_run(open_root(root), load_study(study_file(cohort)), overrides)
 
 
 def _finish(title: str, work: Callable[[], dict[str, Any]], as_json: bool) -> None:
@@ -168,7 +161,7 @@ def features(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJ
         from parcours.stages.featuring import run_cohort, run_events, run_features
         from parcours.stages.quality import run_study_gate
 
-        run = _plan_run(cohort, root, settings).path
+        run = _plan_run(cohort, root, settings)
         return {
             "run": str(run),
             "events": run_events(run),
@@ -187,7 +180,7 @@ def train(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson
     def work() -> dict[str, Any]:
         from parcours.stages.inference import run_train
 
-        return run_train(_plan_run(cohort, root, settings).path)
+        return run_train(_plan_run(cohort, root, settings))
 
     _finish("Model", work, as_json)
 
@@ -199,7 +192,7 @@ def report(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJso
     def work() -> dict[str, Any]:
         from parcours.stages.inference import run_report
 
-        return run_report(_plan_run(cohort, root, settings).path)
+        return run_report(_plan_run(cohort, root, settings))
 
     _finish("Report", work, as_json)
 
@@ -218,7 +211,7 @@ def run(
         from parcours.stages.chain import run_chain
 
         with progress_bar("The chain", as_json) as on_progress:
-            return run_chain(delivery, root, lambda: _plan_run(cohort, root, settings).path, on_progress)
+            return run_chain(delivery, root, lambda: _plan_run(cohort, root, settings), on_progress)
 
     _finish("The chain", work, as_json)
 

@@ -12,6 +12,7 @@ from parcours.cohort.study import Study, add_months, resolve, study_from_dict
 from parcours.errors import InputError
 from parcours.storage.fingerprint import checksum, code_version, fingerprint, sources_version
 from parcours.storage.manifest import committed_periods, read_manifest, write_json
+from parcours.storage.place import Place, place
 from parcours.storage.publication import published_periods
 from parcours.storage.root import Root, open_root
 
@@ -23,7 +24,7 @@ STAGES = ("events", "cohort", "features", "model", "report")
 
 def write_run(
     root: Root | str, study: Study, overrides: Mapping[str, Any], airflow: Mapping[str, str] | None = None
-) -> Path:
+) -> Place:
     """Resolve the study on the published data and write its `run.json`; the same input gives the same path.
 
     `airflow` is {dag_id, run_id} of the run that asked, or None.
@@ -59,12 +60,12 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     }
 
 
-def read_run(path: Path | str) -> dict[str, Any]:
+def read_run(path: Place | str) -> dict[str, Any]:
     """The content of a `run.json`.
 
     Raises InputError when it does not exist or is not one.
     """
-    path = Path(path)
+    path = place(path, "run file")
     if not path.is_file():
         raise InputError(f"Run file {path} does not exist; plan the run first.")
     try:
@@ -82,7 +83,7 @@ def study_of(run: Mapping[str, Any]) -> Study:
     return study_from_dict(run["study"], Path(run["codelists_folder"]))
 
 
-def stage_directory(run: Mapping[str, Any], stage: str) -> Path:
+def stage_directory(run: Mapping[str, Any], stage: str) -> Place:
     """The directory that a stage of the run commits."""
     root = open_root(run["root"])
     if stage == "events":

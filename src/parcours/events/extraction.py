@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from parcours.events.claims import ACT_PRESENT, CLAIM_COLUMNS, PURCHASE_PRESENT, claim_events, packs_by_cip13
 from parcours.events.filters import columns_of, filters_of, removal_counts, removed_by
-from parcours.events.flat_tables import flat_columns, read_flat, spark_path
+from parcours.events.flat_tables import flat_columns, read_flat
 from parcours.events.persons import PERSON_SOURCE_COLUMNS, identifying_columns, persons
 from parcours.events.schema import (
     CATEGORIES,
@@ -23,9 +23,10 @@ from parcours.events.schema import (
 )
 from parcours.events.stays import OUTPATIENT_COLUMNS, STAY_COLUMNS, hospital_events, outpatient_hospital_acts
 from parcours.snds.contracts import product_names
+from parcours.storage.place import Place, spark_path
 
 HOSPITAL = "hospital"
-Periods = Mapping[str, Mapping[str, Path]]
+Periods = Mapping[str, Mapping[str, Place]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Extraction:
         return {"rows": rows, "events": dict(self.written.get), "not_delivered": self.not_delivered}
 
 
-def extract_packs(spark: SparkSession, periods: Mapping[str, Path]) -> DataFrame:
+def extract_packs(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:
     """The packs of the reference IR_PHA_R: cip13, atc, large."""
     return packs_by_cip13(read_flat(spark, "IR_PHA_R", periods, ["PHA_CIP_C13", "PHA_ATC_C07", "PHA_CND_TOP"]))
 
@@ -92,7 +93,7 @@ def extract_events(spark: SparkSession, periods: Periods, packs: DataFrame, code
 
 
 def extract_persons(
-    spark: SparkSession, ben_r: Mapping[str, Path], identity: Path, codelists: Path, seen: Observation
+    spark: SparkSession, ben_r: Mapping[str, Place], identity: Place, codelists: Path, seen: Observation
 ) -> DataFrame:
     """The persons of the referential, without uncertified identifiers; counts go to `seen`."""
     key = identifying_columns(flat_columns(ben_r))
@@ -102,7 +103,7 @@ def extract_persons(
 
 
 def _extracted(
-    spark: SparkSession, source: Source, periods: Mapping[str, Path], codelists: Path, seen: Observation
+    spark: SparkSession, source: Source, periods: Mapping[str, Place], codelists: Path, seen: Observation
 ) -> DataFrame:
     rows = _counted(spark, source.product, periods, source.columns, source.uses, codelists, seen)
     return source.extract(rows)
@@ -111,7 +112,7 @@ def _extracted(
 def _counted(
     spark: SparkSession,
     product: str,
-    periods: Mapping[str, Path],
+    periods: Mapping[str, Place],
     columns: Iterable[str],
     uses: Mapping[str, str | None],
     codelists: Path,

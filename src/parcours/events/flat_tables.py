@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, DoubleType, IntegerType, LongType, StringType, StructField, StructType
 
 from parcours.snds.contracts import Product, load_product, load_table
+from parcours.storage.place import Place, found, spark_path
 
 TYPES: dict[str, DataType] = {
     "string": StringType(),
@@ -20,34 +20,30 @@ ADDED: dict[str, DataType] = {"person_id": LongType(), "claim_row": IntegerType(
 PROJECT_PERSON = "NUM_ENQ"  # stands for the person in project extractions; in no contract
 
 
-def read_flat(spark: SparkSession, product: str, periods: Mapping[str, Path], columns: Iterable[str]) -> DataFrame:
+def read_flat(spark: SparkSession, product: str, periods: Mapping[str, Place], columns: Iterable[str]) -> DataFrame:
     """The columns of some periods of a flat product, plus `period`; a column that a period lacks is null.
 
     `periods` maps each period to its directory. A column whose type changed over the years has the latest type.
     """
     wanted = sorted(columns)
     latest = _schema(product, wanted, None)
-    by_schema: dict[StructType, dict[str, Path]] = {}
+    by_schema: dict[StructType, dict[str, Place]] = {}
     for period, directory in periods.items():
         by_schema.setdefault(_schema(product, wanted, period), {})[period] = directory
     parts = [_read(spark, schema, group, latest) for schema, group in by_schema.items()]
     return reduce(DataFrame.unionByName, parts)
 
 
-def flat_columns(periods: Mapping[str, Path]) -> list[str]:
+def flat_columns(periods: Mapping[str, Place]) -> list[str]:
     """The columns of the first file of some periods."""
     import pyarrow.parquet as pq
 
-    first = next(file for directory in periods.values() for file in sorted(directory.glob("*.parquet")))
-    return list(pq.read_schema(first).names)
+    first = next(file for directory in periods.values() for file in found(directory, "*.parquet"))
+    with first.open("rb") as source:
+        return list(pq.read_schema(source).names)
 
 
-def spark_path(path: Path) -> str:
-    """The path as Spark takes it: of the local file system whatever the default is, `period=2016` not percent-coded."""
-    return f"file://{path.absolute()}"
-
-
-def _read(spark: SparkSession, schema: StructType, periods: Mapping[str, Path], latest: StructType) -> DataFrame:
+def _read(spark: SparkSession, schema: StructType, periods: Mapping[str, Place], latest: StructType) -> DataFrame:
     base = next(iter(periods.values())).parent
     # Given the types, Spark opens no file to guess them, and takes the period from the directory's name.
     frame = (

@@ -22,6 +22,7 @@ from parcours.flatten.tasks import join_task, read_task, whole_task, write_task
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
 from parcours.spark_faults import told_by_spark
+from parcours.storage.place import file_size
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -101,7 +102,7 @@ def spark_scans(spark: "SparkSession", todo: list[tuple[RawFile, Delivery, Produ
     """Scan files as Spark tasks, several small files a task; the first wrong file ends it with its sentence."""
     if not todo:
         return []
-    sizes = [raw.path.stat().st_size for raw, _, _ in todo]
+    sizes = [file_size(raw.path) for raw, _, _ in todo]
     groups = packed(list(range(len(todo))), sizes, spark.sparkContext.defaultParallelism)
     with told_by_spark():
         rows = (

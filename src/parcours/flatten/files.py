@@ -17,13 +17,15 @@ from parcours.flatten.join import CLAIM_ROW
 from parcours.flatten.payloads import SPOOL_BYTES, packed, spool, unpacked
 from parcours.snds.contracts import Product
 from parcours.snds.identity import PERSON
+from parcours.storage.hdfs import HdfsPath
+from parcours.storage.place import Place, file_size, move
 
 ROW_GROUP = 128 * 1024
 # Compressed payload bytes that are sorted in memory at once.
 SORT_BYTES = 64 << 20
 
 
-def write_file(staged: Path, name: str, tables: Iterable[pa.Table], product: Product, kind: str) -> dict[str, Any]:
+def write_file(staged: Place, name: str, tables: Iterable[pa.Table], product: Product, kind: str) -> dict[str, Any]:
     """Write tables that follow each other in order as one Parquet file; {kind, path, rows, bytes, amounts}."""
     path = staged / f"{name}.parquet"
     rows, amounts = 0, dict.fromkeys(_amount_columns(product, kind), 0.0)
@@ -33,11 +35,11 @@ def write_file(staged: Path, name: str, tables: Iterable[pa.Table], product: Pro
             rows += table.num_rows
             for column, amount in _amounts(product, kind, table).items():
                 amounts[column] += amount
-    return {"kind": kind, "path": path.name, "rows": rows, "bytes": path.stat().st_size, "amounts": amounts}
+    return {"kind": kind, "path": path.name, "rows": rows, "bytes": file_size(path), "amounts": amounts}
 
 
 @contextmanager
-def _parquet(staged: Path, path: Path, statistics: list[str]) -> Iterator[Any]:
+def _parquet(staged: Place, path: Place, statistics: list[str]) -> Iterator[Any]:
     """Writes tables to a file that has its name only once it is whole: two attempts of a task may write the same.
 
     Only columns that rows are sorted by get minima and maxima: elsewhere they span all values and help no reader.
@@ -46,19 +48,24 @@ def _parquet(staged: Path, path: Path, statistics: list[str]) -> Iterator[Any]:
         raise RetryableFault(f"{staged} is gone: this attempt was given up; run again.")
     path.parent.mkdir(parents=True, exist_ok=True)
     own = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    writer: pq.ParquetWriter | None = None
-    try:
+    with _sink(own) as sink:
+        writer: pq.ParquetWriter | None = None
+        try:
 
-        def write(table: pa.Table) -> None:
-            nonlocal writer
-            writer = writer or pq.ParquetWriter(own, table.schema, compression="zstd", write_statistics=statistics)
-            writer.write_table(table, row_group_size=ROW_GROUP)
+            def write(table: pa.Table) -> None:
+                nonlocal writer
+                writer = writer or pq.ParquetWriter(sink, table.schema, compression="zstd", write_statistics=statistics)
+                writer.write_table(table, row_group_size=ROW_GROUP)
 
-        yield write
-    finally:
-        if writer is not None:
-            writer.close()
-    own.replace(path)
+            yield write
+        finally:
+            if writer is not None:
+                writer.close()
+    move(own, path)
+
+
+def _sink(path: Place) -> Any:
+    return path.open("wb") if isinstance(path, HdfsPath) else pa.OSFile(str(path), "wb")
 
 
 def in_order(product: Product, kind: str, contents: list[pa.Buffer], spill: Path) -> Iterator[pa.Table]:

@@ -1,5 +1,6 @@
 """What one Spark job of flattening is to do; sent to every task."""
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from parcours.flatten.source import Block, blocks, read_range
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
 from parcours.snds.identity import PersonColumns
+from parcours.storage.place import Place, place
 
 Item = tuple[int, Span | None]
 
@@ -42,20 +44,20 @@ class Job:
     partitions: int
     person_buckets: int
     persons: PersonColumns | None
-    lookup: Path | None
-    staged: Path
+    lookup: Place | None
+    staged: Place
 
     @property
     def spill(self) -> Path:
-        """Where tasks put what does not fit in memory; goes with the attempt."""
-        return self.staged / ".spill"
+        """Where tasks put what does not fit in memory: beside what they write, or on their machine's disk."""
+        return self.staged / ".spill" if isinstance(self.staged, Path) else Path(tempfile.gettempdir())
 
 
 def read_blocks(job: Job, item: Item) -> Iterator[tuple[Block, list[str]]]:
     """The blocks of a file, or of one span of it, that hold rows of the job's periods, with the periods they hold."""
     number, span = item
     scan = job.scans[number]
-    path = Path(scan.path)
+    path = place(scan.path)
     if span is not None:
         yield read_range(path, span.start, span.end, span.first_line, span.lines), scan.span_periods(span)
         return
@@ -76,7 +78,7 @@ def reading(product: Product, delivery: Delivery, scan: Scan) -> Reading:
         header=tuple(scan.header),
         columns=partial(file_columns, scan.table, scan.header),
         key=key,
-        period=file_period(RawFile(scan.table, Path(scan.path), scan.year), product),
+        period=file_period(RawFile(scan.table, place(scan.path), scan.year), product),
         period_column=product.period_column,
         only_period=scan.only_period,
         amounts=product.amounts if scan.table == product.main else (),

@@ -6,7 +6,6 @@ before holds what it would hold if it were computed again, and is not.
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from parcours.snds.identity import PERSON
 from parcours.snds.identity_changes import read_changes
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import read_manifest, write_json
+from parcours.storage.place import Place
 from parcours.storage.root import Root
 
 
@@ -27,7 +27,7 @@ class Change:
 
     before: str
     now: str
-    persons: Path | pa.Table
+    persons: Place | pa.Table
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Owners:
         return self.changes[at[-1] :] if at else ()
 
 
-def kept_changes(folder: Path) -> tuple[Change, ...]:
+def kept_changes(folder: Place) -> tuple[Change, ...]:
     """The changes that an identity remembers; none where there is no identity."""
     manifest = read_manifest(folder) or {}
     return tuple(Change(before, now, folder / changes_name(before, now)) for before, now in manifest.get("changes", []))
@@ -74,7 +74,7 @@ def unmoved(root: Root, held: dict[str, Any], how: str, owners: Owners) -> bool:
 
 def changed(change: Change) -> pa.Table:
     """(how, person_id) of a change."""
-    return read_changes(change.persons) if isinstance(change.persons, Path) else change.persons
+    return change.persons if isinstance(change.persons, pa.Table) else read_changes(change.persons)
 
 
 def _persons(change: Change, how: str) -> pa.Array:
@@ -82,7 +82,7 @@ def _persons(change: Change, how: str) -> pa.Array:
     return table.filter(pc.equal(table["how"], how))["person_id"].combine_chunks()
 
 
-def _holds(place: Path, held: dict[str, Any], persons: pa.Array) -> bool:
+def _holds(place: Place, held: dict[str, Any], persons: pa.Array) -> bool:
     """Whether a period has a row of one of these persons; null stands for all rows whose person is not known."""
     if persons.null_count and held["unidentified"]:
         return True
@@ -90,8 +90,8 @@ def _holds(place: Path, held: dict[str, Any], persons: pa.Array) -> bool:
     return len(wanted) > 0 and any(_file_holds(place / file["path"], wanted) for file in held["files"])
 
 
-def _file_holds(path: Path, wanted: np.ndarray) -> bool:
-    with pq.ParquetFile(path) as file:
+def _file_holds(path: Place, wanted: np.ndarray) -> bool:
+    with path.open("rb") as source, pq.ParquetFile(source) as file:
         for batch in file.iter_batches(columns=[PERSON]):
             found = np.unique(batch.column(0).drop_null().to_numpy())
             at = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)

@@ -1,7 +1,9 @@
 """Which person a row is given to: the identity of a root, made of the IR_BEN_R and IR_BEN_R_ARC that it holds."""
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from parcours.flatten.source import blocks
 from parcours.snds.contracts import Product, load_product
 from parcours.snds.delivery import Delivery
 from parcours.snds.identity import (
+    IDENTITY_FILE,
     Identity,
     PersonColumns,
     Referentials,
@@ -30,6 +33,7 @@ from parcours.snds.identity_changes import ALONE, COUPLES, write_changes
 from parcours.storage.commit import commit_directory, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import fingerprint, sources_version
 from parcours.storage.manifest import read_manifest
+from parcours.storage.place import Place, copy_folder, found, local_file, place
 from parcours.storage.root import Root
 
 WHOLE = "all"
@@ -75,7 +79,7 @@ def referential_columns(delivery: Delivery) -> PersonColumns:
     return PersonColumns(delivery.person["psa"], rank)
 
 
-def lookup_of(root: Root, mapping: str | None) -> Path | None:
+def lookup_of(root: Root, mapping: str | None) -> Place | None:
     """Where tasks look persons up; None when rows need no referential."""
     return root.identity / lookup_name(mapping) if mapping else None
 
@@ -100,22 +104,33 @@ def planned_owners(root: Root, delivery: Delivery, scans: list[Scan], buckets: i
         return Owners(held["mapping"], changes)
     columns = referential_columns(delivery)
     rows = {name: _planned_rows(root, delivery, name, plans, columns) for name in sources}
-    found = foreseen_identity(rows, columns, None if held is None else root.identity)
-    return Owners(found.mapping, (*changes, *_last_change(held, found)))
+    with _held_identity(root, held) as before:
+        identity = foreseen_identity(rows, columns, before)
+    return Owners(identity.mapping, (*changes, *_last_change(held, identity)))
 
 
-def _last_change(held: dict[str, Any] | None, found: Identity) -> list[Change]:
+@contextmanager
+def _held_identity(root: Root, held: dict[str, Any] | None) -> Iterator[Path | None]:
+    """The identity.parquet of a root on this machine; None where there is none."""
+    if held is None:
+        yield None
+        return
+    with local_file(root.identity / IDENTITY_FILE) as path:
+        yield path
+
+
+def _last_change(held: dict[str, Any] | None, identity: Identity) -> list[Change]:
     """The change from the identity of a root to another; none where all persons stay the same."""
-    if held is None or held["mapping"] == found.mapping:
+    if held is None or held["mapping"] == identity.mapping:
         return []
-    return [Change(held["mapping"], found.mapping, found.changes)]
+    return [Change(held["mapping"], identity.mapping, identity.changes)]
 
 
 def _referential_plans(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> Plans:
     """The one period of each referential that was delivered."""
     products = [load_product(name) for name in referential_tables()]
-    found = {product.name: plan_product(root, delivery, product, scans, buckets, None) for product in products}
-    return {name: plans[0] for name, plans in found.items() if plans}
+    planned = {product.name: plan_product(root, delivery, product, scans, buckets, None) for product in products}
+    return {name: plans[0] for name, plans in planned.items() if plans}
 
 
 def _sources(root: Root, plans: Plans) -> dict[str, str]:
@@ -143,13 +158,13 @@ def _delivered_rows(delivery: Delivery, product: Product, plan: PeriodPlan) -> I
     """The rows that flattening will accept."""
     for scan in plan.inputs:
         how = reading(product, delivery, scan)
-        for block in blocks(Path(scan.path), len(scan.header), delivery.delimiter):
+        for block in blocks(place(scan.path), len(scan.header), delivery.delimiter):
             yield from read_rows(block, how, [WHOLE]).tables.values()
 
 
 def _committed_rows(root: Root, name: str, columns: PersonColumns) -> Iterator[pa.Table]:
-    for path in sorted(root.period(name, WHOLE).glob("*.parquet")):
-        with pq.ParquetFile(path) as file:
+    for path in found(root.period(name, WHOLE), "*.parquet"):
+        with path.open("rb") as source, pq.ParquetFile(source) as file:
             wanted = [column for column in columns.of_referential if column in file.schema_arrow.names]
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns=wanted)
@@ -192,7 +207,9 @@ def _commit_identity(delivery: Delivery, root: Root) -> None:
     held = read_manifest(root.identity)
     with staging_attempt(root, mark) as attempt:
         staged = attempt / "identity"
-        identity = build_identity(rows, columns, staged, None if held is None else root.identity)
+        with _held_identity(root, held) as before, tempfile.TemporaryDirectory() as folder:
+            identity = build_identity(rows, columns, Path(folder), before)
+            copy_folder(Path(folder), staged)
         changes = (*kept_changes(root.identity), *_last_change(held, identity))
         for change in changes:
             write_changes(staged / changes_name(change.before, change.now), changed(change))

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parcours.errors import InputError, RetryableFault
@@ -17,12 +16,13 @@ from parcours.flatten.persons import ensure_identity, how_found, lookup_of, pers
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
-from parcours.flatten.scan import Scan, Scanner, scan_delivery, stamp
+from parcours.flatten.scan import Scan, Scanner, scan_delivery
 from parcours.snds.contracts import Product, load_product, product_names
 from parcours.snds.delivery import Delivery
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import code_version, fingerprint
 from parcours.storage.manifest import read_manifest
+from parcours.storage.place import Place, file_size, place, stamp
 from parcours.storage.progress import write_progress
 from parcours.storage.root import Root, buckets_for, ensure_layout
 
@@ -70,7 +70,7 @@ def selected_products(delivery: Delivery, selection: Selection) -> list[Product]
 
 def _layout(root: Root, delivery: Delivery) -> int:
     """Number of person buckets: the root's, or for a new root what the size of its first delivery asks for."""
-    return ensure_layout(root, buckets_for(sum(raw.path.stat().st_size for raw in delivery.files)))
+    return ensure_layout(root, buckets_for(sum(file_size(raw.path) for raw in delivery.files)))
 
 
 def plan(
@@ -105,7 +105,7 @@ def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: S
     """Scan what `flatten` will ask for, where this machine is enough for it; the scans are kept in the root."""
     products = with_persons(delivery, selected_products(delivery, selection))
     files = [raw for product in products for table in product.tables for raw in delivery.files_of(table)]
-    if sum(raw.path.stat().st_size for raw in files) <= SCAN_HERE_BYTES:
+    if sum(file_size(raw.path) for raw in files) <= SCAN_HERE_BYTES:
         _layout(root, delivery)
         scan_delivery(root, delivery, products, scan_all)
 
@@ -222,7 +222,7 @@ def _flatten_unknown(
 
 
 def _compute(
-    spark: "SparkSession", delivery: Delivery, root: Root, product: Product, staged: Path, batch: Batch
+    spark: "SparkSession", delivery: Delivery, root: Root, product: Product, staged: Place, batch: Batch
 ) -> Computed:
     """Write the files of some periods in the staging directory.
 
@@ -246,7 +246,7 @@ def _compute(
     return Computed(batch.plans, reported, started, spark.sparkContext.applicationId)
 
 
-def _committed(root: Root, product: Product, staged: Path, computed: Computed) -> Iterator[tuple[str, str]]:
+def _committed(root: Root, product: Product, staged: Place, computed: Computed) -> Iterator[tuple[str, str]]:
     for plan in computed.plans:
         summary = summarise(product, plan, computed.reported.get(plan.period, []))
         check(product, plan, summary)
@@ -258,7 +258,7 @@ def _committed(root: Root, product: Product, staged: Path, computed: Computed) -
 
 def _check_inputs(scans: list[Scan]) -> None:
     for scan in scans:
-        path = Path(scan.path)
+        path = place(scan.path)
         if not path.is_file() or stamp(path) != scan.stamp:
             raise RetryableFault(f"{path} changed while it was read; nothing was committed, run again.")
 
@@ -286,11 +286,11 @@ def _manifest(
     }
 
 
-def _commit(root: Root, product: Product, plan: PeriodPlan, staged: Path, manifest: dict[str, Any]) -> None:
+def _commit(root: Root, product: Product, plan: PeriodPlan, staged: Place, manifest: dict[str, Any]) -> None:
     """Rejects, orphans, then the flat period: each in one step, each with the fingerprint that they share."""
     sides = {"rejects": root.rejects, "orphans": root.orphans}
-    for name, place in sides.items():
-        final = place(product.name, plan.period)
+    for name, side_of in sides.items():
+        final = side_of(product.name, plan.period)
         side = staged / name
         side.mkdir(parents=True, exist_ok=True)
         held = read_manifest(final)
@@ -301,6 +301,6 @@ def _commit(root: Root, product: Product, plan: PeriodPlan, staged: Path, manife
         commit_directory(root, staged / "flat", root.period(product.name, plan.period), manifest)
 
 
-def _side(manifest: dict[str, Any], side: Path) -> dict[str, Any]:
+def _side(manifest: dict[str, Any], side: Place) -> dict[str, Any]:
     shared = {name: manifest[name] for name in ("product", "period", "fingerprint", "ended")}
     return {**shared, "files": sorted(path.name for path in side.glob("*.parquet"))}

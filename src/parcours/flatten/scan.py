@@ -9,7 +9,6 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import pyarrow.compute as pc
 
@@ -22,6 +21,7 @@ from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
 from parcours.storage.fingerprint import checksum, fingerprint, named, sources_version
 from parcours.storage.manifest import write_json
+from parcours.storage.place import Place, stamp
 from parcours.storage.root import Root
 
 
@@ -76,12 +76,6 @@ class Scan:
         return sorted({self.only_period if period == UNKNOWN else period for period in span.rows})
 
 
-def stamp(path: Path) -> list[int]:
-    """What changes when a file is replaced or written to."""
-    stat = path.stat()
-    return [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-
-
 def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
     """Read a file once.
 
@@ -97,7 +91,7 @@ def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
         name=_name(raw.path, delivery.folder),
         year=raw.year,
         period=file_period(raw, product),
-        bytes=before[1],
+        bytes=before[0],
         checksum=content,
         stamp=before,
         header=names,
@@ -118,7 +112,7 @@ def _read_once(raw: RawFile, how: Reading, product: Product) -> tuple[list[Span]
     return spans, named(digest) if plain else checksum(raw.path)
 
 
-def _name(path: Path, folder: Path) -> str:
+def _name(path: Place, folder: Place) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
 
@@ -192,7 +186,7 @@ def scan_delivery(root: Root, delivery: Delivery, products: list[Product], scan_
     return sorted(scans, key=lambda scan: (scan.table, scan.name))
 
 
-def _kept_path(root: Root, raw: RawFile, delivery: Delivery) -> Path:
+def _kept_path(root: Root, raw: RawFile, delivery: Delivery) -> Place:
     settings = [delivery.delimiter, delivery.encoding, delivery.null_values, delivery.date_formats]
     key = [str(raw.path), raw.table, raw.year, str(delivery.folder), settings, sources_version("flatten", "snds")]
     return root.path / "_scans" / f"{fingerprint(key)}.json"

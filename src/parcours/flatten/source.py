@@ -6,7 +6,6 @@ import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -15,6 +14,8 @@ import zstandard
 
 from parcours.errors import InputError
 from parcours.flatten.records import split_records
+from parcours.storage.hdfs import HdfsPath
+from parcours.storage.place import Place
 
 BLOCK = 16 << 20
 BOM = b"\xef\xbb\xbf"
@@ -50,20 +51,20 @@ class Block:
     rows: pa.RecordBatch | None = None
 
 
-def is_parquet(path: Path) -> bool:
+def is_parquet(path: Place) -> bool:
     """Whether the ending says Parquet."""
     return path.suffix.lower() in (".parquet", ".pq")
 
 
-def is_plain(path: Path) -> bool:
+def is_plain(path: Place) -> bool:
     """Whether a block can be read by its offsets."""
     return path.suffix.lower() not in (".gz", ".zst") and not is_parquet(path)
 
 
-def open_raw(path: Path) -> BinaryIO:
+def open_raw(path: Place) -> BinaryIO:
     """The bytes of a file, decompressed as its ending says."""
     if path.suffix.lower() == ".gz":
-        return io.BufferedReader(gzip.open(path))
+        return io.BufferedReader(gzip.GzipFile(fileobj=path.open("rb")))
     if path.suffix.lower() == ".zst":
         return io.BufferedReader(_Zstandard(path.open("rb")))
     return path.open("rb")
@@ -105,7 +106,7 @@ class _Zstandard(io.RawIOBase):
         super().close()
 
 
-def header(path: Path, delimiter: str, encoding: str) -> list[str]:
+def header(path: Place, delimiter: str, encoding: str) -> list[str]:
     """Column names of a file.
 
     Raises InputError when the file is empty, cannot be decoded, or has two columns of one name (in any case) or one
@@ -122,14 +123,14 @@ def header(path: Path, delimiter: str, encoding: str) -> list[str]:
     return names
 
 
-def _check_types(path: Path, schema: pa.Schema) -> None:
+def _check_types(path: Place, schema: pa.Schema) -> None:
     for number, kind in enumerate(schema.types, 1):
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if pa.types.is_nested(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind):
             raise InputError(f"{path}: column {number} cannot be read as texts; write it as a text, a number or a day.")
 
 
-def _check_names(path: Path, names: list[str]) -> None:
+def _check_names(path: Place, names: list[str]) -> None:
     seen: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         if not name.isprintable() or not name.strip():
@@ -151,7 +152,7 @@ def check_settings(delimiter: str, encoding: str) -> None:
         raise InputError(f"encoding {encoding!r} cannot be read in blocks; convert the files to utf-8.")
 
 
-def _csv_header(path: Path, delimiter: str, encoding: str) -> list[str]:
+def _csv_header(path: Place, delimiter: str, encoding: str) -> list[str]:
     text = header_line(path).removeprefix(BOM).rstrip(b"\r\n")
     if not text.strip():
         raise InputError(f"{path} is empty: its first line must name the columns.")
@@ -164,7 +165,7 @@ def _csv_header(path: Path, delimiter: str, encoding: str) -> list[str]:
     return [name.strip() for name in names]
 
 
-def header_line(path: Path) -> bytes:
+def header_line(path: Place) -> bytes:
     """The first line of a CSV file.
 
     Raises InputError when it cannot be read.
@@ -176,14 +177,14 @@ def header_line(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read ({_why(error)}); deliver it again.") from error
 
 
-def _parquet(path: Path) -> pq.ParquetFile:
+def _parquet(path: Place) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path.open("rb") if isinstance(path, HdfsPath) else path)
     except (*BROKEN, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a Parquet file that can be read; deliver it again.") from error
 
 
-def blocks(path: Path, fields: int, delimiter: str) -> Iterator[Block]:
+def blocks(path: Place, fields: int, delimiter: str) -> Iterator[Block]:
     """All blocks of a file in order, each of whole records, about 16 MiB.
 
     Raises InputError when a compressed file is broken.
@@ -243,21 +244,21 @@ def line_count(data: bytes) -> int:
     return data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
 
 
-def read_range(path: Path, start: int, end: int, first_line: int, lines: int) -> Block:
+def read_range(path: Place, start: int, end: int, first_line: int, lines: int) -> Block:
     """One block of a plain file, by the offsets and lines that `blocks` found."""
     with path.open("rb") as source:
         source.seek(start)
         return Block(start, end, first_line, lines, source.read(end - start))
 
 
-def _parquet_blocks(path: Path) -> Iterator[Block]:
+def _parquet_blocks(path: Place) -> Iterator[Block]:
     done, batches = 0, _parquet(path).iter_batches(PARQUET_ROWS)
     while (rows := _next_rows(path, batches)) is not None:
         yield Block(done, done + rows.num_rows, done + 1, rows.num_rows, b"", rows)
         done += rows.num_rows
 
 
-def _next_rows(path: Path, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+def _next_rows(path: Place, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
     try:
         rows = next(batches, None)
         return None if rows is None else _with_texts(rows)

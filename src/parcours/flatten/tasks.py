@@ -20,6 +20,7 @@ from parcours.flatten.claim_rows import quoted
 from parcours.flatten.files import in_order, sort, write_file
 from parcours.flatten.job import Job, PeriodWork, read_blocks, reading
 from parcours.flatten.join import Joined, align, holder, join, materialise
+from parcours.flatten.lookups import lookup_here
 from parcours.flatten.payloads import Batches, Parts, gathered, packed, payload, split, spool, unpacked
 from parcours.flatten.rows import UNKNOWN, Counts, Rows, read_rows
 from parcours.snds.contracts import Product
@@ -232,7 +233,7 @@ def _persons(job: Job, tables: dict[str, pa.Table]) -> pa.Array:
     table = tables[holder(job.product)]
     if job.persons is None:
         return pa.nulls(table.num_rows, pa.int64())
-    return resolve_persons(table, job.persons, job.lookup)
+    return resolve_persons(table, job.persons, None if job.lookup is None else lookup_here(job.lookup))
 
 
 def _by_person(

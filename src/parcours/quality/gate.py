@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from parcours.snds.contracts import product_names
 from parcours.storage.commit import exclusive_writer, staging_attempt
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import committed_periods, read_manifest, write_json
+from parcours.storage.place import Place, copy_folder, move
 from parcours.storage.publication import publish
 from parcours.storage.root import Root, open_root
 
@@ -43,8 +43,8 @@ class Task:
     """What one run of the gate is about: `place` is named in sentences, `folder` takes verdict and Data Docs."""
 
     root: Root
-    place: Path
-    folder: Path
+    place: Place
+    folder: Place
     run_name: str
     products: tuple[str, ...]
     catalogues: tuple[Catalogue, ...]
@@ -78,7 +78,7 @@ def check_root(
     return verdict
 
 
-def check_features(spark: Callable[[], "SparkSession"], run_json: Path) -> dict[str, Any]:
+def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict[str, Any]:
     """Check the features of a study run; verdict and Data Docs go to `quality/` beside its run.json.
 
     Raises GateRefused when a critical rule fails, InputError when the features are not there.
@@ -139,7 +139,7 @@ def _run(task: Task, spark: Callable[[], "SparkSession"], register: Callable[["S
         with run_context() as context, staging_attempt(task.root, fingerprint(task.fingerprints)) as staged:
             rules = _evaluate(session, context, task, started)
             context.build_data_docs()
-            _install(docs_directory(context), staged, task.folder / DATA_DOCS)
+            _install(docs_directory(context), staged / DATA_DOCS, task.folder / DATA_DOCS)
         verdict = _verdict(task, rules, started)
         write_json(task.folder / VERDICT, verdict)
     return {**verdict, "status": "done"}
@@ -189,10 +189,10 @@ def _verdict(task: Task, rules: list[dict[str, Any]], started: datetime) -> dict
     }
 
 
-def _install(built: Path, staged: Path, final: Path) -> None:
+def _install(built: Path, staged: Place, final: Place) -> None:
     """Put a built folder in place; the one it replaces leaves with the staging directory."""
-    shutil.copytree(built, staged / final.name)
+    copy_folder(built, staged)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
-        final.rename(staged / f"{final.name}.replaced")
-    (staged / final.name).rename(final)
+        move(final, staged.with_name(f"{final.name}.replaced"))
+    move(staged, final)

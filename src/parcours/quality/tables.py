@@ -1,13 +1,13 @@
 """Tables that the rules look at, as temporary views of one Spark session."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parcours.errors import InputError
 from parcours.quality import manifests as facts
 from parcours.quality.catalogue import Catalogue, View
 from parcours.snds.contracts import load_product, load_table
+from parcours.storage.place import Place, spark_path
 from parcours.storage.root import Root
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def register_flat(session: "SparkSession", root: Root, catalogue: Catalogue, per
     assert catalogue.product is not None
     types = flat_types(catalogue.product, catalogue.columns)
     schema = ", ".join(f"`{name}` {kind}" for name, kind in {**types, "period": "string"}.items())
-    directories = [str(root.period(catalogue.product, period)) for period in periods]
-    reader = session.read.schema(schema).option("basePath", str(root.flat(catalogue.product)))
+    directories = [spark_path(root.period(catalogue.product, period)) for period in periods]
+    reader = session.read.schema(schema).option("basePath", spark_path(root.flat(catalogue.product)))
     reader.parquet(*directories).createOrReplaceTempView(catalogue.product)
 
 
@@ -76,10 +76,10 @@ def register_manifests(session: "SparkSession", manifests: facts.Manifests) -> N
         _local_table(session, rows, schema).createOrReplaceTempView(name)
 
 
-def register_features(session: "SparkSession", directory: Path, summary: dict[str, Any]) -> None:
+def register_features(session: "SparkSession", directory: Place, summary: dict[str, Any]) -> None:
     """Make the features of a study views: persons, events, exposures, and what its summary states."""
     for name, types in FEATURES.items():
-        frame = session.read.parquet(str(directory / f"{name}.parquet"))
+        frame = session.read.parquet(spark_path(directory / f"{name}.parquet"))
         # Cast: an empty table may have been written with columns of no type.
         typed = [f"CAST(`{column}` AS {kind}) AS `{column}`" for column, kind in types.items()]
         frame.selectExpr(*typed).createOrReplaceTempView(name)

@@ -11,6 +11,8 @@ import yaml
 
 from parcours.errors import InputError
 from parcours.snds.names import resolve
+from parcours.storage.hdfs import SCHEME, HdfsPath
+from parcours.storage.place import Place, place
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class RawFile:
     """One raw file of a table; `year` is the year of the file where `delivery.yaml` gives one."""
 
     table: str
-    path: Path
+    path: Place
     year: int | None
 
 
@@ -27,7 +29,7 @@ class Delivery:
     """What was delivered and how to read it; `person` is {column: ...} or {psa: ..., rank: ...}."""
 
     name: str
-    folder: Path
+    folder: Place
     delimiter: str
     encoding: str
     null_values: tuple[str, ...]
@@ -61,7 +63,7 @@ class Texts(yaml.BaseLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_delivery(path: Path) -> Delivery:
+def load_delivery(path: Place) -> Delivery:
     """Read `delivery.yaml` (or the folder that holds it).
 
     Raises InputError, with what to mend, when the file is missing, is not YAML, has a setting that is unknown
@@ -85,7 +87,7 @@ def load_delivery(path: Path) -> Delivery:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Place) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"There is no delivery at {path}; give the folder that holds delivery.yaml.")
     try:
@@ -101,14 +103,14 @@ def _read(path: Path) -> dict[str, Any]:
 # --- settings ----------------------------------------------------------------------------------------------------
 
 
-def _text(path: Path, settings: dict[str, Any], name: str) -> str:
+def _text(path: Place, settings: dict[str, Any], name: str) -> str:
     value = settings[name]
     if not isinstance(value, str) or not value:
         raise InputError(f"{path}: `{name}` must be a text, not {_shown(value)}.")
     return value
 
 
-def _character(path: Path, settings: dict[str, Any], name: str) -> str:
+def _character(path: Place, settings: dict[str, Any], name: str) -> str:
     value = settings[name]
     if not isinstance(value, str) or len(value) != 1:
         raise InputError(
@@ -117,7 +119,7 @@ def _character(path: Path, settings: dict[str, Any], name: str) -> str:
     return value
 
 
-def _texts(path: Path, settings: dict[str, Any], name: str) -> tuple[str, ...]:
+def _texts(path: Place, settings: dict[str, Any], name: str) -> tuple[str, ...]:
     values = settings[name]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         example = ", ".join(f'"{value}"' for value in DEFAULTS[name][:2])
@@ -125,7 +127,7 @@ def _texts(path: Path, settings: dict[str, Any], name: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _person(path: Path, person: Any) -> dict[str, str]:
+def _person(path: Place, person: Any) -> dict[str, str]:
     if (
         not isinstance(person, dict)
         or set(person) not in ({"column"}, {"psa"}, {"psa", "rank"})
@@ -143,7 +145,7 @@ def _shown(value: Any) -> str:
 # --- files -------------------------------------------------------------------------------------------------------
 
 
-def _files(path: Path, tables: Any) -> tuple[RawFile, ...]:
+def _files(path: Place, tables: Any) -> tuple[RawFile, ...]:
     if not isinstance(tables, dict) or not tables:
         raise InputError(f"{path}: names no file; list the delivered tables under `tables:`, each with its files.")
     found = [raw for name, entry in tables.items() for raw in _table_files(path, name, entry)]
@@ -154,7 +156,7 @@ def _files(path: Path, tables: Any) -> tuple[RawFile, ...]:
     return tuple(found)
 
 
-def _table_files(path: Path, name: str, entry: Any) -> Iterator[RawFile]:
+def _table_files(path: Place, name: str, entry: Any) -> Iterator[RawFile]:
     try:
         table, year_of_name = resolve(name)
     except InputError as error:
@@ -172,7 +174,7 @@ def _table_files(path: Path, name: str, entry: Any) -> Iterator[RawFile]:
             yield from (RawFile(table, file, year) for file in _matching(path, name, pattern))
 
 
-def _year(path: Path, name: str, declared: Any, year_of_name: int | None) -> int | None:
+def _year(path: Place, name: str, declared: Any, year_of_name: int | None) -> int | None:
     """The year of some files: that of `year:`, that of the table's name, or None."""
     if declared is None:
         return year_of_name
@@ -185,7 +187,7 @@ def _year(path: Path, name: str, declared: Any, year_of_name: int | None) -> int
     return int(declared)
 
 
-def _is_data(path: Path, name: str, file: Path) -> bool:
+def _is_data(path: Place, name: str, file: Place) -> bool:
     """Whether it is a file; folders without an ending are passed over, for a pattern may be as wide as `**/*`.
 
     Raises InputError for what stands where a file should: its rows would be missing without a word.
@@ -199,13 +201,24 @@ def _is_data(path: Path, name: str, file: Path) -> bool:
     return False
 
 
-def _matching(path: Path, name: str, pattern: Any) -> list[Path]:
+def _start(folder: Place, pattern: str) -> tuple[Place, str]:
+    """The folder that a pattern starts from, and the rest of it."""
+    if pattern.startswith(f"{SCHEME}//"):
+        whole = place(pattern, "pattern")
+        top = HdfsPath(*whole.parts[:2])
+        return top, str(whole.relative_to(top))
+    if not Path(pattern).is_absolute():
+        return folder, pattern
+    anchor = Path(Path(pattern).anchor)
+    return anchor, str(Path(pattern).relative_to(anchor))
+
+
+def _matching(path: Place, name: str, pattern: Any) -> list[Place]:
     if not isinstance(pattern, str) or not pattern:
         raise InputError(f"{path}: `files` of table {name} must be texts, not {_shown(pattern)}.")
-    absolute = Path(pattern).is_absolute()
-    start = Path(Path(pattern).anchor) if absolute else path.parent
+    start, below = _start(path.parent, pattern)
     try:
-        found = start.glob(str(Path(pattern).relative_to(start)) if absolute else pattern)
+        found = start.glob(below)
         matches = sorted(file for file in found if _is_data(path, name, file))
     except ValueError as error:
         raise InputError(f"{path}: `files` of table {name}: {pattern} is no pattern ({error}); mend it.") from error

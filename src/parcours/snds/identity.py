@@ -114,8 +114,8 @@ def build_identity(
 
     `referentials`: the rows of each referential table, in parts that need not have the same columns. Of the rows of
     one (PSA, rank) those of the first table count, then the latest BEN_DTE_MAJ, then the greatest BEN_IDT_ANO.
-    `before` is the folder of another identity. Raises InputError when a table has rows and none of them has an
-    identifier.
+    `before` is the identity.parquet of another identity.
+    Raises InputError when a table has rows and none of them has an identifier.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _resolved(referentials, columns) as connection:
@@ -141,7 +141,7 @@ def _identity(
 ) -> Identity:
     changes = None
     if before is not None:
-        changes = changed_persons(connection, before / IDENTITY_FILE, HASH.format(_text(columns)))
+        changes = changed_persons(connection, before, HASH.format(_text(columns)))
     return Identity(_counts(connection), _mapping(lookup), changes)
 
 

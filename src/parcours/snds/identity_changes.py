@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from parcours.storage.place import Place
+
 COUPLES, ALONE = "couples", "alone"
 CHANGES = pa.schema([("how", pa.string()), ("person_id", pa.int64())])
 
@@ -36,13 +38,13 @@ def changed_persons(connection: duckdb.DuckDBPyConnection, before: Path, couple:
     return connection.sql(f"{found} ORDER BY how, person_id").to_arrow_table().cast(CHANGES)
 
 
-def write_changes(path: Path, changes: pa.Table) -> None:
+def write_changes(path: Place, changes: pa.Table) -> None:
     """As `read_changes` reads them."""
-    with pa.ipc.new_file(str(path), CHANGES) as writer:
+    with path.open("wb") as target, pa.ipc.new_file(target, CHANGES) as writer:
         writer.write_table(changes)
 
 
-def read_changes(path: Path) -> pa.Table:
+def read_changes(path: Place) -> pa.Table:
     """(how, person_id) of one change."""
-    with pa.memory_map(str(path)) as source:
+    with path.open("rb") as source:
         return pa.ipc.open_file(source).read_all()

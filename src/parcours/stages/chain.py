@@ -1,14 +1,15 @@
 """The whole chain without Airflow: flatten -> gate -> events -> cohort -> features -> gate -> train -> report."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from parcours.storage.place import Place
 
 OnProgress = Callable[[int, int, str], None]
 
 
 def run_chain(
-    delivery: Path, root: str, plan_run: Callable[[], Path], on_progress: OnProgress | None = None
+    delivery: str | Place, root: str, plan_run: Callable[[], Place], on_progress: OnProgress | None = None
 ) -> dict[str, Any]:
     """Run every stage in order; each reuses what is already done for the same inputs.
 
@@ -27,7 +28,7 @@ def run_chain(
     report(1, 8, "quality gate")
     summary["check"] = run_check(root, None, "chain")
     run = plan_run()
-    stages: list[tuple[str, Callable[[Path], dict[str, Any]]]] = [
+    stages: list[tuple[str, Callable[[str | Place], dict[str, Any]]]] = [
         ("events", run_events),
         ("cohort", run_cohort),
         ("features", run_features),

@@ -17,6 +17,7 @@ from parcours.session import spark_session
 from parcours.spark_faults import told_by_spark
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
 from parcours.storage.manifest import read_manifest, write_json
+from parcours.storage.place import Place, file_size, found, move, spark_path
 from parcours.storage.root import open_root
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Run = dict[str, Any]
-Compute = Callable[["SparkSession", Run, Path], dict[str, Any]]
+Compute = Callable[["SparkSession", Run, Place], dict[str, Any]]
 
 
-def run_events(run_json: Path) -> dict[str, Any]:
+def run_events(run_json: str | Place) -> dict[str, Any]:
     """Extract every event of the published flat tables, shared by all studies of the same data.
 
     Raises InputError when the run file is wrong, GateRefused when the data changed since the run was planned.
@@ -35,7 +36,7 @@ def run_events(run_json: Path) -> dict[str, Any]:
     return _stage(run_json, "events", _events)
 
 
-def run_cohort(run_json: Path) -> dict[str, Any]:
+def run_cohort(run_json: str | Place) -> dict[str, Any]:
     """Select the study's persons, exposures and outcomes, with the attrition table.
 
     Raises InputError when the events were not extracted yet.
@@ -43,7 +44,7 @@ def run_cohort(run_json: Path) -> dict[str, Any]:
     return _stage(run_json, "cohort", _cohort)
 
 
-def run_features(run_json: Path) -> dict[str, Any]:
+def run_features(run_json: str | Place) -> dict[str, Any]:
     """Turn the cohort into the case series that the models read.
 
     Raises InputError when the cohort was not selected yet.
@@ -51,7 +52,7 @@ def run_features(run_json: Path) -> dict[str, Any]:
     return _stage(run_json, "features", _features)
 
 
-def _stage(run_json: Path, stage: str, compute: Compute) -> dict[str, Any]:
+def _stage(run_json: str | Place, stage: str, compute: Compute) -> dict[str, Any]:
     run = read_run(run_json)
     root = open_root(run["root"])
     final = stage_directory(run, stage)
@@ -81,7 +82,7 @@ def _stage(run_json: Path, stage: str, compute: Compute) -> dict[str, Any]:
     return {"status": "done", "stage": stage, "directory": str(final), **summary}
 
 
-def _events(spark: "SparkSession", run: Run, staged: Path) -> dict[str, Any]:
+def _events(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     from pyspark.sql import Observation
     from pyspark.sql import functions as F
 
@@ -99,8 +100,8 @@ def _events(spark: "SparkSession", run: Run, staged: Path) -> dict[str, Any]:
     _write(packs.coalesce(1), staged / "packs.parquet")
     extraction = extract_events(spark, periods, packs, codelists)
     _write(extraction.events.withColumn("kind", F.col("category")), staged, by="kind")
-    for directory in staged.glob("kind=*"):
-        directory.rename(staged / f"{directory.name.removeprefix('kind=')}.parquet")
+    for directory in found(staged, "kind=*"):
+        move(directory, staged / f"{directory.name.removeprefix('kind=')}.parquet")
     seen = Observation("persons")
     _write(extract_persons(spark, periods["IR_BEN_R"], root.identity, codelists, seen), staged / "persons.parquet")
     summary = extraction.summary()
@@ -109,7 +110,7 @@ def _events(spark: "SparkSession", run: Run, staged: Path) -> dict[str, Any]:
     return summary
 
 
-def _cohort(spark: "SparkSession", run: Run, staged: Path) -> dict[str, Any]:
+def _cohort(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     from pyspark.sql import functions as F
 
     from parcours.cohort.assembly import care_after_death, study_exposures, study_outcomes, study_population
@@ -143,7 +144,7 @@ def _cohort(spark: "SparkSession", run: Run, staged: Path) -> dict[str, Any]:
     return summary
 
 
-def _features(spark: "SparkSession", run: Run, staged: Path) -> dict[str, Any]:
+def _features(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     from parcours.features.case_series import case_events, case_exposures, case_persons, exposed_cases
 
     study = study_of(run)
@@ -172,41 +173,42 @@ def _rules_without_data(study: Study, run: Run) -> list[str]:
     return [r["rule"] for r in rules if r["rule"] in study.outcomes.rules and r["product"] not in run["data"]]
 
 
-def _prevalence(spark: "SparkSession", path: Path) -> dict[str, int]:
+def _prevalence(spark: "SparkSession", path: Place) -> dict[str, int]:
     counts = {row["prevalent"]: row["count"] for row in _read(spark, path).groupBy("prevalent").count().collect()}
     return {"kept": counts.get(False, 0), "prevalent": counts.get(True, 0)}
 
 
-def _done(run: Run, stage: str) -> Path:
+def _done(run: Run, stage: str) -> Place:
     directory = stage_directory(run, stage)
     if read_manifest(directory) is None:
         raise InputError(f"Run {run['fingerprint']} of {run['cohort']} has no {stage} yet; run that stage first.")
     return directory
 
 
-def _read_events(spark: "SparkSession", directory: Path) -> "DataFrame":
+def _read_events(spark: "SparkSession", directory: Place) -> "DataFrame":
     from parcours.events.schema import CATEGORIES, EVENT_SCHEMA
 
-    found = [path for name in CATEGORIES if (path := directory / f"{name}.parquet").exists()]
-    return spark.read.schema(EVENT_SCHEMA).parquet(*[f"file://{path}" for path in found])
+    written = [path for name in CATEGORIES if (path := directory / f"{name}.parquet").exists()]
+    return spark.read.schema(EVENT_SCHEMA).parquet(*[spark_path(path) for path in written])
 
 
-def _read(spark: "SparkSession", path: Path) -> "DataFrame":
-    return spark.read.parquet(f"file://{path}")
+def _read(spark: "SparkSession", path: Place) -> "DataFrame":
+    return spark.read.parquet(spark_path(path))
 
 
-def _write(frame: "DataFrame", path: Path, by: str | None = None) -> None:
+def _write(frame: "DataFrame", path: Place, by: str | None = None) -> None:
     writer = frame.write.mode("append" if by else "errorifexists")
-    (writer.partitionBy(by) if by else writer).parquet(f"file://{path}")
+    (writer.partitionBy(by) if by else writer).parquet(spark_path(path))
 
 
-def _write_sorted(frame: "DataFrame", path: Path) -> int:
+def _write_sorted(frame: "DataFrame", path: Place) -> int:
     """One sorted file: cases are few, and the same cohort gives the same bytes."""
     import pyarrow.parquet as pq
 
     table = frame.toArrow()
     table = table.sort_by([(name, "ascending") for name in table.column_names])
-    pq.write_table(table, path)
+    with path.open("wb") as target:
+        pq.write_table(table, target)
     return int(table.num_rows)
 
 
@@ -214,9 +216,9 @@ def _counts(rows: list["Row"]) -> dict[str, int]:
     return {str(row[0]): int(row[1]) for row in sorted(rows)}
 
 
-def _files(directory: Path) -> list[dict[str, Any]]:
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
-    return [{"path": str(path.relative_to(directory)), "bytes": path.stat().st_size} for path in files]
+def _files(directory: Place) -> list[dict[str, Any]]:
+    files = [path for path in found(directory, "**/*") if path.is_file() and not path.name.startswith((".", "_"))]
+    return [{"path": str(path.relative_to(directory)), "bytes": file_size(path)} for path in files]
 
 
 def _now() -> str:

@@ -4,12 +4,12 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parcours.snds.delivery import load_delivery
 from parcours.spark_classes import sharing_options
 from parcours.spark_faults import told_by_spark
+from parcours.storage.place import Place, place
 from parcours.storage.root import open_root
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SPARK_SETTINGS = {
 
 
 def run_flatten(
-    delivery: Path,
+    delivery: str | Place,
     root: str,
     products: list[str] | None = None,
     periods: list[str] | None = None,
@@ -39,14 +39,14 @@ def run_flatten(
     """
     from parcours.flatten.run import Selection, flatten, scan_ahead
 
-    opened, place = load_delivery(Path(delivery)), open_root(root)
+    opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
     selection = Selection(products, periods, years)
     # Spark takes seconds to start; meanwhile files are read for the first time, unless that is work for a cluster.
     with ThreadPoolExecutor(1) as starter:
         starting = starter.submit(_session_with_workers)
-        scan_ahead(place, opened, selection, scan_here)
+        scan_ahead(target, opened, selection, scan_here)
         spark = starting.result()
-    return flatten(spark, opened, place, selection, on_progress or _log_progress)
+    return flatten(spark, opened, target, selection, on_progress or _log_progress)
 
 
 def _session_with_workers() -> "SparkSession":
@@ -68,7 +68,7 @@ def scan_here(todo: list[Any]) -> list[Any]:
 
 
 def plan_flatten(
-    delivery: Path, root: str, products: list[str] | None = None, periods: list[str] | None = None
+    delivery: str | Place, root: str, products: list[str] | None = None, periods: list[str] | None = None
 ) -> list[dict[str, Any]]:
     """What `run_flatten` would do: one {product, period, status: reuse|compute|replace, bytes, rows, seconds} a period.
 
@@ -77,7 +77,7 @@ def plan_flatten(
     """
     from parcours.flatten.run import Selection, plan
 
-    found = plan(open_root(root), load_delivery(Path(delivery)), Selection(products, periods), scan_here)
+    found = plan(open_root(root), load_delivery(place(delivery, "delivery")), Selection(products, periods), scan_here)
     return [
         {
             "product": p.product,

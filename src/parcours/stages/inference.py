@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from parcours.cohort.plan import read_run, stage_directory, study_of
 from parcours.cohort.study import ModelSettings, Study
 from parcours.errors import InputError
-from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
+from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_json, write_manifest
+from parcours.storage.place import Place, local_folder
 from parcours.storage.progress import write_progress
 from parcours.storage.root import Root, open_root
 
@@ -40,7 +41,7 @@ VERDICT_FIELDS = ("run_name", "passed", "products", "started", "ended", "data_do
 RULE_FIELDS = ("id", "table", "description", "severity", "success")
 
 
-def run_train(run_json: Path) -> dict[str, Any]:
+def run_train(run_json: str | Place) -> dict[str, Any]:
     """Fit the study's model on its features: model.json, curves, peaks and cross-validation tables, metrics.json.
 
     Raises InputError when the features are not there, or hold too few cases or exposed cases for the study's settings.
@@ -53,13 +54,13 @@ def run_train(run_json: Path) -> dict[str, Any]:
             log.info("model of %s: reused", run["cohort"])
             return {"status": "reused", "stage": "train", "directory": str(final), **done["summary"]}
         started = _now()
-        with staging_attempt(root, run["fingerprint"]) as staged:
+        with local_staging(root, run["fingerprint"]) as staged:
             summary = _train(root, run, staged)
             commit_directory(root, staged, final, _manifest(run, "train", staged, summary, started))
     return {"status": "done", "stage": "train", "directory": str(final), **summary}
 
 
-def run_report(run_json: Path) -> dict[str, Any]:
+def run_report(run_json: str | Place) -> dict[str, Any]:
     """Write the study's report and log its run in MLflow; an MLflow run of this fingerprint is found, not made again.
 
     Raises InputError when there is no model yet, RetryableFault when the tracking server cannot be used: the report
@@ -72,7 +73,7 @@ def run_report(run_json: Path) -> dict[str, Any]:
         if done is not None and done["fingerprint"] == run["fingerprint"]:
             return _report_again(root, run, final, done)
         started = _now()
-        with staging_attempt(root, run["fingerprint"]) as staged:
+        with local_staging(root, run["fingerprint"]) as staged:
             summary = _report(root, run, staged, final)
             commit_directory(root, staged, final, _manifest(run, "report", staged, summary, started))
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
@@ -186,7 +187,7 @@ def _with_empty_columns(table: "pd.DataFrame", *names: str) -> "pd.DataFrame":
     return table.assign(**{name: float("nan") for name in names if name not in table})
 
 
-def _report(root: Root, run: Run, staged: Path, final: Path) -> dict[str, Any]:
+def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
     from parcours.reporting.report import write_report
 
     progress = _progress(root, f"report-{run['cohort']}", 3)
@@ -200,7 +201,7 @@ def _report(root: Root, run: Run, staged: Path, final: Path) -> dict[str, Any]:
     return _summary(tracked, findings, final)
 
 
-def _report_again(root: Root, run: Run, final: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) -> dict[str, Any]:
     """The report is there: log its run only if the tracking server has lost it."""
     from parcours.tracking.runs import find_run
 
@@ -208,7 +209,8 @@ def _report_again(root: Root, run: Run, final: Path, manifest: dict[str, Any]) -
         log.info("report of %s: reused", run["cohort"])
         return {"status": "reused", "stage": "report", "directory": str(final), **manifest["summary"]}
     findings, verdict = _findings(root, run), _verdict(run)
-    summary = _summary(_track(root, run, findings, final, verdict), findings, final)
+    with local_folder(final) as folder:
+        summary = _summary(_track(root, run, findings, folder, verdict), findings, final)
     write_manifest(final, {**manifest, "summary": summary})
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
 
@@ -284,7 +286,7 @@ def _verdict(run: Run) -> dict[str, Any] | None:
     return {name: verdict.get(name) for name in VERDICT_FIELDS} | {"rules": rules}
 
 
-def _summary(tracked: "TrackedRun", findings: "Findings", final: Path) -> dict[str, Any]:
+def _summary(tracked: "TrackedRun", findings: "Findings", final: Place) -> dict[str, Any]:
     from parcours.reporting.findings import LOWERED, RAISED
 
     return {
@@ -314,20 +316,21 @@ def _manifest(run: Run, stage: str, staged: Path, summary: dict[str, Any], start
     }
 
 
-def _done(run: Run, stage: str, advice: str) -> Path:
+def _done(run: Run, stage: str, advice: str) -> Place:
     directory = stage_directory(run, stage)
     if read_manifest(directory) is None:
         raise InputError(f"Run {run['fingerprint']} of study {run['cohort']} has no {stage} yet. {advice}")
     return directory
 
 
-def _read_table(directory: Path, name: str, columns: list[str] | None = None) -> "pd.DataFrame":
+def _read_table(directory: Place, name: str, columns: list[str] | None = None) -> "pd.DataFrame":
     import pandas as pd
 
-    return pd.read_parquet(directory / f"{name}.parquet", columns=columns)
+    with (directory / f"{name}.parquet").open("rb") as source:
+        return pd.read_parquet(source, columns=columns)
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Place) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 

@@ -1,13 +1,13 @@
 """The edges of the quality gate: a root or a run.json -> session -> gate -> summary."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from parcours.quality.gate import check_features, check_root
 from parcours.quality.verdict import warnings
 from parcours.session import spark_session
 from parcours.spark_faults import told_by_spark
+from parcours.storage.place import Place, place
 from parcours.storage.root import open_root
 
 log = logging.getLogger(__name__)
@@ -24,18 +24,18 @@ def run_check(root: str, products: list[str] | None, run_name: str) -> dict[str,
     return _summary(verdict, opened.quality(run_name))
 
 
-def run_study_gate(run_json: Path) -> dict[str, Any]:
+def run_study_gate(run_json: str | Place) -> dict[str, Any]:
     """Check the features of a study run before any model reads them.
 
     Raises GateRefused (exit 1) with a sentence for each critical rule that failed; see check_features.
     """
-    run_json = Path(run_json)
+    path = place(run_json, "run file")
     with told_by_spark():
-        verdict = check_features(lambda: spark_session("parcours-study-gate"), run_json)
-    return _summary(verdict, run_json.absolute().parent / "quality")
+        verdict = check_features(lambda: spark_session("parcours-study-gate"), path)
+    return _summary(verdict, path.absolute().parent / "quality")
 
 
-def _summary(verdict: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _summary(verdict: dict[str, Any], folder: Place) -> dict[str, Any]:
     """What Airflow and the command line keep: paths and counts, small enough for an XCom."""
     sentences = warnings(verdict["rules"])
     for sentence in sentences:

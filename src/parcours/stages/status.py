@@ -1,11 +1,11 @@
 """Where the work on a root stands, read from manifests and progress files alone."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from parcours.snds.contracts import product_names
 from parcours.storage.manifest import committed_periods, read_manifest
+from parcours.storage.place import Place, found
 from parcours.storage.progress import read_progress
 from parcours.storage.publication import changed_periods, published_fingerprints
 from parcours.storage.root import Root, open_root
@@ -20,7 +20,7 @@ def root_status(root_uri: str) -> dict[str, Any]:
         "root": str(root.path),
         "products": [_product(root, name) for name in product_names() if committed_periods(root, name)],
         "running": _progress(root),
-        "studies": [_study(root, run) for run in sorted(root.path.glob("studies/*/*/run.json"))],
+        "studies": [_study(root, run) for run in found(root.path, "studies/*/*/run.json")],
     }
 
 
@@ -29,7 +29,7 @@ def _product(root: Root, name: str) -> dict[str, Any]:
     written = [manifest["rows"]["written"] for manifest in periods.values()]
     ends = [str(manifest["ended"]) for manifest in periods.values()]
     published = published_fingerprints(root, name)
-    found = _fingerprints(root, name)
+    committed = _fingerprints(root, name)
     return {
         "product": name,
         "periods": len(periods),
@@ -37,16 +37,16 @@ def _product(root: Root, name: str) -> dict[str, Any]:
         "last": max(periods),
         "rows": sum(written),
         "ended": max(ends),
-        "published": "" if not published else "yes" if not changed_periods(published, found) else "stale",
+        "published": "" if not published else "yes" if not changed_periods(published, committed) else "stale",
     }
 
 
 def _progress(root: Root) -> list[dict[str, Any]]:
-    names = sorted(file.stem for file in root.path.glob("_progress/*.json"))
+    names = [file.stem for file in found(root.path, "_progress/*.json")]
     return [{"stage": name, **(read_progress(root, name) or {})} for name in names]
 
 
-def _study(root: Root, run: Path) -> dict[str, Any]:
+def _study(root: Root, run: Place) -> dict[str, Any]:
     """Finished stages of a study run, and the periods that were replaced since it was planned."""
     done = [stage for stage in STUDY_STAGES if read_manifest(run.parent / stage)]
     stale = [

@@ -2,9 +2,8 @@
 
 import ctypes
 import errno
-import fcntl
 import os
-import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from parcours.errors import RetryableFault
+from parcours.storage.hdfs import HdfsPath
+from parcours.storage.locks import locked, locked_when_free
 from parcours.storage.manifest import read_manifest, write_manifest
+from parcours.storage.place import Place, copy_folder, found, local_path, move, remove_all
 from parcours.storage.root import Root
 
 WAIT_SECONDS = 1800
@@ -22,14 +24,20 @@ RENAME_EXCHANGE = 2  # linux/fs.h
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EXDEV)
 
 
-def commit_directory(root: Root, staged: Path, final: Path, manifest: dict[str, Any]) -> None:
+def commit_directory(root: Root, staged: Place, final: Place, manifest: dict[str, Any]) -> None:
     """Make `staged` the committed `final`, with its manifest, in one atomic step.
 
     The manifest is the last file written to `staged`; then one rename (or, over an older state, one
     exchange of the two names) shows both. `staged` is gone afterwards.
+    A staging directory of this machine is copied beside a `final` on HDFS first.
     Raises RetryableFault when another writer is committing `final`, or has just committed this very state.
     """
-    with _locked(root, f"{_name(root, final)}.commit", f"Another writer is committing {final.name}"):
+    if isinstance(staged, Path) and isinstance(final, HdfsPath):
+        with staging_attempt(root, str(manifest["fingerprint"])) as beside:
+            copy_folder(staged, beside / final.name)
+            commit_directory(root, beside / final.name, final, manifest)
+        return
+    with locked_when_free(root, f"{_name(root, final)}.commit", f"Another writer is committing {final.name}"):
         current = read_manifest(final)
         if current is not None and current.get("fingerprint") == manifest.get("fingerprint"):
             raise RetryableFault(f"Another writer committed {final} meanwhile; run again and it will be reused.")
@@ -40,7 +48,7 @@ def commit_directory(root: Root, staged: Path, final: Path, manifest: dict[str, 
 
 
 @contextmanager
-def exclusive_writer(root: Root, *finals: Path) -> Iterator[None]:
+def exclusive_writer(root: Root, *finals: Place) -> Iterator[None]:
     """Hold the right to compute these directories; a killed holder frees it.
 
     Raises RetryableFault when another writer holds one of them.
@@ -48,12 +56,12 @@ def exclusive_writer(root: Root, *finals: Path) -> Iterator[None]:
     with ExitStack() as held:
         for final in sorted(set(finals)):
             busy = f"Another writer is working on {final.parent.name}/{final.name}"
-            held.enter_context(_locked(root, f"{_name(root, final)}.writer", busy))
+            held.enter_context(locked_when_free(root, f"{_name(root, final)}.writer", busy))
         yield
 
 
 @contextmanager
-def waiting_writer(root: Root, final: Path) -> Iterator[None]:
+def waiting_writer(root: Root, final: Place) -> Iterator[None]:
     """Hold the right to compute a directory, once another holder is done.
 
     Raises RetryableFault when that takes more than half an hour.
@@ -73,58 +81,57 @@ def waiting_writer(root: Root, final: Path) -> Iterator[None]:
 
 
 @contextmanager
-def staging_attempt(root: Root, fingerprint: str) -> Iterator[Path]:
+def staging_attempt(root: Root, fingerprint: str) -> Iterator[Place]:
     """A new, empty staging directory, removed at the end; what killed attempts left behind is removed first."""
     _sweep(root)
     attempt = uuid.uuid4().hex[:12]
-    with _locked(root, f"attempt.{fingerprint}.{attempt}", "This attempt is running elsewhere"):
+    with locked(root, f"attempt.{fingerprint}.{attempt}", "This attempt is running elsewhere"):
         directory = root.staging(fingerprint, attempt)
         directory.mkdir(parents=True)
         try:
             yield directory
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            remove_all(directory)
     root.lock(f"attempt.{fingerprint}.{attempt}").unlink(missing_ok=True)
+
+
+@contextmanager
+def local_staging(root: Root, fingerprint: str) -> Iterator[Path]:
+    """As `staging_attempt`, on this machine wherever the root is: for libraries that write local files."""
+    if isinstance(root.path, HdfsPath):
+        with tempfile.TemporaryDirectory(prefix="parcours-") as folder:
+            yield Path(folder)
+        return
+    with staging_attempt(root, fingerprint) as staged:
+        yield local_path(staged)
 
 
 def _sweep(root: Root) -> None:
     """Remove the directories of attempts that nobody holds; a killed attempt's last tasks may still have written."""
-    for directory in (root.path / "_staging").glob("*/*"):
+    for directory in found(root.path / "_staging", "*/*"):
         name = f"attempt.{directory.parent.name}.{directory.name}"
         try:
-            with _locked(root, name, ""):
-                shutil.rmtree(directory, ignore_errors=True)
+            with locked(root, name, ""):
+                remove_all(directory)
         except RetryableFault:
             continue  # still running
         root.lock(name).unlink(missing_ok=True)
 
 
-@contextmanager
-def _locked(root: Root, name: str, busy: str) -> Iterator[None]:
-    path = root.lock(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RetryableFault(f"{busy}; wait until it has ended, then run again.") from None
-        yield
-    finally:
-        os.close(handle)
-
-
-def _name(root: Root, final: Path) -> str:
+def _name(root: Root, final: Place) -> str:
     return "-".join(final.relative_to(root.path).parts)
 
 
-def _install(staged: Path, final: Path) -> None:
+def _install(staged: Place, final: Place) -> None:
     if not final.exists():
-        staged.rename(final)
+        move(staged, final)
+        return
+    if isinstance(staged, HdfsPath) or isinstance(final, HdfsPath):
+        _replace_in_two_steps(staged, final)
         return
     try:
         _exchange(staged, final)
-        shutil.rmtree(staged)
+        remove_all(staged)
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
@@ -141,18 +148,21 @@ def _exchange(first: Path, second: Path) -> None:
         raise OSError(code, os.strerror(code), str(second))
 
 
-def _replace_in_two_steps(staged: Path, final: Path) -> None:
-    """For file systems without exchange: the old state is taken away whole before the new one comes.
+def _replace_in_two_steps(staged: Place, final: Place) -> None:
+    """For file systems without exchange, HDFS among them: the old state is taken away whole before the new one comes.
 
     Killed between the two renames, the period is absent (never mixed) and the next run computes it.
     """
     old = staged.with_name(f"{staged.name}.replaced")
-    final.rename(old)
-    staged.rename(final)
-    shutil.rmtree(old)
+    move(final, old)
+    move(staged, final)
+    remove_all(old)
 
 
-def _sync(directory: Path) -> None:
+def _sync(directory: Place) -> None:
+    """To the disk; HDFS has its journal."""
+    if isinstance(directory, HdfsPath):
+        return
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from parcours.storage.place import Place
+
 PACKAGE = Path(__file__).parents[1]
 BLOCK = 1 << 20
 
@@ -18,7 +20,7 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def checksum(path: Path) -> str:
+def checksum(path: Place) -> str:
     """SHA-256 of a file, as `sha256:<hex>`."""
     digest = hashlib.sha256()
     with path.open("rb") as source:

@@ -1,9 +1,9 @@
 """Manifests: a directory exists for a reader only when its manifest does."""
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from parcours.storage.place import Place, found, write_whole
 
 if TYPE_CHECKING:
     from parcours.storage.root import Root
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 MANIFEST = "_MANIFEST.json"
 
 
-def read_manifest(directory: Path) -> dict[str, Any] | None:
+def read_manifest(directory: Place) -> dict[str, Any] | None:
     """The manifest of a committed directory, or None when there is none."""
     path = directory / MANIFEST
     if not path.is_file():
@@ -20,27 +20,21 @@ def read_manifest(directory: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(directory: Place, manifest: dict[str, Any]) -> None:
     """Write the manifest at once: a reader sees all of it or none."""
     write_json(directory / MANIFEST, manifest)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Place, content: Any) -> None:
     """Write JSON under a temporary name, to the disk, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as out:
-        json.dump(content, out, indent=1, default=str)
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(path)
+    write_whole(path, json.dumps(content, indent=1, default=str).encode())
 
 
 def committed_periods(root: "Root", product: str) -> dict[str, dict[str, Any]]:
     """Manifests of the committed periods of a product, by period, in period order."""
-    found = {}
-    for directory in sorted(root.flat(product).glob("period=*")):
+    periods = {}
+    for directory in found(root.flat(product), "period=*"):
         manifest = read_manifest(directory)
         if manifest is not None:
-            found[directory.name.removeprefix("period=")] = manifest
-    return found
+            periods[directory.name.removeprefix("period=")] = manifest
+    return periods

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from parcours.errors import GateRefused, InputError
 from parcours.storage.manifest import committed_periods, write_json
+from parcours.storage.place import Place
 from parcours.storage.root import Root
 
 
-def publish(root: Root, product: str, verdict_path: Path, periods: dict[str, str]) -> None:
+def publish(root: Root, product: str, verdict_path: Place, periods: dict[str, str]) -> None:
     """Record that these periods, at these fingerprints, passed the gate; replaces what was recorded before."""
     content = {
         "product": product,
@@ -35,7 +35,7 @@ def changed_periods(used: Mapping[str, str], committed: Mapping[str, str]) -> li
     return [period for period, fingerprint in used.items() if committed.get(period) != fingerprint]
 
 
-def published_periods(root: Root, product: str) -> dict[str, Path]:
+def published_periods(root: Root, product: str) -> dict[str, Place]:
     """Directories of the published periods of a product, by period.
 
     Raises InputError when the product was never flattened or published, GateRefused when a published

@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from parcours.errors import InputError
 from parcours.storage.manifest import write_json
+from parcours.storage.place import Place, place
 
 FORMAT = 1
 FEWEST_BUCKETS, MOST_BUCKETS = 2, 4096
@@ -19,76 +18,70 @@ BUCKET_BYTES = 90 << 30
 class Root:
     """Paths under one root; nothing here touches the disk."""
 
-    path: Path
+    path: Place
 
     @property
-    def layout_file(self) -> Path:
+    def layout_file(self) -> Place:
         """Format version and number of person buckets, set once."""
         return self.path / "layout.json"
 
     @property
-    def identity(self) -> Path:
+    def identity(self) -> Place:
         """Identifiers -> person_id."""
         return self.path / "identity"
 
-    def flat(self, product: str) -> Path:
+    def flat(self, product: str) -> Place:
         """All periods of one flat product."""
         return self.path / "flat" / product
 
-    def period(self, product: str, period: str) -> Path:
+    def period(self, product: str, period: str) -> Place:
         """One period of one flat product."""
         return self.flat(product) / f"period={period}"
 
-    def rejects(self, product: str, period: str) -> Path:
+    def rejects(self, product: str, period: str) -> Place:
         """Rows of the period that could not be read."""
         return self.path / "rejects" / product / f"period={period}"
 
-    def orphans(self, product: str, period: str) -> Path:
+    def orphans(self, product: str, period: str) -> Place:
         """Child rows of the period that have no main row."""
         return self.path / "orphans" / product / f"period={period}"
 
-    def events(self, fingerprint: str) -> Path:
+    def events(self, fingerprint: str) -> Place:
         """Events extracted with one set of code lists from one state of the flat tables."""
         return self.path / "events" / fingerprint
 
-    def study(self, cohort: str, fingerprint: str) -> Path:
+    def study(self, cohort: str, fingerprint: str) -> Place:
         """One resolved study: run.json, cohort, features, model, report."""
         return self.path / "studies" / cohort / fingerprint
 
-    def staging(self, fingerprint: str, attempt: str) -> Path:
+    def staging(self, fingerprint: str, attempt: str) -> Place:
         """Where one attempt writes before it commits."""
         return self.path / "_staging" / fingerprint / attempt
 
-    def quality(self, run_name: str) -> Path:
+    def quality(self, run_name: str) -> Place:
         """Verdict and reports of one run of the gate."""
         return self.path / "quality" / run_name
 
-    def publication(self, product: str) -> Path:
+    def publication(self, product: str) -> Place:
         """Which state of which periods the gate let through."""
         return self.path / "published" / f"{product}.json"
 
-    def progress(self, name: str) -> Path:
+    def progress(self, name: str) -> Place:
         """How far a running job is."""
         return self.path / "_progress" / f"{name}.json"
 
-    def lock(self, name: str) -> Path:
+    def lock(self, name: str) -> Place:
         """The file that a writer holds locked while it works on `name`."""
         return self.path / "_locks" / f"{name}.lock"
 
 
-def open_root(uri: str) -> Root:
-    """The root at a plain path or a file:/// address.
+def open_root(address: str | Place) -> Root:
+    """The root at a plain path, a file:/// or an hdfs:// address.
 
-    Raises InputError for an address of another kind, or a path that is a file.
+    Raises InputError for an address of another kind, or one that is a file.
     """
-    parts = urlsplit(str(uri))
-    if "://" not in str(uri) and parts.scheme != "file":
-        path = Path(uri)
-    elif parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        path = Path(unquote(parts.path))
-    else:
-        raise InputError(f"The root {uri} cannot be used: give a path or a file:/// address of a mounted file system.")
-    if path.exists() and not path.is_dir():
+    path = place(address, "root")
+    if path.is_file():
         raise InputError(f"The root {path} is a file; give a folder.")
     return Root(path.absolute())
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parcours.storage.place import Place
 from parcours.tracking import record as shape
 from parcours.tracking.record import RunRecord
 from parcours.tracking.server import artifact_location, connect, faults_of_the_server, run_page, tracking_uri
@@ -32,7 +33,7 @@ class TrackedRun:
     reused: bool
 
 
-def find_run(root: Path, cohort: str, fingerprint: str) -> TrackedRun | None:
+def find_run(root: Place, cohort: str, fingerprint: str) -> TrackedRun | None:
     """The finished run of this fingerprint, or None; a run that crashed does not count.
 
     Raises RetryableFault when the tracking server cannot be used.
@@ -43,7 +44,7 @@ def find_run(root: Path, cohort: str, fingerprint: str) -> TrackedRun | None:
     return next((_tracked(root, run, reused=True) for run in found if run.info.status == "FINISHED"), None)
 
 
-def track(root: Path, record: RunRecord) -> TrackedRun:
+def track(root: Place, record: RunRecord) -> TrackedRun:
     """Log a run and register its model, unless its fingerprint has a finished run already.
 
     A run that an earlier attempt left unfinished is marked failed and points to the new one. The run is marked
@@ -68,7 +69,7 @@ def track(root: Path, record: RunRecord) -> TrackedRun:
     return _tracked(root, run, reused=False)
 
 
-def _tracked(root: Path, run: "Run", reused: bool) -> TrackedRun:
+def _tracked(root: Place, run: "Run", reused: bool) -> TrackedRun:
     return TrackedRun(run.info.run_id, run_page(root, run.info.experiment_id, run.info.run_id), reused)
 
 
@@ -80,7 +81,7 @@ def _runs_of(client: "MlflowClient", cohort: str, fingerprint: str) -> list["Run
     return list(client.search_runs([experiment.experiment_id], wanted, order_by=["attributes.start_time DESC"]))
 
 
-def _create(client: "MlflowClient", root: Path, record: RunRecord) -> "Run":
+def _create(client: "MlflowClient", root: Place, record: RunRecord) -> "Run":
     name = shape.experiment_name(record.cohort)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parcours.errors import InputError, RetryableFault
+from parcours.storage.place import Place, local_path
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -31,12 +32,12 @@ MLFLOW_DEFAULTS = {
 }
 
 
-def tracking_uri(root: Path) -> str:
+def tracking_uri(root: Place) -> str:
     """The address that runs of this root are logged to.
 
     Raises InputError for an address MLflow 3 no longer serves (a folder).
     """
-    address = os.environ.get(ADDRESS_VARIABLE, "").strip() or f"sqlite:///{root / 'mlflow.db'}"
+    address = os.environ.get(ADDRESS_VARIABLE, "").strip() or _database(root)
     if address.startswith(("http://", "https://", "sqlite://", "postgresql", "mysql", "mssql")):
         return address
     raise InputError(
@@ -45,12 +46,21 @@ def tracking_uri(root: Path) -> str:
     )
 
 
-def artifact_location(root: Path, address: str) -> str | None:
+def _database(root: Place) -> str:
+    if isinstance(root, Path):
+        return f"sqlite:///{root / 'mlflow.db'}"
+    raise InputError(
+        f"Runs of {root} need a tracking server: set {ADDRESS_VARIABLE} to http://<host>:<port> of a running "
+        "`mlflow server`; a database cannot be on HDFS."
+    )
+
+
+def artifact_location(root: Place, address: str) -> str | None:
     """Where artifacts of a new experiment go: the server decides, unless there is none."""
-    return None if address.startswith("http") else (root / "mlflow-artifacts").as_uri()
+    return None if address.startswith("http") else (local_path(root) / "mlflow-artifacts").as_uri()
 
 
-def connect(root: Path) -> "MlflowClient":
+def connect(root: Place) -> "MlflowClient":
     """A client of the tracking server, which has answered.
 
     Raises RetryableFault when nobody answers at the address, InputError when the address is of a wrong kind.
@@ -82,7 +92,7 @@ def _require_answer(address: str) -> None:
 
 
 @contextmanager
-def faults_of_the_server(root: Path) -> Iterator[None]:
+def faults_of_the_server(root: Place) -> Iterator[None]:
     """Turn what MLflow raises while the server is lost or busy into one sentence that a retry may cure.
 
     Raises RetryableFault for that, InputError when the server does not let us in; other errors of MLflow are bugs.
@@ -112,7 +122,7 @@ def _nobody_answers(address: str, reason: str) -> str:
     )
 
 
-def run_page(root: Path, experiment_id: str, run_id: str) -> str | None:
+def run_page(root: Place, experiment_id: str, run_id: str) -> str | None:
     """The page of a run, for people: under `PARCOURS_MLFLOW_URL` when users reach the server by another name.
 
     None when the runs are in a database that no server shows.

@@ -1,0 +1,227 @@
+"""Paths on HDFS with the methods of pathlib that storage needs, by the client hdfs-native (no JVM).
+
+The namenode, or the name service of a pair of them, stands in the address; everything else (high availability,
+Kerberos, block size, replication) is read from core-site.xml and hdfs-site.xml in HADOOP_CONF_DIR, as Hadoop's own
+client does.
+"""
+
+import fnmatch
+import io
+from collections.abc import Iterator
+from functools import cache
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from hdfs_native import Client, FileReader, FileStatus
+
+SCHEME = "hdfs:"
+READ_AHEAD = 1 << 20
+
+
+class HdfsPath(PurePosixPath):
+    """hdfs://authority/path; as a pure path its parts are `hdfs:`, the authority, and the names."""
+
+    def __str__(self) -> str:
+        if self.parts[:1] != (SCHEME,):
+            return super().__str__()  # relative to another one
+        return f"{SCHEME}//{'/'.join(self.parts[1:])}"
+
+    def __fspath__(self) -> NoReturn:
+        """Nothing that opens local files may take it: it would make a local folder named `hdfs:`."""
+        raise TypeError(f"{self} is on HDFS; open it by its own methods")
+
+    @property
+    def remote(self) -> str:
+        """The path on the file system."""
+        return "/" + "/".join(self.parts[2:])
+
+    @property
+    def client(self) -> "Client":
+        """The client of this file system, one a process."""
+        return _client(self.parts[1])
+
+    def absolute(self) -> "HdfsPath":
+        """Itself."""
+        return self
+
+    def resolve(self) -> "HdfsPath":
+        """Itself: HDFS has no links in use."""
+        return self
+
+    def status(self) -> "FileStatus | None":
+        """Length, kind and times; None when nothing is there."""
+        try:
+            return self.client.get_file_info(self.remote)
+        except FileNotFoundError:
+            return None
+
+    def exists(self) -> bool:
+        """Whether something is there."""
+        return self.status() is not None
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        found = self.status()
+        return found is not None and bool(found.isdir)
+
+    def is_file(self) -> bool:
+        """Whether it is a file."""
+        found = self.status()
+        return found is not None and not found.isdir
+
+    def is_symlink(self) -> bool:
+        """Never."""
+        return False
+
+    def iterdir(self) -> Iterator["HdfsPath"]:
+        """What a folder holds, in the order of names.
+
+        Raises FileNotFoundError.
+        """
+        for status in self.client.list_status(self.remote, False):
+            yield self / PurePosixPath(status.path).name
+
+    def glob(self, pattern: str) -> Iterator["HdfsPath"]:
+        """What matches below a folder; `**` is any number of folders, links are not followed."""
+        yield from _matching(self, PurePosixPath(pattern).parts)
+
+    def rglob(self, pattern: str) -> Iterator["HdfsPath"]:
+        """What matches at any depth."""
+        yield from self.glob(f"**/{pattern}")
+
+    def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
+        """Make a folder.
+
+        Raises FileExistsError, and FileNotFoundError when the folder above is missing and `parents` is false.
+        """
+        if self.exists():
+            if exist_ok and self.is_dir():
+                return
+            raise FileExistsError(str(self))
+        self.client.mkdirs(self.remote, 0o755, parents)
+
+    def rename(self, target: "HdfsPath") -> "HdfsPath":
+        """Give it another name, in one step.
+
+        Raises FileExistsError when there is something of that name.
+        """
+        self.client.rename(self.remote, target.remote, False)
+        return target
+
+    def replace(self, target: "HdfsPath") -> "HdfsPath":
+        """Give a file the name of another, which is gone, in one step."""
+        self.client.rename(self.remote, target.remote, True)
+        return target
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Remove a file.
+
+        Raises FileNotFoundError unless `missing_ok`.
+        """
+        if not self.client.delete(self.remote, False) and not missing_ok:
+            raise FileNotFoundError(str(self))
+
+    def remove_all(self) -> None:
+        """Remove a folder and what it holds; nothing happens when there is none."""
+        self.client.delete(self.remote, True)
+
+    def open(self, mode: str = "r", encoding: str | None = None) -> Any:
+        """Open for reading (`r`, `rb`) or writing from the start (`w`, `wb`).
+
+        Raises FileNotFoundError, and ValueError for another mode.
+        """
+        if mode in ("rb", "r"):
+            binary: Any = io.BufferedReader(_Reader(self.client.read(self.remote)), READ_AHEAD)
+        elif mode in ("wb", "w"):
+            binary = io.BufferedWriter(self.client.create(self.remote, _overwriting()), READ_AHEAD)
+        else:
+            raise ValueError(f"{self} cannot be opened with mode {mode!r}")
+        return binary if "b" in mode else io.TextIOWrapper(binary, encoding or "utf-8")
+
+    def read_bytes(self) -> bytes:
+        """The whole content."""
+        with self.open("rb") as source:
+            return bytes(source.read())
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """The whole content as text."""
+        return self.read_bytes().decode(encoding)
+
+    def write_bytes(self, content: bytes) -> int:
+        """Write the whole content."""
+        with self.open("wb") as target:
+            return int(target.write(content))
+
+    def write_text(self, content: str, encoding: str = "utf-8") -> int:
+        """Write the whole content as text."""
+        return self.write_bytes(content.encode(encoding))
+
+
+class _Reader(io.RawIOBase):
+    """A file that is being read, as Python's buffers ask for it: the client's own reader has no `readinto`.
+
+    It has a position of its own, which may be beyond the end: the client's panics there.
+    """
+
+    def __init__(self, source: "FileReader"):
+        self._source, self._size, self._at = source, len(source), 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """The new position."""
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """How many bytes were read."""
+        count = max(min(len(buffer), self._size - self._at), 0)
+        if count:
+            buffer[:count] = self._source.read_range(self._at, count)
+        self._at += count
+        return count
+
+
+@cache
+def _client(authority: str) -> "Client":
+    from hdfs_native import Client
+
+    return Client(f"hdfs://{authority}")
+
+
+def _overwriting() -> Any:
+    from hdfs_native import WriteOptions
+
+    options = WriteOptions()
+    options.overwrite = True
+    return options
+
+
+def _matching(folder: HdfsPath, parts: tuple[str, ...]) -> Iterator[HdfsPath]:
+    first, rest = parts[0], parts[1:]
+    try:
+        found = sorted(folder.client.list_status(folder.remote, False), key=lambda status: str(status.path))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if first == "**":
+        if rest:
+            yield from _matching(folder, rest)
+        else:
+            yield folder
+    for status in found:
+        name = PurePosixPath(status.path).name
+        if first == "**":
+            if status.isdir:
+                yield from _matching(folder / name, parts)
+        elif fnmatch.fnmatchcase(name, first):
+            if not rest:
+                yield folder / name
+            elif status.isdir:
+                yield from _matching(folder / name, rest)

@@ -1,0 +1,82 @@
+"""Locks that a killed holder frees: of the kernel in a folder, of the namenode on HDFS."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from parcours.errors import RetryableFault
+from parcours.storage.hdfs import HdfsPath
+from parcours.storage.root import Root
+
+# The namenode gives the file of a writer that went silent to another one after a minute (its soft limit of leases).
+SILENT_SECONDS = 75
+
+
+@contextmanager
+def locked(root: Root, name: str, busy: str) -> Iterator[None]:
+    """Hold a lock of the root.
+
+    Raises RetryableFault, which begins with `busy`, when somebody else holds it.
+    """
+    path = root.lock(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hold = _lease(path, busy) if isinstance(path, HdfsPath) else _kernel_lock(path, busy)
+    with hold:
+        yield
+
+
+@contextmanager
+def locked_when_free(root: Root, name: str, busy: str) -> Iterator[None]:
+    """As `locked`; on HDFS, where a killed holder may seem to be alive for a minute, after that minute.
+
+    Raises RetryableFault when somebody else holds it still.
+    """
+    until = time.monotonic() + (SILENT_SECONDS if isinstance(root.path, HdfsPath) else 0)
+    while True:
+        try:
+            hold = locked(root, name, busy)
+            hold.__enter__()
+            break
+        except RetryableFault:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(1)
+    try:
+        yield
+    finally:
+        hold.__exit__(None, None, None)
+
+
+@contextmanager
+def _kernel_lock(path: Path, busy: str) -> Iterator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _taken(busy) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _lease(path: HdfsPath, busy: str) -> Iterator[None]:
+    """A file open for appending is of one client; the client renews its lease for as long as it lives."""
+    try:
+        if not path.exists():
+            path.client.create(path.remote).close()
+        handle = path.client.append(path.remote)
+    except FileExistsError:
+        raise _taken(busy) from None
+    try:
+        yield
+    finally:
+        handle.close()
+
+
+def _taken(busy: str) -> RetryableFault:
+    return RetryableFault(f"{busy}; wait until it has ended, then run again.")
