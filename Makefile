@@ -7,7 +7,7 @@ SEED ?= 1
 KILLS ?= 200
 MUTANTS ?= 1000
 
-.PHONY: help setup demo test test-chaos test-fuzz lint bench bench-flatten stop
+.PHONY: help setup demo test test-bench test-chaos test-fuzz lint bench bench-flatten stop
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-chaos: setup ## Kill flattening KILLS times (200: half an hour) at random m
 
 test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, hang it or lose a row (ten minutes)
 	@MUTANTS=$(MUTANTS) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 7200 tests/fuzz/fuzz_flatten.py
+
+test-bench: setup ## Run the flattening benchmark on little data, to see that it works
+	@$(BIN)/pytest -m bench tests/spark/benchmarks
 
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -15,6 +15,8 @@ from parcours.storage.root import Root, open_root
 
 # Times, and what ran: the rest of a manifest is content.
 VOLATILE = ("started", "ended", "spark_application", "code_version")
+# Of an identity: what it was before, in this root.
+HISTORY = ("changes",)
 COMMITTED = ("flat/*/period=*", "rejects/*/period=*", "orphans/*/period=*", "identity")
 PRODUCTS = ("DCIR", "IR_BEN_R")
 
@@ -25,8 +27,9 @@ def content(root: Path) -> dict[str, Any]:
     for directory in sorted(path for pattern in COMMITTED for path in root.glob(pattern)):
         manifest = read_manifest(directory)
         assert manifest is not None, f"{directory} has no manifest"
-        files = {path.name: _rows(path) for path in directory.iterdir() if path.name != MANIFEST}
-        kept = {name: value for name, value in manifest.items() if name not in VOLATILE}
+        present = [path for path in directory.iterdir() if path.name != MANIFEST and not path.match("changes-*.arrow")]
+        files = {path.name: _rows(path) for path in present}
+        kept = {name: value for name, value in manifest.items() if name not in (*VOLATILE, *HISTORY)}
         found[str(directory.relative_to(root))] = (kept, files)
     return found
 

@@ -134,10 +134,13 @@ def _amount_columns(product: Product, kind: str) -> list[str]:
 
 def _amounts(product: Product, kind: str, table: pa.Table) -> dict[str, float]:
     """Sums of the main table's amounts over the first row of each main row."""
-    first = pc.equal(table[CLAIM_ROW], 1) if CLAIM_ROW in table.column_names else None
+    names = _amount_columns(product, kind)
+    if not names:
+        return {}
+    first = pc.equal(table[CLAIM_ROW], 1)
     prefix = f"{product.main}__" if product.form == "union" else ""
     return {
         name: pc.sum(table[f"{prefix}{name}"].filter(first)).as_py() or 0.0
-        for name in _amount_columns(product, kind)
+        for name in names
         if f"{prefix}{name}" in table.column_names
     }

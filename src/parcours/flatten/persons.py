@@ -33,7 +33,7 @@ from parcours.snds.identity_changes import ALONE, COUPLES, write_changes
 from parcours.storage.commit import commit_directory, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import fingerprint, sources_version
 from parcours.storage.manifest import read_manifest
-from parcours.storage.place import Place, copy_folder, found, local_file, place
+from parcours.storage.place import Place, copy_folder, found, local_copy, place
 from parcours.storage.root import Root
 
 WHOLE = "all"
@@ -115,7 +115,7 @@ def _held_identity(root: Root, held: dict[str, Any] | None) -> Iterator[Path | N
     if held is None:
         yield None
         return
-    with local_file(root.identity / IDENTITY_FILE) as path:
+    with local_copy(root.identity / IDENTITY_FILE) as path:
         yield path
 
 

@@ -21,6 +21,7 @@ BLOCK = 16 << 20
 BOM = b"\xef\xbb\xbf"
 PARQUET_ROWS = 50_000
 ZSTD_BYTES = 256 << 10
+ADDED = ("person_id", "claim_row", "source_table")
 # What a file raises that was cut off or changed on its way.
 BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException)
 
@@ -109,8 +110,9 @@ class _Zstandard(io.RawIOBase):
 def header(path: Place, delimiter: str, encoding: str) -> list[str]:
     """Column names of a file.
 
-    Raises InputError when the file is empty, cannot be decoded, or has two columns of one name (in any case) or one
-    without a name. It shows no name: the first line of a file that lacks its header is a row of somebody.
+    Raises InputError when the file is empty, cannot be decoded, or has a column without a name, two of one name (in
+    any case), or one that flattening adds. It shows no other name: the first line of a file that lacks its header is a
+    row of somebody.
     """
     if is_parquet(path):
         schema = _parquet(path).schema_arrow
@@ -135,6 +137,8 @@ def _check_names(path: Place, names: list[str]) -> None:
     for number, name in enumerate(names, 1):
         if not name.isprintable() or not name.strip():
             raise InputError(f"{path}: column {number} of the header has no name that can be printed; mend the header.")
+        if name in ADDED:
+            raise InputError(f"{path}: column {number} is named {name}, as a column that flattening adds; rename it.")
         first = seen.setdefault(name.lower(), number)
         if first != number:
             raise InputError(f"{path}: columns {first} and {number} of the header have one name; mend the header.")

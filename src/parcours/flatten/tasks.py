@@ -92,11 +92,27 @@ def _write_whole(job: Job, work: PeriodWork, parts: dict[str, list[pa.Table]]) -
         yield write_file(job.staged, f"{work.period}/rejects/0", [ordered], job.product, REJECTS)
     if work.period == UNKNOWN:
         return
-    for name, kind, found in _flat_files(job, work, parts):
-        if kind == COUNTS:
-            yield {"kind": COUNTS, **found}
-        else:
-            yield write_file(job.staged, f"{work.period}/{kind}/{name}", found, job.product, kind)
+    for bucket, some in _claim_buckets(job, work, parts):
+        for name, kind, found in _flat_files(job, work, some, bucket):
+            if kind == COUNTS:
+                yield {"kind": COUNTS, **found}
+            else:
+                yield write_file(job.staged, f"{work.period}/{kind}/{name}", found, job.product, kind)
+
+
+def _claim_buckets(
+    job: Job, work: PeriodWork, parts: dict[str, list[pa.Table]]
+) -> Iterator[tuple[int, dict[str, list[pa.Table]]]]:
+    """All claims at once; a reference by bucket, for its buckets are its files."""
+    if job.product.form != "reference":
+        yield 0, parts
+        return
+    buckets: dict[int, list[pa.Table]] = {0: []}
+    for table in parts.pop(job.product.main, []):
+        for bucket, part in _by_claim(job.product, table, work.buckets, 1):
+            buckets.setdefault(bucket, []).append(part)
+    for bucket in sorted(buckets):
+        yield bucket, {job.product.main: buckets[bucket]}
 
 
 # --- read --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from parcours.cohort.study import ModelSettings, Study
 from parcours.errors import InputError
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_json, write_manifest
-from parcours.storage.place import Place, local_folder
+from parcours.storage.place import Place, local_copy
 from parcours.storage.progress import write_progress
 from parcours.storage.root import Root, open_root
 
@@ -209,7 +209,7 @@ def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) 
         log.info("report of %s: reused", run["cohort"])
         return {"status": "reused", "stage": "report", "directory": str(final), **manifest["summary"]}
     findings, verdict = _findings(root, run), _verdict(run)
-    with local_folder(final) as folder:
+    with local_copy(final) as folder:
         summary = _summary(_track(root, run, findings, folder, verdict), findings, final)
     write_manifest(final, {**manifest, "summary": summary})
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
@@ -326,7 +326,7 @@ def _done(run: Run, stage: str, advice: str) -> Place:
 def _read_table(directory: Place, name: str, columns: list[str] | None = None) -> "pd.DataFrame":
     import pandas as pd
 
-    with (directory / f"{name}.parquet").open("rb") as source:
+    with local_copy(directory / f"{name}.parquet") as source:
         return pd.read_parquet(source, columns=columns)
 
 

@@ -12,6 +12,7 @@ from parcours.errors import InputError
 from parcours.storage.hdfs import SCHEME, HdfsPath
 
 Place = Path | HdfsPath
+COPIED_BYTES = 1 << 20
 
 
 def place(address: "str | Place", what: str = "address") -> Place:
@@ -120,35 +121,27 @@ def copy_folder(source: Path, target: Place) -> None:
         if path.is_dir():
             copy.mkdir(parents=True, exist_ok=True)
         else:
-            with path.open("rb") as data, copy.open("wb") as out:
-                shutil.copyfileobj(data, out, 1 << 20)
+            _copy_file(path, copy)
 
 
 @contextmanager
-def local_folder(where: Place) -> Iterator[Path]:
-    """As `local_file`, of a folder with all it holds."""
-    if isinstance(where, Path):
-        yield where
-        return
-    with tempfile.TemporaryDirectory(prefix="parcours-") as folder:
-        for path in found(where, "**/*"):
-            copy = Path(folder).joinpath(*path.relative_to(where).parts)
-            if path.is_dir():
-                copy.mkdir(parents=True, exist_ok=True)
-            else:
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_bytes(path.open("rb").read())
-        yield Path(folder)
-
-
-@contextmanager
-def local_file(where: Place) -> Iterator[Path]:
-    """A file of this machine with the content of a place: the file itself, or a copy for as long as it is used."""
+def local_copy(where: Place) -> Iterator[Path]:
+    """A file or folder of this machine: the place itself, or a copy for as long as it is used."""
     if isinstance(where, Path):
         yield where
         return
     with tempfile.TemporaryDirectory(prefix="parcours-") as folder:
         copy = Path(folder) / where.name
-        with where.open("rb") as data, copy.open("wb") as out:
-            shutil.copyfileobj(data, out, 1 << 20)
+        for path in found(where, "**/*") if where.is_dir() else [where]:
+            target = copy.joinpath(*path.relative_to(where).parts)
+            if path.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+            else:
+                _copy_file(path, target)
         yield copy
+
+
+def _copy_file(source: Place, target: Place) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as data, target.open("wb") as out:
+        shutil.copyfileobj(data, out, COPIED_BYTES)

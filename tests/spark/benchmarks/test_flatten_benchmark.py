@@ -11,7 +11,7 @@ HOME = Path(__file__).resolve().parents[3]
 GUIDE = HOME / "docs" / "how-to" / "benchmarks.md"
 
 
-@pytest.mark.spark
+@pytest.mark.bench
 def test_the_peers_agree_and_the_file_says_what_the_guide_says(tmp_path: Path) -> None:
     out, size = tmp_path / "flatten.json", ["--raw-gb", "0.001", "--runs", "1", "--factors", "4"]
     peers = ["--peers", "scalpel_plan", "duckdb"]

@@ -2,9 +2,13 @@
 
 import hashlib
 from datetime import date
+from unittest import mock
 
 import pytest
 from flat_here import KEY, flatten_here, key, write_delivery
+
+from parcours.errors import InputError
+from parcours.flatten import engine
 
 PRS = f"{KEY};BEN_NIR_PSA;BEN_RNG_GEM;EXE_SOI_DTD;PRS_PAI_MNT\n"
 PHA = f"{KEY};PHA_PRS_C13\n"
@@ -35,6 +39,22 @@ def test_a_claim_line_with_two_packs_and_two_acts_gives_their_four_combinations(
     ]
     # The amount of a line counts once, however many rows it became.
     assert flat.summaries["2016-01"]["amounts"]["PRS_PAI_MNT"] == {"source": 12.5, "flat": 12.5}
+
+
+def test_a_large_reference_has_the_same_files_whether_one_task_wrote_it_or_many(tmp_path):
+    lines = "".join(f"PSA{number};1;ID{number};2016-01-01\n" for number in range(40))
+    delivery = write_delivery(tmp_path / "d", {"IR_BEN_R": REF + lines})
+    with mock.patch.multiple(engine, BUCKET_BYTES=200):
+        flat = flatten_here(delivery, "IR_BEN_R", tmp_path / "out")  # by both plans, and compares them
+    files = [file["path"] for file in flat.summaries["all"]["files"] if file["rows"]]
+    assert (len(files) > 3, len(flat.rows("BEN_NIR_PSA"))) == (True, 40)
+
+
+@pytest.mark.parametrize("name", ["person_id", "claim_row", "source_table"])
+def test_a_column_named_as_one_that_flattening_adds_is_refused(tmp_path, name):
+    delivery = write_delivery(tmp_path / "d", {"IR_BEN_R": f"{REF[:-1]};{name}\nANNE;1;ID-A;2016-01-01;7\n"})
+    with pytest.raises(InputError, match=f"column 5 is named {name}, as a column that flattening adds; rename it"):
+        flatten_here(delivery, "IR_BEN_R", tmp_path / "out")
 
 
 def test_equal_packs_are_numbered_like_any_others(tmp_path):
