@@ -3,7 +3,9 @@
 The tests run in order on one platform: a delivery, both DAGs, then what may go wrong.
 """
 
+import fcntl
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from parcours.embedded.follow import follower
 from parcours.embedded.platform import Platform, platform_status, start_platform, stop_platform
 from parcours.embedded.processes import MARKER
 from parcours.errors import GateRefused, InputError
+from parcours.storage.manifest import committed_periods
+from parcours.storage.root import open_root
 from parcours.synth.delivery import SynthSettings, write_delivery
 
 # The first test carries the start of the platform and the whole chain.
@@ -175,6 +179,38 @@ def test_doubled_keys_stop_at_the_gate_and_nothing_is_published(demo: Demo, tmp_
     assert tasks["publish_DCIR"].state == "upstream_failed"
     assert list((root / "flat" / "DCIR").glob("period=*/_MANIFEST.json"))
     assert not (root / "published").exists()
+
+
+def cells(demo: Demo, run: str) -> list[TaskState]:
+    """The tasks of a run that flatten a product and year, in order; between two attempts they have no label."""
+    found = [task for task in demo.airflow.tasks(FLATTEN, run) if task.task == "flatten"]
+    return sorted(found, key=lambda task: task.map_index)
+
+
+def test_a_year_that_fails_is_one_red_cell_and_cleared_it_does_what_is_missing(demo: Demo, tmp_path: Path) -> None:
+    write_delivery(SynthSettings(persons=200, years=(2015, 2016), lines_per_person_year=8), tmp_path / "delivery")
+    root = open_root(str(tmp_path / "root"))
+    conf = {"delivery": str(tmp_path / "delivery"), "root": str(root.path), "products": ["DCIR"]}
+    lock = root.lock("flat-DCIR-period=2016-02.commit")
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # somebody else is committing this month
+        run = demo.airflow.trigger(FLATTEN, {**conf, "periods": ["2015-12", "2016-01", "2016-02"]})
+        states: list[str] = []
+        while states != ["success", "up_for_retry"]:  # 2015 and 2016
+            assert demo.airflow.run_state(FLATTEN, run) in ("queued", "running"), states
+            time.sleep(1)
+            states = [task.state for task in cells(demo, run)]
+        before = committed_periods(root, "DCIR")
+        assert list(before) == ["2015-12", "2016-01"]
+    cleared = {"dry_run": False, "dag_run_id": run, "task_ids": [["flatten", 1]], "only_failed": False}
+    demo.airflow.call(f"/dags/{FLATTEN}/clearTaskInstances", "POST", cleared)
+    with follower({FLATTEN: 1.0}) as shown:
+        shown.run(demo.airflow, FLATTEN, run)
+    after = committed_periods(root, "DCIR")
+    assert list(after) == ["2015-12", "2016-01", "2016-02"]
+    assert {period: after[period] for period in before} == before  # not written again
+    assert [(task.label, task.attempt) for task in cells(demo, run)] == [("DCIR 2015", 1), ("DCIR 2016", 2)]
 
 
 def test_a_service_that_was_killed_is_started_again_and_the_others_stay(demo: Demo) -> None:

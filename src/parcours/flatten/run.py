@@ -287,14 +287,17 @@ def _manifest(
 
 
 def _commit(root: Root, product: Product, plan: PeriodPlan, staged: Place, manifest: dict[str, Any]) -> None:
-    """Rejects, orphans, then the flat period: each in one step, each with the fingerprint that they share."""
-    sides = {"rejects": root.rejects, "orphans": root.orphans}
+    """Orphans, rejects, then the flat period: each in one step, each with the fingerprint that they share.
+
+    Rows of unknown period have no flat period: their rejects come last, and say that all of it is there.
+    """
+    sides = {"orphans": root.orphans, "rejects": root.rejects}
     for name, side_of in sides.items():
         final = side_of(product.name, plan.period)
         side = staged / name
         side.mkdir(parents=True, exist_ok=True)
         held = read_manifest(final)
-        if held is None or held.get("fingerprint") != plan.fingerprint or plan.period == UNKNOWN:
+        if held is None or held.get("fingerprint") != plan.fingerprint:
             commit_directory(root, side, final, manifest if plan.period == UNKNOWN else _side(manifest, side))
     if plan.period != UNKNOWN:
         (staged / "flat").mkdir(parents=True, exist_ok=True)

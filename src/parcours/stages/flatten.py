@@ -42,11 +42,12 @@ def run_flatten(
     opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
     selection = Selection(products, periods, years)
     # Spark takes seconds to start; meanwhile files are read for the first time, unless that is work for a cluster.
-    with ThreadPoolExecutor(1) as starter:
-        starting = starter.submit(_session_with_workers)
-        scan_ahead(target, opened, selection, scan_here)
-        spark = starting.result()
-    return flatten(spark, opened, target, selection, on_progress or _log_progress)
+    with told_by_spark():
+        with ThreadPoolExecutor(1) as starter:
+            starting = starter.submit(_session_with_workers)
+            scan_ahead(target, opened, selection, scan_here)
+            spark = starting.result()
+        return flatten(spark, opened, target, selection, on_progress or _log_progress)
 
 
 def _session_with_workers() -> "SparkSession":
@@ -54,8 +55,7 @@ def _session_with_workers() -> "SparkSession":
     from parcours.session import spark_session
 
     spark = spark_session("parcours flatten", SPARK_SETTINGS)
-    with told_by_spark():
-        spark.sparkContext.parallelize(range(2), 2).map(abs).collect()
+    spark.sparkContext.parallelize(range(2), 2).map(abs).collect()
     return spark
 
 
