@@ -6,8 +6,9 @@ PERSONS ?= 20000
 SEED ?= 1
 KILLS ?= 200
 MUTANTS ?= 1000
+COMPOSE := docker compose --env-file secrets/cluster.env
 
-.PHONY: help setup demo test test-chaos test-fuzz lint bench bench-flatten stop
+.PHONY: help setup demo test test-chaos test-fuzz test-cluster lint bench bench-flatten stop up down down-volumes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ test-chaos: setup ## Kill flattening KILLS times (200: half an hour) at random m
 test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, hang it or lose a row (ten minutes)
 	@MUTANTS=$(MUTANTS) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 7200 tests/fuzz/fuzz_flatten.py
 
+test-cluster: setup ## Build and start the whole cluster on a Docker engine, test it, and take it down with its volumes
+	@$(BIN)/pytest -m cluster -s tests/cluster
+
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -43,3 +47,15 @@ bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at
 
 stop: ## Stop every service that the demo started
 	@if [ -x $(BIN)/parcours ]; then $(BIN)/parcours stop; fi
+
+up: ## Build and start the cluster (needs a Docker engine with Compose; 16 GB); ends when every service is ready
+	@scripts/cluster-secrets
+	@$(COMPOSE) build
+	@$(COMPOSE) up --detach --wait --wait-timeout 600
+	@scripts/cluster-addresses
+
+down: ## Stop the cluster and keep its data
+	@docker compose down
+
+down-volumes: ## Stop the cluster and delete its data: HDFS, databases, MLflow's artifacts
+	@docker compose down --volumes
