@@ -6,7 +6,8 @@ PERSONS ?= 20000
 SEED ?= 1
 KILLS ?= 200
 MUTANTS ?= 1000
-COMPOSE := docker compose --env-file secrets/cluster.env
+export PARCOURS_SECRETS ?= secrets/cluster.env
+COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
 .PHONY: help setup demo test test-chaos test-fuzz test-cluster lint bench bench-flatten stop up down down-volumes
 
@@ -32,7 +33,7 @@ test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, h
 	@MUTANTS=$(MUTANTS) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 7200 tests/fuzz/fuzz_flatten.py
 
 test-cluster: setup ## Build and start the whole cluster on a Docker engine, test it, and take it down with its volumes
-	@$(BIN)/pytest -m cluster -s tests/cluster
+	@$(BIN)/pytest -m cluster --timeout 3600 tests/cluster
 
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -23,12 +23,14 @@ def page(address: str) -> bytes:
 def bean(address: str, name: str) -> dict[str, Any]:
     """One group of a Hadoop daemon's measurements."""
     beans = json.loads(page(f"http://{address}/jmx?qry=Hadoop:service={name}"))["beans"]
-    return dict(beans[0]) if beans else {}
+    if not beans:
+        raise ValueError(f"{name} is not there yet")
+    return dict(beans[0])
 
 
 def namenode() -> str:
     """Out of safe mode, with every datanode."""
-    if bean("127.0.0.1:9870", "NameNode,name=NameNodeInfo").get("Safemode", "unknown"):
+    if bean("127.0.0.1:9870", "NameNode,name=NameNodeInfo")["Safemode"]:
         return "it is in safe mode"
     live = bean("127.0.0.1:9870", "NameNode,name=FSNamesystem")["NumLiveDataNodes"]
     expected = int(os.environ["PARCOURS_DATANODES"])
@@ -36,10 +38,9 @@ def namenode() -> str:
 
 
 def datanode() -> str:
-    """Registered with the namenode."""
-    info = bean("127.0.0.1:9864", "DataNode,name=DataNodeInfo")
-    states = {service["ActorState"] for service in json.loads(info.get("BPServiceActorInfo", "[]"))}
-    return "" if states == {"RUNNING"} else f"its link to the namenode is {states or 'not there'}"
+    """Known to the namenode as live."""
+    live = json.loads(bean("namenode:9870", "NameNode,name=NameNodeInfo")["LiveNodes"])
+    return "" if socket.gethostname() in {name.split(":")[0] for name in live} else "the namenode does not know it"
 
 
 def spark_master() -> str:
