@@ -51,8 +51,13 @@ def replicas(path: str) -> dict[str, object]:
     return {"files": told}
 
 
-def submit(job: str, folder: str) -> dict[str, object]:
-    """Submit a job to the master as Airflow does, and follow it to its end."""
+def submit(job: str, *folders: str) -> dict[str, object]:
+    """Submit a job once for each folder, to the master as Airflow does, and follow all to their ends."""
+    return {"ended": [ended(driver) for driver in [submitted(job, folder) for folder in folders]]}
+
+
+def submitted(job: str, folder: str) -> str:
+    """Id of the driver."""
     body = {
         "action": "CreateSubmissionRequest",
         "clientSparkVersion": "4.2.0",
@@ -65,7 +70,11 @@ def submit(job: str, folder: str) -> dict[str, object]:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{MASTER}/create", json.dumps(body).encode(), headers, method="POST")
     with urllib.request.urlopen(request, timeout=60) as answer:
-        driver = json.load(answer)["submissionId"]
+        return str(json.load(answer)["submissionId"])
+
+
+def ended(driver: str) -> dict[str, object]:
+    """Last state of a driver, and the worker it ran on."""
     state = {"driverState": "SUBMITTED"}
     while state["driverState"] in ("SUBMITTED", "RUNNING"):
         time.sleep(2)

@@ -22,7 +22,7 @@ INSIDE = (Path(__file__).parent / "inside.py").read_text("utf-8")
 JOB = (Path(__file__).parent / "submitted_job.py").read_text("utf-8")
 WORKERS = {"spark-worker-1", "spark-worker-2"}
 DATANODES = {"datanode-1", "datanode-2", "datanode-3"}
-ONCE = {"hdfs-folders", "airflow-database"}
+ONCE = {"hdfs", "airflow-database"}
 LISTENING = {
     "namenode": {8020, 9870},
     **{datanode: {9864, 9866, 9867} for datanode in DATANODES},
@@ -197,16 +197,28 @@ def test_hdfs_keeps_three_copies(cluster: Cluster) -> None:
     assert files == {"/parcours/test/three": {"replication": 3, "hosts": sorted(DATANODES)}}
 
 
+BASE = "hdfs://namenode:8020/parcours"
+
+
+def run_jobs(cluster: Cluster, *names: str) -> None:
+    """One job for each name, all submitted at once; a job that fails shows the end of its log."""
+    inside(cluster, "airflow-scheduler", "write", "/parcours/jobs/submitted_job.py", JOB)
+    folders = [f"{BASE}/{name}" for name in names]
+    answer = inside(cluster, "airflow-scheduler", "submit", f"{BASE}/jobs/submitted_job.py", *folders)
+    for ended in answer["ended"]:
+        if ended["state"] != "FINISHED":
+            log = f"tail -n 40 /var/lib/parcours/spark/work/{ended['driver']}/stderr"
+            pytest.fail(f"{ended}\n{cluster.compose('exec', '-T', ended['worker'].split(':')[0], 'sh', '-c', log)}")
+
+
+def seen_by_job(cluster: Cluster, name: str) -> dict[str, Any]:
+    return dict(json.loads(inside(cluster, "airflow-scheduler", "read", f"/parcours/{name}/seen")["text"]))
+
+
 @pytest.fixture(scope="module")
 def job(cluster: Cluster) -> dict[str, Any]:
-    inside(cluster, "airflow-scheduler", "write", "/parcours/jobs/submitted_job.py", JOB)
-    base = "hdfs://namenode:8020/parcours"
-    ended = inside(cluster, "airflow-scheduler", "submit", f"{base}/jobs/submitted_job.py", f"{base}/job")
-    if ended["state"] != "FINISHED":
-        service = ended["worker"].split(":")[0]
-        log = f"cat /var/lib/parcours/spark/work/{ended['driver']}/stderr"
-        pytest.fail(f"{ended}\n{cluster.compose('exec', '-T', service, 'sh', '-c', log)}")
-    return dict(json.loads(inside(cluster, "airflow-scheduler", "read", "/parcours/job/seen")["text"]))
+    run_jobs(cluster, "job")
+    return seen_by_job(cluster, "job")
 
 
 def test_a_job_submitted_to_the_master_runs_on_the_workers(job: dict[str, Any]) -> None:
@@ -216,10 +228,25 @@ def test_a_job_submitted_to_the_master_runs_on_the_workers(job: dict[str, Any]) 
     assert set(job["hosts"]) <= WORKERS
 
 
+def test_more_jobs_than_the_workers_have_cores_all_end(cluster: Cluster) -> None:
+    names = [f"job-{number}" for number in range(5)]
+    run_jobs(cluster, *names)
+    assert {seen_by_job(cluster, name)["sum"] for name in names} == {499_500}
+
+
 def test_what_spark_writes_has_three_copies(cluster: Cluster, job: dict[str, Any]) -> None:
     files = inside(cluster, "airflow-scheduler", "replicas", "/parcours/job/numbers")["files"]
     assert len(files) >= 4
     assert list(files.values()) == [{"replication": 3, "hosts": sorted(DATANODES)}] * len(files)
+
+
+def test_a_delivery_of_this_machine_goes_to_hdfs(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "delivery.yaml").write_text("name: test\n", "utf-8")
+    tmp_path.chmod(0o755)
+    mounted = ("run", "--rm", "--no-deps", "--volume", f"{tmp_path}:/delivery:ro", "hdfs", "hdfs")
+    cluster.compose(*mounted, "-put", "/delivery", "/parcours/delivery")
+    found = inside(cluster, "airflow-scheduler", "read", "/parcours/delivery/delivery.yaml")
+    assert found == {"text": "name: test\n"}
 
 
 def test_the_history_server_shows_the_job(cluster: Cluster, job: dict[str, Any]) -> None:
@@ -272,6 +299,7 @@ def test_down_keeps_the_data_and_up_finds_it(cluster: Cluster) -> None:
     password = cluster.secrets()
     cluster.make("down")
     assert cluster.containers() == []
+    assert "is gone; put the file back" in said_without_secrets(cluster)
     said = cluster.make("up")
     assert cluster.secrets() == password
     assert f"http://127.0.0.1:{cluster.ports['airflow-api-server']}" in said
@@ -280,3 +308,12 @@ def test_down_keeps_the_data_and_up_finds_it(cluster: Cluster) -> None:
     assert inside(cluster, "airflow-scheduler", "read", "/parcours/test/kept") == {"text": "still here"}
     assert status_of(airflow_login(cluster, password["PARCOURS_AIRFLOW_PASSWORD"])) == 201
     assert cluster.states() == READY
+
+
+def said_without_secrets(cluster: Cluster) -> str:
+    away = cluster.secrets_file.rename(cluster.secrets_file.with_suffix(".away"))
+    command = ["make", "--no-print-directory", "up"]
+    refused = subprocess.run(command, cwd=HOME, env=cluster.environment, capture_output=True, text=True, check=False)
+    away.rename(cluster.secrets_file)
+    assert refused.returncode != 0
+    return refused.stderr
