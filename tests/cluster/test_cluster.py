@@ -228,8 +228,8 @@ def test_a_job_submitted_to_the_master_runs_on_the_workers(job: dict[str, Any]) 
     assert set(job["hosts"]) <= WORKERS
 
 
-def test_more_jobs_than_the_workers_have_cores_all_end(cluster: Cluster) -> None:
-    names = [f"job-{number}" for number in range(5)]
+def test_as_many_jobs_at_once_as_the_workers_have_cores_all_end(cluster: Cluster) -> None:
+    names = [f"job-{number}" for number in range(4)]
     run_jobs(cluster, *names)
     assert {seen_by_job(cluster, name)["sum"] for name in names} == {499_500}
 
