@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -69,11 +70,13 @@ def airflow_login(cluster: Cluster, password: str) -> urllib.request.Request:
     return posted(address, {"username": "parcours", "password": password})
 
 
-def airflow_asked(cluster: Cluster, path: str) -> dict[str, Any]:
+def airflow_asked(cluster: Cluster, path: str, body: dict[str, Any] | None = None, method: str = "GET") -> Any:
     login = airflow_login(cluster, cluster.secrets()["PARCOURS_AIRFLOW_PASSWORD"])
-    headers = {"Authorization": f"Bearer {json.loads(text_of(login))['access_token']}"}
-    request = urllib.request.Request(cluster.page("airflow-api-server", f"/api/v2{path}"), headers=headers)
-    return dict(json.loads(text_of(request)))
+    token = json.loads(text_of(login))["access_token"]
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    content = None if body is None else json.dumps(body).encode()
+    address = cluster.page("airflow-api-server", f"/api/v2{path}")
+    return json.loads(text_of(urllib.request.Request(address, content, headers, method=method)))
 
 
 def mlflow_asked(cluster: Cluster, path: str, password: str) -> urllib.request.Request:
@@ -189,6 +192,20 @@ def test_airflow_reads_every_dag(cluster: Cluster) -> None:
     assert airflow_asked(cluster, "/importErrors")["total_entries"] == 0
     found = {dag["dag_id"] for dag in airflow_asked(cluster, "/dags")["dags"]}
     assert found == {"snds_flatten"} | {f"study__{file.stem}" for file in (HOME / "cohorts").glob("*.yaml")}
+
+
+def test_a_task_of_airflow_runs_and_its_log_can_be_read(cluster: Cluster) -> None:
+    dag = "/dags/snds_flatten"
+    airflow_asked(cluster, dag, {"is_paused": False}, "PATCH")
+    settings = {"logical_date": None, "conf": {"delivery": "/nowhere", "root": "/tmp/root"}}
+    started = quote(airflow_asked(cluster, f"{dag}/dagRuns", settings, "POST")["dag_run_id"])
+    task = f"{dag}/dagRuns/{started}/taskInstances/plan"
+    deadline = time.monotonic() + 300
+    while airflow_asked(cluster, task)["state"] not in ("failed", "success") and time.monotonic() < deadline:
+        time.sleep(2)
+    ended = airflow_asked(cluster, task)
+    assert (ended["state"], ended["try_number"]) == ("failed", 1)
+    assert "There is no delivery at /nowhere" in json.dumps(airflow_asked(cluster, f"{task}/logs/1?full_content=true"))
 
 
 def test_hdfs_keeps_three_copies(cluster: Cluster) -> None:
