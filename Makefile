@@ -6,8 +6,10 @@ PERSONS ?= 20000
 SEED ?= 1
 KILLS ?= 200
 MUTANTS ?= 1000
+export PARCOURS_SECRETS ?= secrets/cluster.env
+COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
-.PHONY: help setup demo test test-bench test-chaos test-fuzz lint bench bench-flatten stop
+.PHONY: help setup demo test test-bench test-chaos test-fuzz test-cluster lint bench bench-flatten stop up down down-volumes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +35,9 @@ test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, h
 test-bench: setup ## Run the flattening benchmark on little data, to see that it works
 	@$(BIN)/pytest -m bench tests/spark/benchmarks
 
+test-cluster: setup ## Build and start the whole cluster on a Docker engine, test it, and take it down with its volumes
+	@$(BIN)/pytest -m cluster --timeout 3600 tests/cluster
+
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -46,3 +51,15 @@ bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at
 
 stop: ## Stop every service that the demo started
 	@if [ -x $(BIN)/parcours ]; then $(BIN)/parcours stop; fi
+
+up: ## Build and start the cluster (needs a Docker engine with Compose; 16 GB); ends when every service is ready
+	@scripts/cluster-secrets
+	@$(COMPOSE) build
+	@$(COMPOSE) up --detach --wait --wait-timeout 600
+	@scripts/cluster-addresses
+
+down: ## Stop the cluster and keep its data
+	@docker compose down
+
+down-volumes: ## Stop the cluster and delete its data: HDFS, databases, MLflow's artifacts
+	@docker compose down --volumes

@@ -1,13 +1,17 @@
 """The docs server shows verdicts and reports, and no row of a person."""
 
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from parcours.embedded import http
+from parcours.embedded.docs_pages import LocalPages, pages_of
 from parcours.embedded.docs_server import serve
+from parcours.errors import InputError
 
 PAGES = {
     "quality/run-1/data_docs/index.html": "verdict",
@@ -31,7 +35,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name, text in {**PAGES, **PRIVATE}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")
-    server = serve(root, 0)
+    server = serve(LocalPages(root), 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
@@ -65,3 +69,17 @@ def test_the_first_page_lists_what_there_is(address: str) -> None:
     listed = http.call(f"{address}/")
     assert all(f'href="/{page}"' in listed for page in PAGES if page.endswith(".html"))
     assert "parquet" not in listed
+
+
+def test_a_page_that_is_not_there_and_a_foreign_name_of_the_host_are_refused(address: str) -> None:
+    with pytest.raises(http.Refused) as missing:
+        http.call(f"{address}/quality/run-9/data_docs/index.html")
+    assert missing.value.status == 404
+    request = urllib.request.Request(f"{address}/", headers={"Host": "pages.example"})
+    with pytest.raises(urllib.error.HTTPError, match="Only this machine"):
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
+
+
+def test_a_root_of_another_kind_is_refused_with_a_sentence() -> None:
+    with pytest.raises(InputError, match="neither a folder nor an hdfs:// address"):
+        pages_of("s3://bucket/root")
