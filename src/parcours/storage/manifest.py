@@ -27,10 +27,15 @@ def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON under a temporary name, to the disk, then rename."""
+    write_whole(path, json.dumps(content, indent=1, default=str))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text under a temporary name, to the disk, then rename: a reader sees all of it or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as out:
-        json.dump(content, out, indent=1, default=str)
+        out.write(text)
         out.flush()
         os.fsync(out.fileno())
     temporary.replace(path)
