@@ -20,13 +20,15 @@ from parcours.errors import RetryableFault
 from parcours.storage.job_status import open_status, read_status
 from parcours_airflow.cluster import Cluster, status_variables, submission_request
 from parcours_airflow.defaults import safe_name
-from parcours_airflow.spark_rest import RUNNING_STATES, SparkRest
+from parcours_airflow.spark_rest import RUNNING_STATES, MastersUnavailable, SparkRest
 from parcours_airflow.work import Work
 
 DRIVER_KEY = "driver"
 # The triggerer ends the driver of a cleared task while its next attempt starts already.
 CLEARED_SECONDS = 10.0
 KILLED_SECONDS = 60.0
+# A standby master takes over within a minute or two.
+MASTER_SECONDS, MASTER_PAUSE = 300.0, 5.0
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -48,6 +50,19 @@ def wait_for(call: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, call).result()
 
 
+def patiently(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The answer of the leading master, waited for while there is none. Raises MastersUnavailable, AnswerBroken."""
+    deadline = time.monotonic() + MASTER_SECONDS
+    while True:
+        try:
+            return wait_for(call())
+        except MastersUnavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("%s Waiting for one.", error)
+            time.sleep(MASTER_PAUSE)
+
+
 def status_address(cluster: Cluster, context: Any) -> str:
     """The status file of a task: one for all its attempts."""
     task = context["ti"]
@@ -58,7 +73,7 @@ def status_address(cluster: Cluster, context: Any) -> str:
 def find_driver(cluster: Cluster, work: Work, store: Any) -> Found | None:
     """The driver that does or has done this very work; one that does other work for the task is ended.
 
-    Raises MastersUnavailable, OSError.
+    Raises MastersUnavailable, AnswerBroken, OSError.
     """
     kept = store.get(DRIVER_KEY)
     if not kept:
@@ -85,7 +100,8 @@ def start_driver(
 ) -> Found:
     """Submit a driver; `started` is told its id at once.
 
-    Raises MastersUnavailable, InputError when the master refuses it, OSError when the status folder cannot be written.
+    Raises MastersUnavailable, AnswerBroken, InputError when the master refuses it, OSError when the status file cannot
+    be written.
     """
     submission = uuid.uuid4().hex
     kept = {"id": "", "fingerprint": work.fingerprint(), "submission": submission, "status": status, "outputs": ""}
@@ -93,7 +109,7 @@ def start_driver(
     _keep(store, kept)
     variables = status_variables(status, submission)
     request = submission_request(cluster, work.job, work.name, work.arguments, conf, variables)
-    driver = wait_for(SparkRest(cluster.rest).submit(request))
+    driver = patiently(lambda: SparkRest(cluster.rest).submit(request))
     started(driver)
     _keep(store, {**kept, "id": driver})
     log.info("Submitted %s to %s.", driver, cluster.master)
@@ -101,7 +117,7 @@ def start_driver(
 
 
 def end_driver(cluster: Cluster, driver: str) -> None:
-    """Kill a driver and wait until it is gone. Raises MastersUnavailable, or RetryableFault when it stays."""
+    """Kill a driver and wait until it is gone. Raises MastersUnavailable, AnswerBroken, RetryableFault if it stays."""
     wait_for(SparkRest(cluster.rest).kill(driver))
     if not _ended_within(cluster, driver, KILLED_SECONDS):
         raise RetryableFault(f"The driver {driver} does not end; look at its worker in the pages of the Spark master.")
@@ -131,7 +147,7 @@ def _ended_within(cluster: Cluster, driver: str, seconds: float) -> bool:
 
 
 def _is_running(cluster: Cluster, driver: str) -> bool:
-    return wait_for(SparkRest(cluster.rest).state(driver)) in RUNNING_STATES
+    return patiently(lambda: SparkRest(cluster.rest).state(driver)) in RUNNING_STATES
 
 
 def _keep(store: Any, kept: Mapping[str, Any]) -> None:

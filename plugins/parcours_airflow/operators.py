@@ -71,7 +71,9 @@ class SparkJob(SparkSubmitOperator):
         if told.get("exit_code") == 0:
             note_success(context["task_state_store"], self._work())
             return _short(told["summary"])
-        lost = f"The driver {event['driver']} ended ({event['state']}) before it told how, perhaps killed."
+        lost = (
+            f"The driver {event['driver']} ended ({event['state']}) before it told how; its worker's page has its log."
+        )
         raise self._failure(context, told.get("exit_code"), told.get("sentence") or lost)
 
     def on_kill(self) -> None:
@@ -88,7 +90,7 @@ class SparkJob(SparkSubmitOperator):
         except (ParcoursError, OSError) as error:
             raise self._failure(context, getattr(error, "exit_code", None), str(error)) from None
         if found.succeeded:
-            return self._already_done(found, store)
+            return self._already_done(found, work, store)
         self._driver = (cluster, found.driver)
         trigger = DriverTrigger(found.driver, list(cluster.rest), found.status, found.submission)
         store.set(PROGRESS_KEY, {"label": f"following {found.driver}"})
@@ -102,8 +104,9 @@ class SparkJob(SparkSubmitOperator):
         status = status_address(cluster, context)
         return start_driver(cluster, work, conf, context["task_state_store"], status, started)
 
-    def _already_done(self, found: Found, store: Any) -> dict[str, Any]:
+    def _already_done(self, found: Found, work: Work, store: Any) -> dict[str, Any]:
         told = read_status(found.status)
+        note_success(store, work)
         sentence = f"Nothing to do: {found.driver} did this with the same code, arguments and inputs."
         self.log.info(sentence)
         store.set(PROGRESS_KEY, {**told.get("progress", {}), "label": sentence})

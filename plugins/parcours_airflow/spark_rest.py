@@ -14,7 +14,11 @@ PATIENCE_SECONDS = 10.0
 
 
 class MastersUnavailable(RetryableFault):
-    """No master answered as the leading one: a retry may find one."""
+    """No master answered as the leading one, and nothing was done: asking again later is safe."""
+
+
+class AnswerBroken(RetryableFault):
+    """A master broke off before it had answered: whether it did what was asked is not known."""
 
 
 class SparkRest:
@@ -27,8 +31,7 @@ class SparkRest:
     async def submit(self, request: Mapping[str, Any]) -> str:
         """Start a driver; its id.
 
-        Raises MastersUnavailable when no master leads (then, unless it broke off in the middle of an answer, nothing
-        was started), InputError when the master refuses the request.
+        Raises MastersUnavailable, AnswerBroken, or InputError when the master refuses the request.
         """
         answer = await self._ask("POST", "create", {"action": "CreateSubmissionRequest", **request})
         if not answer.get("success"):
@@ -36,12 +39,15 @@ class SparkRest:
         return str(answer["submissionId"])
 
     async def state(self, driver: str) -> str:
-        """The state of a driver, NOT_FOUND when the leading master does not know it; raises MastersUnavailable."""
+        """The state of a driver, NOT_FOUND when the leading master does not know it.
+
+        Raises MastersUnavailable, AnswerBroken.
+        """
         answer = await self._ask("GET", f"status/{driver}")
         return str(answer.get("driverState") or LOST)
 
     async def kill(self, driver: str) -> None:
-        """End a driver; one that ended before stays as it is. Raises MastersUnavailable."""
+        """End a driver; one that ended before stays as it is. Raises MastersUnavailable, AnswerBroken."""
         await self._ask("POST", f"kill/{driver}")
 
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -57,7 +63,7 @@ class SparkRest:
                     refusals.append(f"{master} does not answer ({error})")
                     continue
                 except httpx.HTTPError as error:
-                    raise MastersUnavailable(f"The Spark master {master} broke off: {error!r}; try again.") from None
+                    raise AnswerBroken(f"The Spark master {master} broke off: {error!r}; try again.") from None
                 answer = _content(master, found.text)
                 if STANDBY not in str(answer.get("message")):
                     return answer

@@ -6,9 +6,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from parcours.storage.job_status import read_status
+from parcours.storage.job_status import read_status, withdraw
 from parcours_airflow.links import SparkLink, spark_page
-from parcours_airflow.spark_rest import LOST, RUNNING_STATES, MastersUnavailable, SparkRest
+from parcours_airflow.spark_rest import LOST, RUNNING_STATES, AnswerBroken, MastersUnavailable, SparkRest
 
 POLL_SECONDS = 5.0
 # A master that has just started may not know its drivers yet; a driver that told its outcome has a moment to leave.
@@ -57,9 +57,14 @@ class DriverTrigger(BaseTrigger):
                 await asyncio.sleep(1)
 
     async def _killed(self) -> bool:
+        """Whether a master was told; the driver is told too, for the time when no master answers."""
+        try:
+            await asyncio.to_thread(withdraw, self.status, self.submission)
+        except OSError as error:
+            self.log.warning("%s cannot be told to end by its status file: %s", self.driver, error)
         try:
             await SparkRest(self.masters).kill(self.driver)
-        except MastersUnavailable as error:
+        except (MastersUnavailable, AnswerBroken) as error:
             self.log.warning("%s", error)
             return False
         return True
@@ -68,7 +73,7 @@ class DriverTrigger(BaseTrigger):
         """None as long as no master answers: the driver may run all the same."""
         try:
             return await SparkRest(self.masters).state(self.driver)
-        except MastersUnavailable as error:
+        except (MastersUnavailable, AnswerBroken) as error:
             self.log.warning("%s Waiting for %s.", error, self.driver)
             return None
 

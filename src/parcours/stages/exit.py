@@ -72,12 +72,12 @@ def _follow(status: JobStatus) -> None:
 
 
 def _fence(status: JobStatus, parent: int) -> None:
-    """End with the Java process that started us, and when another driver took over: nobody would wait for us."""
+    """End with the Java process that started us, and when the submission is no longer ours: nobody waits for us."""
     while True:
         for _ in range(FENCE_SECONDS):
             time.sleep(1)
             if os.getppid() != parent:
                 os._exit(RetryableFault.exit_code)
         if status.replaced:
-            sys.stderr.write("Another driver took over this work; this one ends.\n")
+            sys.stderr.write("The task was ended, or another driver took over its work; this one ends.\n")
             os._exit(RetryableFault.exit_code)

@@ -39,6 +39,12 @@ def open_status(address: str, submission: str, fingerprint: str) -> None:
     _write(address, {"submission": submission, "fingerprint": fingerprint})
 
 
+def withdraw(address: str, submission: str) -> None:
+    """Make the driver of a submission end soon, by itself; nothing when the file is another's. Raises OSError."""
+    if read_status(address).get("submission") == submission:
+        _write(address, {"submission": f"{submission} is withdrawn"})
+
+
 def progress_of(message: str, elapsed: float) -> dict[str, Any] | None:
     """{done, total, label, eta_seconds} of a message such as `3/12 DCIR 2015-03`, None of any other one."""
     found = PROGRESS.match(message)
