@@ -22,6 +22,8 @@ from parcours.home import project_home
 HERE = Path(__file__).parent
 LOCAL = "127.0.0.1"
 TOKEN_SECONDS = 60
+# A triggerer that is silent for so long loses its triggers to another one.
+TRIGGERER_SECONDS = 15
 DAG = TASK = "steps"
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class Stack:
             "AIRFLOW__CORE__DAGS_FOLDER": str(HERE / "dags"),
             "AIRFLOW__EXECUTION_API__JWT_EXPIRATION_TIME": str(TOKEN_SECONDS),
             "AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS": "False",
+            "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(TRIGGERER_SECONDS),
         }
 
     def _connection(self) -> dict[str, Any]:
@@ -113,10 +116,20 @@ class Stack:
         airflow.enable(DAG)
         return airflow
 
+    def start_second_triggerer(self) -> None:
+        """Start another triggerer beside the first."""
+        triggerer = next(service for service in airflow_services(self.ports) if service.name == "triggerer")
+        self._start("second-triggerer", triggerer.command, self.env)
+
+    def trigger_logs(self) -> list[str]:
+        """What the triggers said, one text a trigger and triggerer."""
+        return [file.read_text("utf-8") for file in (self.layout.airflow / "logs").rglob("*.trigger.*.log")]
+
     def stop_airflow(self) -> None:
         """Stop Airflow's parts; the cluster goes on."""
-        for service in airflow_services(self.ports):
-            stop_one(self.records[service.name])
+        for name in [service.name for service in airflow_services(self.ports)] + ["second-triggerer"]:
+            if name in self.records:
+                stop_one(self.records.pop(name))
 
     def stop(self) -> None:
         """End every process of this test."""
@@ -139,7 +152,7 @@ class Run:
         self.airflow = airflow
         self.diary_file = folder / "diary.txt"
         self.input = folder / "input"
-        self.input.mkdir()
+        self.input.mkdir(parents=True)
         self.id = airflow.trigger(DAG, {"diary": str(self.diary_file), "input": str(self.input), **conf})
 
     @property

@@ -30,6 +30,15 @@ def airflow(stack: Stack) -> Airflow:
     return stack.start_airflow()
 
 
+@pytest.fixture
+def pool_of_one(airflow: Airflow) -> Iterator[None]:
+    """The default pool with one place, deferred tasks counted."""
+    path = "/pools/default_pool?update_mask=slots&update_mask=include_deferred"
+    airflow.call(path, "PATCH", {"pool": "default_pool", "slots": 1, "include_deferred": True})
+    yield
+    airflow.call(path, "PATCH", {"pool": "default_pool", "slots": 128, "include_deferred": False})
+
+
 def processes_of(run: Run) -> list[psutil.Process]:
     """The driver's Python and the Java process that started it."""
     python = psutil.Process(int(run.diary("START")[-1].split()[1]))
@@ -122,6 +131,18 @@ def test_a_driver_that_is_killed_is_submitted_once_more(stack: Stack, airflow: A
     assert (len(stack.drivers()) - before, run.task().attempt) == (2, 2)
 
 
+@pytest.mark.usefixtures("pool_of_one")
+def test_a_pool_that_counts_deferred_tasks_bounds_the_drivers(stack: Stack, airflow: Airflow, tmp_path: Path) -> None:
+    before = len(stack.drivers())
+    first, second = (Run(airflow, tmp_path / name, steps=5) for name in ("first", "second"))
+    first.until("deferred")
+    second.until("scheduled")
+    assert len(stack.drivers()) == before + 1
+    first.until("success")
+    second.until("success")
+    assert len(stack.drivers()) == before + 2
+
+
 def test_a_master_that_was_away_is_waited_for(stack: Stack, airflow: Airflow, tmp_path: Path) -> None:
     run = Run(airflow, tmp_path, steps=25)
     driver = run.running_driver()
@@ -132,6 +153,26 @@ def test_a_master_that_was_away_is_waited_for(stack: Stack, airflow: Airflow, tm
     run.until("success")
     assert (run.diary("START"), run.task().attempt) == ([run.diary()[0]], 1)
     assert stack.driver_state(driver) == "FINISHED"
+
+
+def test_a_triggerer_that_lost_its_trigger_to_another_kills_no_driver(
+    stack: Stack, airflow: Airflow, tmp_path: Path
+) -> None:
+    run = Run(airflow, tmp_path, steps=300)
+    driver = run.running_driver()
+    stack.start_second_triggerer()
+    first = psutil.Process(stack.records["triggerer"].pid)
+    logs = len(stack.trigger_logs())
+    processes = [first, *first.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    eventually(lambda: len(stack.trigger_logs()) > logs, "the second triggerer has taken over")
+    for process in processes:
+        process.resume()
+    eventually(lambda: any("still waits for" in text and driver in text for text in stack.trigger_logs()), "it is told")
+    assert (run.task().state, stack.driver_state(driver)) == ("deferred", "RUNNING")
+    run.mark("failed")
+    eventually(lambda: stack.driver_state(driver) == "KILLED", "the driver has ended", seconds=30)
 
 
 def test_a_restart_of_airflow_finds_the_driver_again(stack: Stack, airflow: Airflow, tmp_path: Path) -> None:
