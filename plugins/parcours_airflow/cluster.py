@@ -8,7 +8,6 @@ The connection `spark_default` decides. `spark-rest://master-1,master-2:6066` is
 * `conf`: Spark properties of every job, `env`: environment variables of every driver.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +57,7 @@ def read_cluster(hosts: str, port: int | None, extra: Mapping[str, Any]) -> Clus
         rest=rest,
         master=extra.get("master") or f"spark://{masters}",
         jobs=extra.get("jobs") or str(SPARK_JOBS),
-        status=extra.get("status") or os.path.join(default_root(), "_jobs"),  # noqa: PTH118 - may be an address
+        status=extra.get("status") or f"{default_root().rstrip('/')}/_jobs",
         conf=extra.get("conf") or {},
         env=extra.get("env") or {},
     )
@@ -86,7 +85,7 @@ def submission_request(
             "spark.driver.supervise": "false",
             **{key: str(value) for key, value in settings.items() if key.startswith("spark.driver.")},
         },
-        "environmentVariables": {**cluster.env, **status},
+        "environmentVariables": {**{name: str(value) for name, value in cluster.env.items()}, **status},
     }
 
 
