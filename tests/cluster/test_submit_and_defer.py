@@ -171,6 +171,8 @@ def test_a_triggerer_that_lost_its_trigger_to_another_kills_no_driver(
         process.resume()
     eventually(lambda: any("still waits for" in text and driver in text for text in stack.trigger_logs()), "it is told")
     assert (run.task().state, stack.driver_state(driver)) == ("deferred", "RUNNING")
+    told = run.xcom("progress")
+    eventually(lambda: run.xcom("progress") != told, "the second triggerer tells the progress")
     run.mark("failed")
     eventually(lambda: stack.driver_state(driver) == "KILLED", "the driver has ended", seconds=30)
 
