@@ -16,6 +16,12 @@ def served_page(path: str) -> str:
     return f"{server.rstrip('/')}/{below}" if server and root and below != path else path
 
 
+def spark_page(application: str | None) -> str:
+    """Address of an application's page in Spark's history server; "" while the application is unknown."""
+    history = os.environ.get("PARCOURS_SPARK_HISTORY_URL", "")
+    return f"{history}/history/{application}/jobs/" if application else ""
+
+
 class SparkLink(BaseOperatorLink):
     """The job's pages in Spark's history server, running or finished."""
 

@@ -1,17 +1,34 @@
-"""A Spark job as a task: submits it, shows its progress and pages, and retries only what a retry may cure."""
+"""A Spark job as a task: submits it, shows its progress and pages, and retries only what a retry may cure.
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+The connection decides where it runs: on a cluster with a REST API the task submits a driver and waits without holding
+a worker (see drivers.py), elsewhere it is spark-submit, whose lines are read as they come.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 
+from parcours.errors import ParcoursError
+from parcours.storage.job_status import read_status
+from parcours_airflow.cluster import Cluster, cluster_of
 from parcours_airflow.defaults import SPARK_JOBS
-from parcours_airflow.failures import fail, note_failure
-from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page
-from parcours_airflow.output import JobOutput
+from parcours_airflow.drivers import (
+    DRIVER_KEY,
+    Found,
+    end_driver,
+    find_driver,
+    note_success,
+    start_driver,
+    status_address,
+)
+from parcours_airflow.failures import note_failure
+from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page, spark_page
+from parcours_airflow.output import JobOutput, report_of
+from parcours_airflow.triggers import PROGRESS_KEY, DriverTrigger
+from parcours_airflow.work import Work
 
 REFUSED, WRONG_INPUT = 1, 2
 
@@ -29,23 +46,87 @@ class SparkJob(SparkSubmitOperator):
         super().__init__(application=str(SPARK_JOBS / f"{job}.py"), **kwargs)
         self.job = job
         self.pages: dict[str, str] = {}
+        self._driver: tuple[Cluster, str] | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the job to its end.
 
-        Raises AirflowFailException when a retry cannot help, AirflowException when it may.
+        Raises AirflowFailException when a retry cannot help, AirflowException when it may, TaskDeferred while a
+        cluster runs it.
         """
         if not self.application_args:
             raise AirflowSkipException(f"Nothing to do for {self.task_id}.")
+        cluster = cluster_of(self._conn_id)
+        return self._run_here(context) if cluster is None else self._run_on(cluster, context)
+
+    def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """What the driver made of the job; called once it has ended. Raises as `execute` does."""
+        kept = context["task_state_store"].get(DRIVER_KEY)
+        told = read_status(kept["status"])
+        if told.get("submission") != kept["submission"]:
+            told = {}
+        if "progress" in told:
+            context["task_state_store"].set(PROGRESS_KEY, told["progress"])
+        self._note_pages(told.get("application_id"), told.get("summary", {}), report_of(told.get("sentence", "")))
+        if told.get("exit_code") == 0:
+            note_success(context["task_state_store"], self._work())
+            return _short(told["summary"])
+        lost = (
+            f"The driver {event['driver']} ended ({event['state']}) before it told how; its worker's page has its log."
+        )
+        raise self._failure(context, told.get("exit_code"), told.get("sentence") or lost)
+
+    def on_kill(self) -> None:
+        """End what runs: the driver on a cluster, the process on this machine."""
+        if self._driver is not None:
+            end_driver(*self._driver)
+        elif self._hook is not None:
+            super().on_kill()
+
+    def _run_on(self, cluster: Cluster, context: Any) -> dict[str, Any]:
+        store, work = context["task_state_store"], self._work()
+        try:
+            found = find_driver(cluster, work, store) or self._start(cluster, work, context)
+        except (ParcoursError, OSError) as error:
+            raise self._failure(context, getattr(error, "exit_code", None), str(error)) from None
+        if found.succeeded:
+            return self._already_done(found, work, store)
+        self._driver = (cluster, found.driver)
+        trigger = DriverTrigger(found.driver, list(cluster.rest), found.status, found.submission)
+        store.set(PROGRESS_KEY, {"label": f"following {found.driver}"})
+        raise TaskDeferred(trigger=trigger, method_name="resume")
+
+    def _start(self, cluster: Cluster, work: Work, context: Any) -> Found:
+        def started(driver: str) -> None:
+            self._driver = (cluster, driver)
+
+        conf = {str(name): str(value) for name, value in (self.conf or {}).items()}
+        status = status_address(cluster, context)
+        return start_driver(cluster, work, conf, context["task_state_store"], status, started)
+
+    def _already_done(self, found: Found, work: Work, store: Any) -> dict[str, Any]:
+        told = read_status(found.status)
+        note_success(store, work)
+        sentence = f"Nothing to do: {found.driver} did this with the same code, arguments and inputs."
+        self.log.info(sentence)
+        store.set(PROGRESS_KEY, {**told.get("progress", {}), "label": sentence})
+        self._note_pages(told.get("application_id"), told["summary"], None)
+        return _short(told["summary"])
+
+    def _work(self) -> Work:
+        return Work(self.job, self.name, tuple(str(argument) for argument in self.application_args or ()))
+
+    def _run_here(self, context: Any) -> dict[str, Any]:
         output = JobOutput()
         self._hook = self._watched_hook(output, context)
         try:
             super().execute(context)
         except AirflowException:
-            self._fail(output, context)
+            process = self._hook._submit_sp
+            raise self._failure(context, process.returncode if process else None, output.sentence) from None
         finally:
-            self._note_pages(output)
-        return {name: value for name, value in output.summary.items() if not isinstance(value, list | dict)}
+            self._note_pages(output.application_id, output.summary, output.report)
+        return _short(output.summary)
 
     def _watched_hook(self, output: JobOutput, context: Any) -> SparkSubmitHook:
         hook = self._get_hook()
@@ -59,27 +140,25 @@ class SparkJob(SparkSubmitOperator):
         for line in output.watch(lines):
             yield line
             if output.application_id and "spark" not in self.pages:
-                self._note_pages(output)
+                self._note_pages(output.application_id, output.summary, output.report)
                 context["ti"].xcom_push(key=SparkLink().xcom_key, value=self.pages.get("spark", ""))
             if store is not None and output.progress not in (None, progress):
                 progress = output.progress
-                store.set("progress", progress)
+                store.set(PROGRESS_KEY, progress)
 
-    def _fail(self, output: JobOutput, context: Any) -> None:
-        process = self._hook._submit_sp if self._hook else None
-        code = process.returncode if process else None
+    def _failure(self, context: Any, code: int | None, sentence: str) -> Exception:
+        """What to raise: a retry of what is refused or wrong would end the same way."""
+        note_failure(context, code, sentence)
         if code in (REFUSED, WRONG_INPUT):
-            fail(context, code, output.sentence)
-        note_failure(context, code, output.sentence)
-        raise AirflowException(f"{output.sentence} (exit code {code})")
+            return AirflowFailException(sentence)
+        return AirflowException(f"{sentence} (exit code {code})")
 
-    def _note_pages(self, output: JobOutput) -> None:
-        history, verdict = os.environ.get("PARCOURS_SPARK_HISTORY_URL", ""), output.summary.get("data_docs")
+    def _note_pages(self, application: str | None, summary: Mapping[str, Any], report: str | None) -> None:
         found = {
-            "spark": output.application_id and f"{history}/history/{output.application_id}/jobs/",
-            "docs": served_page(verdict or output.report or ""),
-            "report": served_page(output.summary.get("report") or ""),
-            "mlflow": output.summary.get("mlflow_url"),
+            "spark": spark_page(application),
+            "docs": served_page(summary.get("data_docs") or report or ""),
+            "report": served_page(summary.get("report") or ""),
+            "mlflow": summary.get("mlflow_url"),
         }
         self.pages = {name: page for name, page in found.items() if page}
 
@@ -94,3 +173,8 @@ class TrackedJob(SparkJob):
     """A job that writes a report and logs a run in MLflow."""
 
     operator_extra_links: ClassVar[Sequence[Any]] = (ReportLink(), MLflowLink())
+
+
+def _short(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary without its lists."""
+    return {name: value for name, value in summary.items() if not isinstance(value, list | dict)}

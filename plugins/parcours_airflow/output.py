@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from parcours.storage.job_status import progress_of
+
 EVENT_LOG = re.compile(r"Logging events to \S*?((?:local|app|application)[-_][\w-]*?)(?:\.|/|$|\s)")
-PROGRESS = re.compile(r"^INFO parcours\S*: (\d+)/(\d+) (.*)$")
-REPORT = re.compile(r"^Report: (\S+)$")
+OWN_LINE = re.compile(r"^INFO parcours\S*: (.*)$")
+REPORT = re.compile(r"^Report: (\S+)$", re.MULTILINE)
 # Lines of log4j, of Python's logging and of the JVM's own warnings: none of them says why the job failed.
 LOG_LINE = re.compile(r"^(\d\d/\d\d/\d\d \d\d:\d\d:\d\d |(DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL)\b)")
 LONGEST = 20
@@ -53,11 +55,8 @@ class JobOutput:
     def _read_log(self, line: str) -> None:
         if found := EVENT_LOG.search(line):
             self.application_id = found.group(1)
-        if found := PROGRESS.match(line):
-            done, total = int(found.group(1)), int(found.group(2))
-            elapsed = time.monotonic() - self._started
-            left = round(elapsed / done * (total - done)) if done else None
-            self.progress = {"done": done, "total": total, "label": found.group(3), "eta_seconds": left}
+        if found := OWN_LINE.match(line):
+            self.progress = progress_of(found.group(1), time.monotonic() - self._started) or self.progress
 
     def _read_summary(self, line: str) -> None:
         try:
@@ -72,5 +71,10 @@ class JobOutput:
         if self._ended:
             self._block, self._ended = [], False
         self._block.append(line)
-        if found := REPORT.match(line):
-            self.report = found.group(1)
+        self.report = report_of(line) or self.report
+
+
+def report_of(text: str) -> str | None:
+    """The address of the verdict that the words of a refusal name."""
+    found = REPORT.search(text)
+    return found.group(1) if found else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from parcours.spark_classes import sharing_options
 from parcours.spark_faults import told_by_spark
+from parcours.storage.job_status import own_status
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,4 +49,5 @@ def spark_session(application: str, settings: Mapping[str, str] | None = None) -
     with told_by_spark():
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
+    own_status().note(application_id=session.sparkContext.applicationId, ui=session.sparkContext.uiWebUrl)
     return session
