@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from parcours.errors import InputError
+
 if TYPE_CHECKING:
     from hdfs_native import Client, FileReader, FileStatus
 
@@ -193,7 +195,13 @@ class _Reader(io.RawIOBase):
 def _client(authority: str) -> "Client":
     from hdfs_native import Client
 
-    return Client(f"hdfs://{authority}")
+    try:
+        return Client(f"hdfs://{authority}")
+    except RuntimeError as error:
+        raise InputError(
+            f"hdfs://{authority} names no namenode that is known ({error}); give its port, or set HADOOP_CONF_DIR to "
+            "the folder of core-site.xml and hdfs-site.xml."
+        ) from error
 
 
 def _overwriting() -> Any:

@@ -19,7 +19,7 @@ def test_a_text_is_written_whole_and_read_back(tmp_path: Path, form: str) -> Non
 
 
 def test_a_scheme_that_is_not_known_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="s3:.*cannot be used"):
+    with pytest.raises(InputError, match=r"s3:.*cannot be used"):
         read_text("s3://bucket/status.json")
 
 

@@ -20,9 +20,17 @@ def test_a_path_and_a_file_address_open_the_same_root(tmp_path):
     assert open_root(str(tmp_path / "my root")).path == tmp_path / "my root"
 
 
-@pytest.mark.parametrize("uri", ["hdfs://namenode/parcours", "s3://bucket/x", "file://elsewhere/x"])
-def test_other_addresses_are_refused_with_a_sentence(uri):
-    with pytest.raises(InputError, match="cannot be used"):
+@pytest.mark.parametrize(
+    ("uri", "sentence"),
+    [
+        ("hdfs://namenode/parcours", "names no namenode that is known"),
+        ("hdfs:///parcours", "names no namenode"),
+        ("s3://bucket/x", "cannot be used"),
+        ("file://elsewhere/x", "cannot be used"),
+    ],
+)
+def test_other_addresses_are_refused_with_a_sentence(uri, sentence):
+    with pytest.raises(InputError, match=sentence):
         open_root(uri)
 
 
