@@ -7,7 +7,7 @@ SEED ?= 1
 KILLS ?= 200
 MUTANTS ?= 1000
 
-.PHONY: help setup demo test test-bench test-chaos test-fuzz lint bench bench-flatten stop
+.PHONY: help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz lint bench bench-flatten stop
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,14 @@ demo: setup ## Set up and run the main job on this machine: synthetic SNDS data 
 	@$(BIN)/parcours demo --persons $(PERSONS) --seed $(SEED)
 
 test: lint ## Set up, check the code and run all tests that need no container engine
-	@$(BIN)/pytest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-parts test-e2e
+
+# Side by side: the platform from end to end waits for Airflow most of its time.
+test-parts: setup
+	@$(BIN)/pytest -m "not chaos and not bench and not e2e"
+
+test-e2e: setup
+	@$(BIN)/pytest -m e2e tests/e2e
 
 test-chaos: setup ## Kill flattening KILLS times (200: half an hour) at random moments, fill its disk, break its files
 	@KILLS=$(KILLS) $(BIN)/pytest -m chaos -s tests/chaos
