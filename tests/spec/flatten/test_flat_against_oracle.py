@@ -201,7 +201,7 @@ def _parquet(folder, pattern="*.parquet"):
     return sorted(str(path) for path in folder.glob(pattern))
 
 
-EVERY = {name: max(rate, 0.02) for name, rate in irregularity_rates().items()}
+EVERY = {name: max(rate, 0.01) for name, rate in irregularity_rates().items()}
 
 
 @pytest.mark.spark
