@@ -26,10 +26,10 @@ test: lint ## Set up, check the code and run all tests that need no container en
 
 # Side by side: the platform from end to end waits for Airflow most of its time.
 test-parts: setup
-	@$(BIN)/pytest -m "not chaos and not bench and not e2e"
+	@$(BIN)/pytest --ignore=tests/e2e
 
 test-e2e: setup
-	@$(BIN)/pytest -m e2e tests/e2e
+	@$(BIN)/pytest tests/e2e
 
 test-chaos: setup ## Kill flattening KILLS times (200: half an hour) at random moments, fill its disk, break its files
 	@KILLS=$(KILLS) $(BIN)/pytest -m chaos -s tests/chaos
