@@ -9,7 +9,8 @@ MUTANTS ?= 1000
 export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
-.PHONY: help setup demo test test-bench test-chaos test-fuzz test-cluster lint bench bench-flatten stop up down down-volumes
+.PHONY: help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz test-cluster lint bench \
+	bench-flatten stop up down down-volumes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +25,14 @@ demo: setup ## Set up and run the main job on this machine: synthetic SNDS data 
 	@$(BIN)/parcours demo --persons $(PERSONS) --seed $(SEED)
 
 test: lint ## Set up, check the code and run all tests that need no container engine
-	@$(BIN)/pytest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-parts test-e2e
+
+# Side by side: the platform from end to end waits for Airflow most of its time.
+test-parts: setup
+	@$(BIN)/pytest --ignore=tests/e2e
+
+test-e2e: setup
+	@$(BIN)/pytest tests/e2e
 
 test-chaos: setup ## Kill flattening KILLS times (200: half an hour) at random moments, fill its disk, break its files
 	@KILLS=$(KILLS) $(BIN)/pytest -m chaos -s tests/chaos

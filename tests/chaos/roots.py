@@ -13,10 +13,8 @@ import pyarrow.parquet as pq
 from parcours.storage.manifest import MANIFEST, committed_periods, read_manifest
 from parcours.storage.root import Root, open_root
 
-# Times, and what ran: the rest of a manifest is content.
-VOLATILE = ("started", "ended", "spark_application", "code_version")
-# Of an identity: what it was before, in this root.
-HISTORY = ("changes",)
+# Times, what ran, and what an identity was before in this root: the rest of a manifest is content.
+VOLATILE = ("started", "ended", "spark_application", "code_version", "changes")
 COMMITTED = ("flat/*/period=*", "rejects/*/period=*", "orphans/*/period=*", "identity")
 PRODUCTS = ("DCIR", "IR_BEN_R")
 
@@ -29,7 +27,7 @@ def content(root: Path) -> dict[str, Any]:
         assert manifest is not None, f"{directory} has no manifest"
         present = [path for path in directory.iterdir() if path.name != MANIFEST and not path.match("changes-*.arrow")]
         files = {path.name: _rows(path) for path in present}
-        kept = {name: value for name, value in manifest.items() if name not in (*VOLATILE, *HISTORY)}
+        kept = {name: value for name, value in manifest.items() if name not in VOLATILE}
         found[str(directory.relative_to(root))] = (kept, files)
     return found
 

@@ -187,6 +187,15 @@ def cells(demo: Demo, run: str) -> list[TaskState]:
     return sorted(found, key=lambda task: task.map_index)
 
 
+def wait_for_cells(demo: Demo, run: str, wanted: list[str]) -> None:
+    """Until these tasks are in these states; the run must not end before."""
+    states: list[str] = []
+    while states != wanted:
+        assert demo.airflow.run_state(FLATTEN, run) in ("queued", "running"), states
+        time.sleep(1)
+        states = [task.state for task in cells(demo, run)]
+
+
 def test_a_year_that_fails_is_one_red_cell_and_cleared_it_does_what_is_missing(demo: Demo, tmp_path: Path) -> None:
     write_delivery(SynthSettings(persons=200, years=(2015, 2016), lines_per_person_year=8), tmp_path / "delivery")
     root = open_root(str(tmp_path / "root"))
@@ -196,17 +205,12 @@ def test_a_year_that_fails_is_one_red_cell_and_cleared_it_does_what_is_missing(d
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # somebody else is committing this month
         run = demo.airflow.trigger(FLATTEN, {**conf, "periods": ["2015-12", "2016-01", "2016-02"]})
-        states: list[str] = []
-        while states != ["success", "up_for_retry"]:  # 2015 and 2016
-            assert demo.airflow.run_state(FLATTEN, run) in ("queued", "running"), states
-            time.sleep(1)
-            states = [task.state for task in cells(demo, run)]
+        wait_for_cells(demo, run, ["success", "up_for_retry"])  # 2015 and 2016
         before = committed_periods(root, "DCIR")
         assert list(before) == ["2015-12", "2016-01"]
     cleared = {"dry_run": False, "dag_run_id": run, "task_ids": [["flatten", 1]], "only_failed": False}
     demo.airflow.call(f"/dags/{FLATTEN}/clearTaskInstances", "POST", cleared)
-    with follower({FLATTEN: 1.0}) as shown:
-        shown.run(demo.airflow, FLATTEN, run)
+    wait_for_cells(demo, run, ["success", "success"])
     after = committed_periods(root, "DCIR")
     assert list(after) == ["2015-12", "2016-01", "2016-02"]
     assert {period: after[period] for period in before} == before  # not written again

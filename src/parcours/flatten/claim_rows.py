@@ -8,6 +8,7 @@ from parcours.snds.contracts import Product
 
 ROW = "__row"
 SOURCE = "source_table"
+CLAIM_ROW = "claim_row"
 # Columns that are ordered at once: DuckDB needs about 100 KB of memory for each, however few the rows.
 RANKED = 500
 

@@ -21,7 +21,6 @@ from parcours.flatten.scan import Scan, Span, scan_file
 from parcours.flatten.tasks import join_task, read_task, whole_task, write_task
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
-from parcours.spark_faults import told_by_spark
 from parcours.storage.place import file_size
 
 if TYPE_CHECKING:
@@ -67,14 +66,10 @@ def fits_one_task(plan: PeriodPlan) -> bool:
 
 
 def run_job(spark: "SparkSession", job: Job, whole: bool) -> dict[str, list[dict[str, Any]]]:
-    """Run a job; for each period, what was written and counted: {kind, ...} as the tasks report it.
-
-    Raises what a task raised, and RetryableFault when a process of Spark died.
-    """
+    """Run a job; for each period, what was written and counted: {kind, ...} as the tasks report it."""
     reported: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    with told_by_spark():
-        for period, entry in _whole(spark, job) if whole else _shuffled(spark, job):
-            reported[period].append(entry)
+    for period, entry in _whole(spark, job) if whole else _shuffled(spark, job):
+        reported[period].append(entry)
     return reported
 
 
@@ -104,12 +99,11 @@ def spark_scans(spark: "SparkSession", todo: list[tuple[RawFile, Delivery, Produ
         return []
     sizes = [file_size(raw.path) for raw, _, _ in todo]
     groups = packed(list(range(len(todo))), sizes, spark.sparkContext.defaultParallelism)
-    with told_by_spark():
-        rows = (
-            spark.range(0, len(groups), 1, len(groups))
-            .mapInArrow(partial(_scan_task, todo, groups), "number int, scan string, fault string")
-            .collect()
-        )
+    rows = (
+        spark.range(0, len(groups), 1, len(groups))
+        .mapInArrow(partial(_scan_task, todo, groups), "number int, scan string, fault string")
+        .collect()
+    )
     found: dict[int, Scan] = {}
     for row in sorted(rows, key=lambda row: row["number"]):
         if row["fault"]:

@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from parcours.errors import RetryableFault
-from parcours.flatten.claim_rows import SOURCE
-from parcours.flatten.join import CLAIM_ROW
+from parcours.flatten.claim_rows import CLAIM_ROW, SOURCE
 from parcours.flatten.payloads import SPOOL_BYTES, packed, spool, unpacked
 from parcours.snds.contracts import Product
 from parcours.snds.identity import PERSON

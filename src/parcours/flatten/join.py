@@ -11,12 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parcours.flatten.claim_rows import ROW, SOURCE, claim_rows, flat_order, quoted
+from parcours.flatten.claim_rows import CLAIM_ROW, ROW, SOURCE, claim_rows, flat_order, quoted
 from parcours.flatten.plan import arrow_schema
 from parcours.snds.contracts import Product
 from parcours.snds.identity import PERSON
-
-CLAIM_ROW = "claim_row"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from parcours.snds.identity import PERSON
-from parcours.snds.identity_changes import read_changes
+from parcours.snds.identity_changes import COUPLES, read_changes
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import read_manifest, write_json
 from parcours.storage.place import Place
@@ -32,10 +32,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Owners:
-    """The mapping by which rows are given to persons, and the changes that led to it, oldest first."""
+    """The mapping by which rows are given to persons, and the changes that led to it, oldest first.
+
+    `how` rows find their person: by COUPLES or by the PSA ALONE.
+    """
 
     mapping: str
     changes: tuple[Change, ...] = ()
+    how: str = COUPLES
 
     def since(self, mapping: str | None) -> tuple[Change, ...]:
         """The changes after the identity last had a mapping; none where it never had."""
@@ -54,18 +58,19 @@ def changes_name(before: str, now: str) -> str:
     return f"changes-{before}-{now}.arrow"
 
 
-def unmoved(root: Root, held: dict[str, Any], how: str, owners: Owners) -> bool:
+def unmoved(root: Root, held: dict[str, Any], owners: Owners) -> bool:
     """Whether all rows of a committed period (its manifest) are of the persons that they were given to.
 
-    `how` its rows find their person: COUPLES or ALONE. The answer is kept, so that person_id is read once a change.
+    The answer is kept, so that person_id is read once for all the changes since.
     """
     changes = owners.since(held["config"]["identity"])
-    asked = [held["product"], held["period"], held["fingerprint"], how, [[one.before, one.now] for one in changes]]
+    steps = [[change.before, change.now] for change in changes]
+    asked = [held["product"], held["period"], held["fingerprint"], owners.how, steps]
     kept = root.path / "_persons" / f"{fingerprint(asked)}.json"
     if kept.is_file():
         return bool(json.loads(kept.read_text("utf-8"))["unmoved"])
     place = root.period(held["product"], held["period"])
-    answer = bool(changes) and not any(_holds(place, held, _persons(change, how)) for change in changes)
+    answer = bool(changes) and not _holds(place, held, _persons(changes, owners.how))
     if (read_manifest(place) or {}).get("fingerprint") != held["fingerprint"]:
         return False  # another run replaced it meanwhile
     write_json(kept, {"asked": asked, "unmoved": answer})
@@ -77,8 +82,9 @@ def changed(change: Change) -> pa.Table:
     return change.persons if isinstance(change.persons, pa.Table) else read_changes(change.persons)
 
 
-def _persons(change: Change, how: str) -> pa.Array:
-    table = changed(change)
+def _persons(changes: tuple[Change, ...], how: str) -> pa.Array:
+    """Everybody whom one of these changes made somebody else; rows of the others keep their person through all."""
+    table = pa.concat_tables(changed(change) for change in changes)
     return table.filter(pc.equal(table["how"], how))["person_id"].combine_chunks()
 
 

@@ -59,12 +59,12 @@ def plan_product(
     product: Product,
     scans: list[Scan],
     person_buckets: int,
-    owners: tuple[Owners, str] | None,
+    owners: Owners | None,
 ) -> list[PeriodPlan]:
     """All periods of a product that the delivery holds rows of, in order; "unknown" last.
 
-    `owners`: the persons that rows are given to, and how rows find them (see `unmoved`); None for products that know
-    none. Other persons, and rows must be given again, in the periods that have rows of them.
+    `owners`: the persons that rows are given to; None for products that know none. Other persons, and rows must be
+    given again, in the periods that have rows of them (see `unmoved`).
     """
     config = {
         "delimiter": delivery.delimiter,
@@ -73,7 +73,7 @@ def plan_product(
         "date_formats": list(delivery.date_formats),
         "person": delivery.person,
         "person_buckets": person_buckets,
-        "identity": owners[0].mapping if owners else None,
+        "identity": owners.mapping if owners else None,
     }
     mine = [scan for scan in scans if scan.table in product.tables]
     periods = sorted({period for scan in mine for period in scan.periods})
@@ -86,12 +86,12 @@ def _plan_period(
     period: str,
     scans: list[Scan],
     config: dict[str, Any],
-    owners: tuple[Owners, str] | None,
+    owners: Owners | None,
 ) -> PeriodPlan:
     inputs = tuple(scan for scan in scans if period in scan.periods)
     held = read_manifest(root.rejects(product.name, period) if period == UNKNOWN else root.period(product.name, period))
     if held is not None and owners is not None and _same_but_for_persons(held, product, period, inputs, config):
-        same = period == UNKNOWN or unmoved(root, held, owners[1], owners[0])
+        same = period == UNKNOWN or unmoved(root, held, owners)
         config = held["config"] if same else config
     mark = _mark(product, period, inputs, config)
     columns, drift = {}, {}

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from parcours.flatten.rows import UNKNOWN
 from parcours.flatten.scan import Scan, Scanner, scan_delivery
 from parcours.snds.contracts import Product, load_product, product_names
 from parcours.snds.delivery import Delivery
+from parcours.spark_faults import told_by_spark
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import code_version, fingerprint
 from parcours.storage.manifest import read_manifest
@@ -95,10 +96,10 @@ def plan(
     return [(product, [plan for plan in plans if selection.wants(plan.period)]) for product, plans in found]
 
 
-def _owners_of(product: Product, delivery: Delivery, owners: Owners | None) -> tuple[Owners, str] | None:
+def _owners_of(product: Product, delivery: Delivery, owners: Owners | None) -> Owners | None:
     if owners is None or not product.person or product.form == "reference":
         return None
-    return owners, how_found(product, delivery)
+    return replace(owners, how=how_found(product, delivery))
 
 
 def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner) -> None:
@@ -110,12 +111,14 @@ def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: S
         scan_delivery(root, delivery, products, scan_all)
 
 
+@told_by_spark()
 def flatten(
     spark: "SparkSession", delivery: Delivery, root: Root, selection: Selection, on_progress: Progress
 ) -> dict[str, Any]:
     """Flatten what the selection asks for; returns {status, products: {name: {period: reused|done}}}.
 
-    Raises RetryableFault when another writer is on one of the periods, or an input changed while it was read.
+    Raises what a task raised, and RetryableFault when another writer is on one of the periods, an input changed while
+    it was read, or a process of Spark died.
     """
     buckets = _layout(root, delivery)
     on_progress(0, 1, "reading headers and checksums")

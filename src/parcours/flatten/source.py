@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import zstandard
 
 from parcours.errors import InputError
+from parcours.flatten.claim_rows import CLAIM_ROW, SOURCE
 from parcours.flatten.records import split_records
+from parcours.snds.identity import PERSON
 from parcours.storage.hdfs import HdfsPath
 from parcours.storage.place import Place
 
@@ -21,7 +23,7 @@ BLOCK = 16 << 20
 BOM = b"\xef\xbb\xbf"
 PARQUET_ROWS = 50_000
 ZSTD_BYTES = 256 << 10
-ADDED = ("person_id", "claim_row", "source_table")
+ADDED = (PERSON, CLAIM_ROW, SOURCE)
 # What a file raises that was cut off or changed on its way.
 BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException)
 
@@ -236,16 +238,14 @@ def _streamed_blocks(source: BinaryIO, start: int, fields: int, delimiter: str) 
 
 
 def _cut(data: bytes, fields: int, delimiter: str, *, last: bool) -> tuple[int, int]:
-    """Where the last whole record of `data` ends, and how many lines that is."""
-    end = len(data) if last else data.rfind(b"\n") + 1
-    if b'"' in data and not last:
-        end = split_records(data[:end], 0, fields, delimiter, last=False).rest
-    return end, line_count(data[:end] if end < len(data) else data)
-
-
-def line_count(data: bytes) -> int:
-    """Lines of some bytes, an unfinished last one too."""
-    return data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
+    """Where the last whole record of `data` ends, and how many lines that is, an unfinished last one too."""
+    if last:
+        return len(data), data.count(b"\n") + (not data.endswith(b"\n"))
+    end = data.rfind(b"\n") + 1
+    if b'"' not in data:
+        return end, data.count(b"\n")
+    records = split_records(data[:end], 0, fields, delimiter, last=False)
+    return records.rest, records.rest_line
 
 
 def read_range(path: Place, start: int, end: int, first_line: int, lines: int) -> Block:

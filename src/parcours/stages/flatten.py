@@ -42,14 +42,14 @@ def run_flatten(
     opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
     selection = Selection(products, periods, years)
     # Spark takes seconds to start; meanwhile files are read for the first time, unless that is work for a cluster.
-    with told_by_spark():
-        with ThreadPoolExecutor(1) as starter:
-            starting = starter.submit(_session_with_workers)
-            scan_ahead(target, opened, selection, scan_here)
-            spark = starting.result()
-        return flatten(spark, opened, target, selection, on_progress or _log_progress)
+    with ThreadPoolExecutor(1) as starter:
+        starting = starter.submit(_session_with_workers)
+        scan_ahead(target, opened, selection, scan_here)
+        spark = starting.result()
+    return flatten(spark, opened, target, selection, on_progress or _log_progress)
 
 
+@told_by_spark()
 def _session_with_workers() -> "SparkSession":
     """A session whose Python workers run already: the first job would wait for them with most cores idle."""
     from parcours.session import spark_session
