@@ -9,8 +9,8 @@ MUTANTS ?= 1000
 export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
-.PHONY: help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz test-cluster lint bench \
-	bench-flatten stop up down down-volumes
+.PHONY: help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz lint \
+	test-cluster test-cluster-faults test-cluster-parts bench bench-flatten stop up down down-volumes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,8 +43,14 @@ test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, h
 test-bench: setup ## Run the flattening benchmark on little data, to see that it works
 	@$(BIN)/pytest -m bench tests/spark/benchmarks
 
-test-cluster: setup ## Build and start the whole cluster on a Docker engine, test it, and take it down with its volumes
-	@$(BIN)/pytest -m cluster --timeout 3600 tests/cluster
+test-cluster: setup ## Build and start the whole cluster on a Docker engine, run both DAGs on it, and take it down with its volumes
+	@$(BIN)/pytest -m cluster --timeout 3600 --ignore=tests/cluster/faults --ignore=tests/cluster/parts tests/cluster
+
+test-cluster-faults: setup ## The same cluster while it flattens: kill, cut off and restart its services, one after the other
+	@$(BIN)/pytest -m cluster --timeout 3600 tests/cluster/faults
+
+test-cluster-parts: setup ## A real HDFS, and a real Spark master with Airflow, as plain processes; needs no Docker engine
+	@$(BIN)/pytest -m cluster tests/cluster/parts
 
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -1,6 +1,11 @@
 """Programs that tests run in a container: they see the cluster's network from inside. `inside.py NAME ARGUMENT...`."""
 
+import fcntl
 import json
+import os
+import signal
+import socket
+import struct
 import sys
 import time
 import urllib.request
@@ -8,6 +13,8 @@ from pathlib import Path
 
 MASTER = "http://spark-master:6066/v1/submissions"
 LISTENING = "0A"
+# <linux/sockios.h>, <linux/if.h>
+GET_FLAGS, SET_FLAGS, INTERFACE_UP = 0x8913, 0x8914, 1
 
 
 def web(path: str, operation: str, method: str = "GET", body: bytes | None = None) -> bytes:
@@ -83,6 +90,55 @@ def ended(driver: str) -> dict[str, object]:
     return {"driver": driver, "state": state["driverState"], "worker": state.get("workerHostPort")}
 
 
+def drivers() -> dict[str, object]:
+    """Of each driver that the master knows: its state and the host of its worker."""
+    with urllib.request.urlopen("http://spark-master:8080/json/", timeout=60) as answer:
+        page = json.load(answer)
+    found = [*page["activedrivers"], *page["completeddrivers"]]
+    return {driver["id"]: {"state": driver["state"], "host": host_of(driver["worker"])} for driver in found}
+
+
+def host_of(worker: str) -> str:
+    """The host in a worker's id, `worker-20261125084902-spark-worker-1-42031`."""
+    return worker.split("-", 2)[2].rsplit("-", 1)[0] if worker.startswith("worker-") else worker
+
+
+def commits(path: str) -> dict[str, object]:
+    """When each period of a folder of flat tables was committed."""
+    found = json.loads(web(path, "LISTSTATUS"))["FileStatuses"]["FileStatus"]
+    periods = [entry["pathSuffix"] for entry in found if entry["pathSuffix"].startswith("period=")]
+    told = {}
+    for period in periods:
+        files = json.loads(web(f"{path}/{period}", "LISTSTATUS"))["FileStatuses"]["FileStatus"]
+        times = [entry["modificationTime"] for entry in files if entry["pathSuffix"] == "_MANIFEST.json"]
+        if times:
+            told[period] = times[0]
+    return {"periods": told}
+
+
+def kill(*words: str) -> dict[str, object]:
+    """kill -9 of the processes of this container whose command line has all these words."""
+    killed = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        if int(folder.name) not in (1, os.getpid()) and all(word in command for word in words):
+            os.kill(int(folder.name), signal.SIGKILL)
+            killed.append(command[:80])
+    return {"killed": killed}
+
+
+def cut_network(seconds: str) -> dict[str, object]:
+    """Take the network away for a while; needs NET_ADMIN in the network of the container it is done to."""
+    name = next(name for _, name in socket.if_nameindex() if name.startswith("eth"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        asked = struct.pack("16sH14x", name.encode(), 0)
+        flags = struct.unpack("16sH14x", fcntl.ioctl(control, GET_FLAGS, asked))[1]
+        fcntl.ioctl(control, SET_FLAGS, struct.pack("16sH14x", name.encode(), flags & ~INTERFACE_UP))
+        time.sleep(float(seconds))
+        fcntl.ioctl(control, SET_FLAGS, struct.pack("16sH14x", name.encode(), flags | INTERFACE_UP))
+    return {"interface": name}
+
+
 def listeners() -> dict[str, object]:
     """Ports that are listened on at other addresses than the loopback."""
     ports = set()
@@ -101,5 +157,7 @@ def loopback(address: str) -> bool:
 
 
 if __name__ == "__main__":
-    program = {p.__name__: p for p in (write, read, replicas, submit, listeners)}[sys.argv[1]]
+    program = {p.__name__: p for p in (write, read, replicas, submit, drivers, commits, kill, cut_network, listeners)}[
+        sys.argv[1]
+    ]
     sys.stdout.write(json.dumps(program(*sys.argv[2:])))

@@ -19,7 +19,6 @@ from running_cluster import HOME, PAGES, Cluster, run, service_of
 
 pytestmark = pytest.mark.cluster
 
-INSIDE = (Path(__file__).parent / "inside.py").read_text("utf-8")
 JOB = (Path(__file__).parent / "submitted_job.py").read_text("utf-8")
 WORKERS = {"spark-worker-1", "spark-worker-2"}
 DATANODES = {"datanode-1", "datanode-2", "datanode-3"}
@@ -28,7 +27,7 @@ LISTENING = {
     "namenode": {8020, 9870},
     **{datanode: {9864, 9866, 9867} for datanode in DATANODES},
     "spark-master": {6066, 7077, 8080},
-    **{worker: {7078, 8081} for worker in WORKERS},
+    **{worker: {8081} for worker in WORKERS},
     "history": {18080},
     "postgres": {5432},
     "mlflow": {5000},
@@ -39,10 +38,6 @@ LISTENING = {
     "airflow-triggerer": set(),
 }
 READY = dict.fromkeys(LISTENING, "healthy") | dict.fromkeys(ONCE, 0)
-
-
-def inside(cluster: Cluster, service: str, name: str, *arguments: str) -> dict[str, Any]:
-    return dict(json.loads(cluster.python(service, INSIDE, name, *arguments)))
 
 
 def status_of(request: urllib.request.Request | str) -> int:
@@ -146,7 +141,10 @@ def test_a_service_listens_on_its_own_ports_and_no_other(cluster: Cluster, servi
         fields = [line.split() for line in table.splitlines() if ":" in line.split()[1]]
         ports = {int(field[1].split(":")[1], 16) for field in fields if field[3] == "0A" and field[1][6:8] != "7F"}
     else:
-        ports = set(inside(cluster, service, "listeners")["ports"])
+        ports = set(cluster.inside(service, "listeners")["ports"])
+    if service in WORKERS:  # and one that is another at each start
+        assert len(ports) == 2
+        ports &= LISTENING[service]
     assert ports == LISTENING[service]
 
 
@@ -209,8 +207,8 @@ def test_a_task_of_airflow_runs_and_its_log_can_be_read(cluster: Cluster) -> Non
 
 
 def test_hdfs_keeps_three_copies(cluster: Cluster) -> None:
-    inside(cluster, "airflow-scheduler", "write", "/parcours/test/three", "text " * 1000)
-    files = inside(cluster, "airflow-scheduler", "replicas", "/parcours/test")["files"]
+    cluster.inside("airflow-scheduler", "write", "/parcours/test/three", "text " * 1000)
+    files = cluster.inside("airflow-scheduler", "replicas", "/parcours/test")["files"]
     assert files == {"/parcours/test/three": {"replication": 3, "hosts": sorted(DATANODES)}}
 
 
@@ -219,9 +217,9 @@ BASE = "hdfs://namenode:8020/parcours"
 
 def run_jobs(cluster: Cluster, *names: str) -> None:
     """One job for each name, all submitted at once; a job that fails shows the end of its log."""
-    inside(cluster, "airflow-scheduler", "write", "/parcours/jobs/submitted_job.py", JOB)
+    cluster.inside("airflow-scheduler", "write", "/parcours/jobs/submitted_job.py", JOB)
     folders = [f"{BASE}/{name}" for name in names]
-    answer = inside(cluster, "airflow-scheduler", "submit", f"{BASE}/jobs/submitted_job.py", *folders)
+    answer = cluster.inside("airflow-scheduler", "submit", f"{BASE}/jobs/submitted_job.py", *folders)
     for ended in answer["ended"]:
         if ended["state"] != "FINISHED":
             log = f"tail -n 40 /var/lib/parcours/spark/work/{ended['driver']}/stderr"
@@ -229,7 +227,7 @@ def run_jobs(cluster: Cluster, *names: str) -> None:
 
 
 def seen_by_job(cluster: Cluster, name: str) -> dict[str, Any]:
-    return dict(json.loads(inside(cluster, "airflow-scheduler", "read", f"/parcours/{name}/seen")["text"]))
+    return dict(json.loads(cluster.inside("airflow-scheduler", "read", f"/parcours/{name}/seen")["text"]))
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +250,7 @@ def test_as_many_jobs_at_once_as_the_workers_have_cores_all_end(cluster: Cluster
 
 
 def test_what_spark_writes_has_three_copies(cluster: Cluster, job: dict[str, Any]) -> None:
-    files = inside(cluster, "airflow-scheduler", "replicas", "/parcours/job/numbers")["files"]
+    files = cluster.inside("airflow-scheduler", "replicas", "/parcours/job/numbers")["files"]
     assert len(files) >= 4
     assert list(files.values()) == [{"replication": 3, "hosts": sorted(DATANODES)}] * len(files)
 
@@ -262,7 +260,7 @@ def test_a_delivery_of_this_machine_goes_to_hdfs(cluster: Cluster, tmp_path: Pat
     tmp_path.chmod(0o755)
     mounted = ("run", "--rm", "--no-deps", "--volume", f"{tmp_path}:/delivery:ro", "hdfs", "hdfs")
     cluster.compose(*mounted, "-put", "/delivery", "/parcours/delivery")
-    found = inside(cluster, "airflow-scheduler", "read", "/parcours/delivery/delivery.yaml")
+    found = cluster.inside("airflow-scheduler", "read", "/parcours/delivery/delivery.yaml")
     assert found == {"text": "name: test\n"}
 
 
@@ -283,7 +281,7 @@ def test_the_job_logged_in_to_mlflow_and_its_artifact_is_served(cluster: Cluster
 
 def test_verdicts_on_hdfs_are_served_and_rows_are_not(cluster: Cluster) -> None:
     for path in ("quality/r1/data_docs/index.html", "studies/fall/a/report/report.html", "flat/DCIR/0.parquet"):
-        inside(cluster, "airflow-scheduler", "write", f"/parcours/{path}", f"content of {path}")
+        cluster.inside("airflow-scheduler", "write", f"/parcours/{path}", f"content of {path}")
     assert text_of(cluster.page("docs", "/quality/r1/data_docs/index.html")).startswith("content of quality")
     listed = text_of(cluster.page("docs"))
     assert 'href="/quality/r1/data_docs/index.html"' in listed
@@ -312,7 +310,7 @@ def restarts(cluster: Cluster) -> dict[str, int]:
 
 
 def test_down_keeps_the_data_and_up_finds_it(cluster: Cluster) -> None:
-    inside(cluster, "airflow-scheduler", "write", "/parcours/test/kept", "still here")
+    cluster.inside("airflow-scheduler", "write", "/parcours/test/kept", "still here")
     password = cluster.secrets()
     cluster.make("down")
     assert cluster.containers() == []
@@ -322,7 +320,7 @@ def test_down_keeps_the_data_and_up_finds_it(cluster: Cluster) -> None:
     assert f"http://127.0.0.1:{cluster.ports['airflow-api-server']}" in said
     assert str(cluster.secrets_file) in said
     assert not any(value in said for value in password.values())
-    assert inside(cluster, "airflow-scheduler", "read", "/parcours/test/kept") == {"text": "still here"}
+    assert cluster.inside("airflow-scheduler", "read", "/parcours/test/kept") == {"text": "still here"}
     assert status_of(airflow_login(cluster, password["PARCOURS_AIRFLOW_PASSWORD"])) == 201
     assert cluster.states() == READY
 

@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from standalone_cluster import HERE, Stack, eventually
+from standalone_cluster import HERE, Stack
+from waiting import eventually
 
 from parcours.home import project_home
 from parcours.storage.job_status import withdraw

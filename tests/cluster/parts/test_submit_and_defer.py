@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from standalone_cluster import TOKEN_SECONDS, Run, Stack, eventually
+from standalone_cluster import TOKEN_SECONDS, Run, Stack
+from waiting import eventually
 
 from parcours.embedded.airflow_api import Airflow
 

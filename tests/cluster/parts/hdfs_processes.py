@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyspark
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 MAVEN = os.environ.get("MAVEN_URL", "https://repo1.maven.org/maven2")
 NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
 DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
+
+from waiting import eventually
 
 from parcours.embedded import http
 from parcours.embedded.airflow_api import Airflow, TaskState
@@ -25,17 +25,6 @@ TOKEN_SECONDS = 60
 # A triggerer that is silent for so long loses its triggers to another one.
 TRIGGERER_SECONDS = 15
 DAG = TASK = "steps"
-T = TypeVar("T")
-
-
-def eventually(ask: Callable[[], T | None], what: str, seconds: float = 150) -> T:
-    """The first answer that is not empty."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := ask():
-            return answer
-        time.sleep(0.5)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
 
 
 def free_ports(first: int, count: int) -> list[int]:

@@ -1,0 +1,23 @@
+"""Runs of the DAGs on the cluster, and what they made compared with what one machine makes."""
+
+import time
+from typing import Any
+
+from parcours.embedded.airflow_api import Airflow
+
+
+def follow(airflow: Airflow, dag: str, run: str, seen: list[dict[str, Any]]) -> None:
+    """Until the run has ended well; `seen` gets what its waiting tasks showed meanwhile."""
+    while (state := airflow.run_state(dag, run)) in ("queued", "running"):
+        waiting = [task for task in airflow.tasks(dag, run) if task.state == "deferred"]
+        shown = [airflow.xcom(dag, run, task, "progress") for task in waiting]
+        seen.extend(progress for progress in shown if progress and progress not in seen)
+        time.sleep(2)
+    failed = [task for task in airflow.tasks(dag, run) if task.state == "failed"]
+    assert state == "success", [(task, airflow.log_tail(dag, run, task)) for task in failed]
+
+
+def different(here: dict[str, Any], there: dict[str, Any]) -> list[str]:
+    """Names of the tables that differ; both sides must have the same ones."""
+    assert here.keys() == there.keys()
+    return [name for name in here if not here[name].equals(there[name])]

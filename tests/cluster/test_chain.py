@@ -1,0 +1,175 @@
+"""Both DAGs on HDFS, through the scheduler, on the workers: the tables, verdicts and estimates of one machine."""
+
+import base64
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from chain_runs import different, follow
+from running_cluster import Cluster, tables
+from waiting import eventually
+
+from parcours.embedded.airflow_api import Airflow, TaskState
+from parcours.embedded.demo import FLATTEN, STUDY
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+
+PARCOURS = Path(sys.executable).with_name("parcours")
+# A study that a year of 5,000 persons can carry: one penalty, few replicates.
+SMALL_STUDY = {
+    "study_start": "2016-01-01",
+    "study_end": "2016-12-31",
+    "start_gap_months": 1,
+    "washout_months": 0,
+    "min_exposed_cases": 10,
+    "tv_grid": [0.001],
+    "group_grid": [0.0003],
+    "cv_folds": 2,
+    "bootstrap": 4,
+}
+FLAT = ("flat", "rejects", "orphans", "published")
+SLICES = {"DCIR 2016", "DCIR 2017", "MCO 2016"}
+
+
+@pytest.fixture(scope="session")
+def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One year of 5,000 persons."""
+    folder: Path = tmp_path_factory.mktemp("chain") / "delivery"
+    persons = ("--persons", "5000", "--years", "2016", "--seed", "3", "--out", str(folder))
+    subprocess.run([str(PARCOURS), "synth", *persons], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def embedded(delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of the same chain on this machine alone."""
+    root: Path = tmp_path_factory.mktemp("embedded") / "root"
+    settings = [text for name, value in SMALL_STUDY.items() for text in ("--set", f"{name}={json.dumps(value)}")]
+    command = [str(PARCOURS), "run", "fall", "--delivery", str(delivery), "--root", str(root), *settings, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What the cluster made of the delivery: the two runs, and a copy of the root."""
+
+    airflow: Airflow
+    runs: dict[str, str]
+    progress: list[dict[str, Any]]
+    root: Path
+
+    def tasks(self, dag: str) -> dict[str, TaskState]:
+        """The tasks of a run; mapped ones by their label."""
+        return {task.label or task.task: task for task in self.airflow.tasks(dag, self.runs[dag])}
+
+
+@pytest.fixture(scope="session")
+def chain(cluster: Cluster, delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    cluster.put(delivery, "/parcours/delivery")
+    airflow, runs = cluster.airflow(), {}
+    seen: list[dict[str, Any]] = []
+    for dag, conf in ((FLATTEN, {}), (STUDY, SMALL_STUDY)):
+        airflow.enable(dag)
+        runs[dag] = airflow.trigger(dag, dict(conf))
+        follow(airflow, dag, runs[dag], seen)
+    return Chain(airflow, runs, seen, cluster.get("/parcours", tmp_path_factory.mktemp("copy") / "root"))
+
+
+def test_flat_tables_are_equal_to_those_of_one_machine(chain: Chain, embedded: Path) -> None:
+    here, there = (tables(root, *FLAT) for root in (embedded, chain.root))
+    assert {name.split("/")[1] for name in here} >= {"DCIR", "MCO"}
+    assert different(here, there) == []
+
+
+def test_the_verdicts_are_equal_to_those_of_one_machine(chain: Chain, embedded: Path) -> None:
+    here, there = (sorted(verdicts(root)) for root in (embedded, chain.root))
+    assert len(here) == 2  # of the flat tables, of the study
+    assert here == there
+
+
+def verdicts(root: Path) -> Iterator[str]:
+    """Each verdict without what differs between any two runs: names, moments and addresses."""
+    for file in root.rglob("verdict.json"):
+        content = json.loads(file.read_text("utf-8"))
+        yield json.dumps(
+            {"passed": content["passed"], "rules": [without_run(rule) for rule in content["rules"]]}, sort_keys=True
+        )
+
+
+def without_run(rule: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in rule.items() if name not in ("seconds", "docs")}
+
+
+def test_events_cohort_features_and_estimates_are_equal_to_those_of_one_machine(chain: Chain, embedded: Path) -> None:
+    here, there = (tables(root, "studies") for root in (embedded, chain.root))
+    assert here
+    assert different(here, there) == []
+
+
+def test_each_product_and_year_was_a_task_and_all_succeeded(chain: Chain) -> None:
+    slices = {task.label for task in chain.tasks(FLATTEN).values() if task.task == "flatten"}
+    assert slices == SLICES
+    assert {task.state for task in chain.tasks(STUDY).values()} == {"success"}
+    assert {task.attempt for task in chain.tasks(STUDY).values()} == {1}
+
+
+def test_while_it_runs_a_task_shows_periods_done_total_and_eta(chain: Chain) -> None:
+    counted = [told for told in chain.progress if told.get("total") == 12 and told["done"] > 0]
+    assert counted
+    assert all(told["done"] <= 12 and told["eta_seconds"] >= 0 and told["label"] for told in counted)
+
+
+def page(cluster: Cluster, address: str) -> str:
+    """What a page answers to the user of MLflow."""
+    login = base64.b64encode(f"parcours:{cluster.secrets()['PARCOURS_MLFLOW_PASSWORD']}".encode()).decode()
+    request = urllib.request.Request(address, headers={"Authorization": f"Basic {login}"})
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def test_the_links_open_spark_data_docs_the_report_and_the_mlflow_run(cluster: Cluster, chain: Chain) -> None:
+    found = {
+        name: address
+        for dag, task in ((STUDY, "events"), (FLATTEN, "gate"), (STUDY, "gate"), (STUDY, "report"))
+        for name, address in chain.airflow.links(dag, chain.runs[dag], chain.tasks(dag)[task]).items()
+    }
+    assert set(found) == {"Spark", "Data Docs", "Report", "MLflow run"}
+    application = found["Spark"].split("/history/")[1].split("/")[0]
+    assert found["Spark"].startswith(cluster.page("history"))
+    assert "events" in page(cluster, cluster.page("history", f"/api/v1/applications/{application}"))
+    assert found["Data Docs"].startswith(cluster.page("docs"))
+    assert "expectation" in page(cluster, found["Data Docs"]).lower()
+    assert "<svg" in page(cluster, found["Report"]) or "<img" in page(cluster, found["Report"])
+    run = found["MLflow run"].rsplit("/", 1)[1]
+    assert found["MLflow run"].startswith(cluster.page("mlflow"))
+    known = page(cluster, cluster.page("mlflow", f"/api/2.0/mlflow/runs/get?run_id={run}"))
+    assert json.loads(known)["run"]["info"]["status"] == "FINISHED"
+
+
+def clear(chain: Chain, dag: str, *tasks: str | list[Any]) -> None:
+    body = {"dry_run": False, "dag_run_id": chain.runs[dag], "task_ids": list(tasks), "only_failed": False}
+    chain.airflow.call(f"/dags/{dag}/clearTaskInstances", "POST", body)
+
+
+def test_a_cleared_task_with_the_same_inputs_does_nothing_and_says_so(chain: Chain) -> None:
+    task = chain.tasks(FLATTEN)["MCO 2016"]
+    clear(chain, FLATTEN, ["flatten", task.map_index])
+
+    def again() -> TaskState | None:
+        now = chain.tasks(FLATTEN).get("MCO 2016")
+        return now if now and now.attempt == 2 and now.state == "success" else None
+
+    eventually(again, "the cleared task is done")
+    where = f"/dags/{FLATTEN}/dagRuns/{quote(chain.runs[FLATTEN])}/taskInstances/flatten/{task.map_index}"
+    told = chain.airflow.call(f"{where}/logs/2?full_content=true")
+    assert "Nothing to do: driver-" in json.dumps(told)
+    follow(chain.airflow, FLATTEN, chain.runs[FLATTEN], [])
