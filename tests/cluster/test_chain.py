@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ SMALL_STUDY = {
     "bootstrap": 4,
 }
 FLAT = ("flat", "rejects", "orphans", "published")
+MONTHS = 11  # care of January comes in the flux month of February
 SLICES = {"DCIR 2016", "DCIR 2017", "MCO 2016"}
 
 
@@ -91,22 +91,16 @@ def test_flat_tables_are_equal_to_those_of_one_machine(chain: Chain, embedded: P
 
 
 def test_the_verdicts_are_equal_to_those_of_one_machine(chain: Chain, embedded: Path) -> None:
-    here, there = (sorted(verdicts(root)) for root in (embedded, chain.root))
-    assert len(here) == 2  # of the flat tables, of the study
+    here, there = verdicts(embedded, str(embedded)), verdicts(chain.root, "hdfs://namenode:8020/parcours")
+    assert [len(rules) for _, rules in here] == [78, 20]  # of the flat tables, of the study
     assert here == there
 
 
-def verdicts(root: Path) -> Iterator[str]:
-    """Each verdict without what differs between any two runs: names, moments and addresses."""
-    for file in root.rglob("verdict.json"):
-        content = json.loads(file.read_text("utf-8"))
-        yield json.dumps(
-            {"passed": content["passed"], "rules": [without_run(rule) for rule in content["rules"]]}, sort_keys=True
-        )
-
-
-def without_run(rule: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in rule.items() if name not in ("seconds", "docs")}
+def verdicts(root: Path, address: str) -> list[tuple[bool, list[Any]]]:
+    """Whether each gate let through, and its rules as they would be in any root."""
+    files = [*root.glob("quality/*/verdict.json"), *root.glob("studies/*/*/quality/verdict.json")]
+    found = [json.loads(file.read_text("utf-8").replace(address, "ROOT")) for file in files]
+    return [(verdict["passed"], verdict["rules"]) for verdict in found]
 
 
 def test_events_cohort_features_and_estimates_are_equal_to_those_of_one_machine(chain: Chain, embedded: Path) -> None:
@@ -123,9 +117,9 @@ def test_each_product_and_year_was_a_task_and_all_succeeded(chain: Chain) -> Non
 
 
 def test_while_it_runs_a_task_shows_periods_done_total_and_eta(chain: Chain) -> None:
-    counted = [told for told in chain.progress if told.get("total") == 12 and told["done"] > 0]
+    counted = [told for told in chain.progress if told.get("total") == MONTHS and told["done"] > 0]
     assert counted
-    assert all(told["done"] <= 12 and told["eta_seconds"] >= 0 and told["label"] for told in counted)
+    assert all(told["done"] <= MONTHS and told["eta_seconds"] >= 0 and told["label"] for told in counted)
 
 
 def page(cluster: Cluster, address: str) -> str:
@@ -169,7 +163,22 @@ def test_a_cleared_task_with_the_same_inputs_does_nothing_and_says_so(chain: Cha
         return now if now and now.attempt == 2 and now.state == "success" else None
 
     eventually(again, "the cleared task is done")
-    where = f"/dags/{FLATTEN}/dagRuns/{quote(chain.runs[FLATTEN])}/taskInstances/flatten/{task.map_index}"
-    told = chain.airflow.call(f"{where}/logs/2?full_content=true")
+    log = f"/dags/{FLATTEN}/dagRuns/{quote(chain.runs[FLATTEN])}/taskInstances/flatten/logs/2"
+    told = chain.airflow.call(f"{log}?map_index={task.map_index}&full_content=true")
     assert "Nothing to do: driver-" in json.dumps(told)
     follow(chain.airflow, FLATTEN, chain.runs[FLATTEN], [])
+
+
+def test_a_period_has_no_more_files_than_buckets_and_raw_tables(chain: Chain) -> None:
+    buckets = json.loads((chain.root / "layout.json").read_text("utf-8"))["person_buckets"]
+    manifests = list(chain.root.glob("flat/*/period=*/_MANIFEST.json"))
+    assert manifests
+    for manifest in manifests:
+        tables_read = {source["table"] for source in json.loads(manifest.read_text("utf-8"))["inputs"]}
+        product, period = manifest.parent.relative_to(chain.root / "flat").parts
+        beside = [folder / product / period for folder in (chain.root / "rejects", chain.root / "orphans")]
+        assert len(list(manifest.parent.iterdir())) <= buckets + 2  # those without a person, the manifest
+        assert all(len(list(folder.iterdir())) <= len(tables_read) + 1 for folder in beside if folder.is_dir())
+    locks = len(list((chain.root / "_locks").iterdir()))
+    assert locks <= 4 * len(manifests) + 30  # of a period: writer, and commits of its three folders
+    assert not list((chain.root / "_staging").glob("*/*"))

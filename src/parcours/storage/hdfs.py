@@ -5,20 +5,25 @@ Kerberos, block size, replication) is read from core-site.xml and hdfs-site.xml 
 client does.
 """
 
+import errno
 import fnmatch
 import io
+import time
 from collections.abc import Iterator
-from functools import cache
+from contextlib import contextmanager
+from functools import cache, wraps
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from parcours.errors import InputError
 
 if TYPE_CHECKING:
-    from hdfs_native import Client, FileReader, FileStatus
+    from hdfs_native import Client, FileReader, FileStatus, FileWriter
 
 SCHEME = "hdfs:"
 READ_AHEAD = 1 << 20
+# A namenode that has just started refuses every change for half a minute, longer on a large cluster.
+SAFE_MODE, SAFE_MODE_SECONDS, SAFE_MODE_PAUSE = "SafeModeException", 300.0, 2.0
 
 
 class HdfsPath(PurePosixPath):
@@ -136,7 +141,7 @@ class HdfsPath(PurePosixPath):
         if mode in ("rb", "r"):
             binary: Any = io.BufferedReader(_Reader(self.client.read(self.remote)), READ_AHEAD)
         elif mode in ("wb", "w"):
-            binary = io.BufferedWriter(self.client.create(self.remote, _overwriting()), READ_AHEAD)
+            binary = io.BufferedWriter(_Writer(self.client.create(self.remote, _overwriting())), READ_AHEAD)
         else:
             raise ValueError(f"{self} cannot be opened with mode {mode!r}")
         return binary if "b" in mode else io.TextIOWrapper(binary, encoding or "utf-8")
@@ -186,9 +191,69 @@ class _Reader(io.RawIOBase):
         """How many bytes were read."""
         count = max(min(len(buffer), self._size - self._at), 0)
         if count:
-            buffer[:count] = self._source.read_range(self._at, count)
+            with _as_of_a_disk("HDFS could not read"):
+                buffer[:count] = self._source.read_range(self._at, count)
         self._at += count
         return count
+
+
+class _Writer(io.RawIOBase):
+    """A file that is being written; it is whole once it is closed."""
+
+    def __init__(self, target: "FileWriter"):
+        self._target = target
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """How many bytes were written."""
+        with _as_of_a_disk("HDFS could not write"):
+            return int(self._target.write(content))
+
+    def close(self) -> None:
+        """Wait until the datanodes have it all."""
+        if not self.closed:
+            super().close()
+            with _as_of_a_disk("HDFS could not close a file"):
+                self._target.close()
+
+
+class _Told:
+    """A client whose faults are told as those of a disk, which a retry may cure.
+
+    It waits itself for a namenode that is away (up to three minutes, by hdfs-native) or has just started.
+    """
+
+    def __init__(self, client: "Client", authority: str):
+        self._client, self._authority = client, authority
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+
+        @wraps(call)
+        def told(*arguments: Any) -> Any:
+            until = time.monotonic() + SAFE_MODE_SECONDS
+            while True:
+                try:
+                    with _as_of_a_disk(f"hdfs://{self._authority} could not {name}"):
+                        return call(*arguments)
+                except OSError as error:
+                    if SAFE_MODE not in str(error) or time.monotonic() > until:
+                        raise
+                    time.sleep(SAFE_MODE_PAUSE)
+
+        return told
+
+
+@contextmanager
+def _as_of_a_disk(what: str) -> Iterator[None]:
+    """The client's faults are RuntimeErrors without a type of their own."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(errno.EIO, f"{what}: {str(error).splitlines()[0]}") from error
 
 
 @cache
@@ -196,7 +261,7 @@ def _client(authority: str) -> "Client":
     from hdfs_native import Client
 
     try:
-        return Client(f"hdfs://{authority}")
+        return cast("Client", _Told(Client(f"hdfs://{authority}"), authority))
     except RuntimeError as error:
         raise InputError(
             f"hdfs://{authority} names no namenode that is known ({error}); give its port, or set HADOOP_CONF_DIR to "

@@ -187,3 +187,21 @@ def test_the_chain_on_hdfs_equals_the_chain_in_a_folder(hdfs, tmp_path):
     verdicts = [json.loads((root.quality("chain") / "verdict.json").read_text("utf-8")) for root in roots]
     assert verdicts[0]["passed"] == verdicts[1]["passed"] is True
     assert isinstance(roots[1].path, HdfsPath)
+
+
+# --- faults ------------------------------------------------------------------------------------------------------
+
+
+def test_a_namenode_that_starts_again_is_waited_for(hdfs, root):
+    hdfs.kill("namenode")
+    threading.Timer(3, hdfs.start, ["namenode"]).start()
+    write_whole(root.path / "x", b"1")  # it refuses every change for half a minute
+    assert (root.path / "x").read_bytes() == b"1"
+
+
+def test_a_block_that_no_datanode_has_is_a_fault_that_a_retry_may_cure(hdfs, root):
+    write_whole(root.path / "x", b"1")
+    hdfs.kill("datanode")
+    with pytest.raises(OSError, match="HDFS could not read"):
+        (root.path / "x").read_bytes()
+    hdfs.start("datanode")
