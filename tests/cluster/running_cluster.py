@@ -32,7 +32,7 @@ class Cluster:
 
     def compose(self, *arguments: str, stdin: str = "") -> str:
         """Run `docker compose`; its output."""
-        return run(["docker", "compose", *arguments], self.environment, stdin)
+        return run(["docker", "compose", "--env-file", str(self.secrets_file), *arguments], self.environment, stdin)
 
     def python(self, service: str, program: str, *arguments: str) -> str:
         """Run a program with the Python of a service's container, inside the network; what it prints."""
