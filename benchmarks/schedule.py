@@ -1,6 +1,6 @@
 """Expected hours of flattening a whole history on a cluster, simulated from the measured rates.
 
-`python -m benchmarks.schedule` reads benchmarks/results/flatten.json and writes benchmarks/results/schedule.json;
+`python -m benchmarks.schedule` reads flatten.json and payloads.json and writes schedule.json in benchmarks/results;
 docs/how-to/size-a-cluster.md says what goes in and what the numbers are worth. Nothing here is a measurement.
 """
 
@@ -121,11 +121,26 @@ def hours(plan: Plan, drivers: int, trouble: str, slow: Stragglers, seeds: int, 
     return found
 
 
-def run(plan: Plan, slow: Stragglers, seeds: int, at_hour: float | None, measured: dict[str, Any]) -> dict[str, Any]:
+def payload_factor(plan: Plan, payloads: dict[str, Any]) -> float:
+    """What is left of the measured rate, of months with one claim bucket, when a month has as many as it will have.
+
+    `payloads` is the content of payloads.json; between two measured numbers of buckets the cost is interpolated.
+    """
+    numbers = [entry["buckets"] for entry in payloads["payloads"]]
+    seconds = [entry["pack_seconds"] + entry["unpack_seconds"] for entry in payloads["payloads"]]
+    more = np.interp(claim_buckets(next(plan.history.drivers())[0]), numbers, seconds) - seconds[0]
+    measured = payloads["input"]["block_bytes"] / plan.rates.shuffled
+    return round(float(measured / (measured + max(more, 0.0))), 3)
+
+
+def run(
+    plan: Plan, slow: Stragglers, seeds: int, at_hour: float | None, measured: dict[str, Any], payloads: dict[str, Any]
+) -> dict[str, Any]:
     """The content of the result file; `measured` is that of flatten.json, whose rates the plan has."""
+    small = payload_factor(plan, payloads)
     rows = [
         _row(plan, factor, drivers, trouble, hours(_slower(plan, factor), drivers, trouble, slow, seeds, at_hour))
-        for factor in RATE_FACTORS
+        for factor in (*RATE_FACTORS, small, small / 2)
         for drivers in DRIVERS
         for trouble in (NONE, SLOW, NODE, DRIVER)
         if (drivers == 2 and trouble in (NODE, DRIVER)) or (factor == 1.0 and trouble != DRIVER)
@@ -145,6 +160,7 @@ def run(plan: Plan, slow: Stragglers, seeds: int, at_hour: float | None, measure
             "task_bytes": plan.task_bytes,
             "bundle": plan.bundle,
         },
+        "payload_factor": small,
         "month": month_of_main_product(plan),
         "hours": rows,
     }
@@ -158,7 +174,7 @@ def _row(plan: Plan, factor: float, drivers: int, trouble: str, found: list[floa
     ideal = _slower(plan, factor).ideal_seconds / 3600
     median, most = (round(float(np.quantile(found, part)), 2) for part in (0.5, 0.95))
     return {
-        "rate_factor": factor,
+        "rate_factor": round(factor, 4),
         "drivers": drivers,
         "trouble": trouble,
         "ideal": round(ideal, 2),
@@ -191,24 +207,28 @@ def table(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| x {row['rate_factor']:g} | {row['drivers']} | {row['trouble']} | {row['ideal']:.2f} | {row['median']:.2f}"
+        f"| x {row['rate_factor']:.3g} | {row['drivers']} | {row['trouble']} | {row['ideal']:.2f} | {row['median']:.2f}"
         f" | {row['p95']:.2f} | {row['over_ideal']:.2f} |"
         for row in result["hours"]
     ]
     return "\n".join(lines) + "\n"
 
 
-def read_rates(path: Path) -> tuple[dict[str, Any], Rates]:
-    """A result file of the flattening benchmark and its two rates.
-
-    Raises InputError when there is none, or one without these rates.
-    """
+def read_result(path: Path, target: str) -> dict[str, Any]:
+    """A result file. Raises InputError when there is none."""
     try:
-        measured = json.loads(path.read_text("utf-8"))
-        rates = measured["raw_mb_per_s_per_core"]
-        return measured, Rates(rates["parcours"] * 1e6, rates["parcours_shuffled"] * 1e6)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} has no rates of flattening ({error}); make it with make bench-flatten.") from None
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); make it with make {target}.") from None
+    return found
+
+
+def rates_of(measured: dict[str, Any]) -> Rates:
+    """The two rates of a result of the flattening benchmark. Raises InputError when it has none."""
+    rates = measured.get("raw_mb_per_s_per_core", {})
+    if not {"parcours", "parcours_shuffled"} <= set(rates):
+        raise InputError("The result of the flattening benchmark has no rates; make it with make bench-flatten.")
+    return Rates(rates["parcours"] * 1e6, rates["parcours_shuffled"] * 1e6)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -225,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fault-hour", type=float, help="when node or driver is lost; any moment unless given")
     parser.add_argument("--seeds", type=int, default=20, help="runs with trouble; the median and 95 %% are of these")
     parser.add_argument("--measured", type=Path, default=RESULTS / "flatten.json", help="where the rates are")
+    parser.add_argument("--payloads", type=Path, default=RESULTS / "payloads.json", help="what payloads cost")
     parser.add_argument("--out", type=Path, default=RESULTS / "schedule.json", help="the result file")
     return parser
 
@@ -244,11 +265,12 @@ def main() -> None:
     given = _parser().parse_args()
     try:
         check(given)
-        measured, rates = read_rates(given.measured)
+        measured = read_result(given.measured, "bench-flatten")
+        payloads = read_result(given.payloads, "bench-payloads")
         history = History(bytes=given.tb * 1e12, years=given.years)
-        plan = Plan(Cluster(given.nodes, given.cores), history, rates, given.task_mib * (1 << 20))
+        plan = Plan(Cluster(given.nodes, given.cores), history, rates_of(measured), given.task_mib * (1 << 20))
         slow = Stragglers(given.sigma, given.slow_share, given.slow_factor)
-        result = run(plan, slow, given.seeds, given.fault_hour, measured)
+        result = run(plan, slow, given.seeds, given.fault_hour, measured, payloads)
         write_result(given.out, result)
         sys.stdout.write(table(result))
     except Exception as error:  # noqa: BLE001 - the edge of the process: every error becomes its exit code

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import schedule
+from benchmarks.payloads import run as payloads_run
 from benchmarks.results import RESULTS
-from benchmarks.schedule import SLOW, Cluster, Faults, Plan, driver_end, history_seconds, hours, read_rates, table
+from benchmarks.schedule import SLOW, Cluster, Faults, Plan, driver_end, history_seconds, hours, rates_of, table
 from benchmarks.schedule_events import Loss, Stages, run_driver
 from benchmarks.schedule_work import NO_STRAGGLERS, History, Rates, Stragglers, drawn, stage_bytes, stage_seconds
 from parcours.errors import InputError
@@ -204,6 +205,7 @@ def test_the_program_writes_its_file_and_prints_its_table(
         (["--tb", "0"], "above 0"),
         (["--slow-factor", "0.5"], "--slow-factor"),
         (["--measured", "/not/there.json"], "make bench-flatten"),
+        (["--payloads", "/not/there.json"], "make bench-payloads"),
     ],
 )
 def test_a_wrong_input_is_one_sentence_and_exit_code_2(
@@ -216,7 +218,26 @@ def test_a_wrong_input_is_one_sentence_and_exit_code_2(
     assert sentence in capsys.readouterr().err
 
 
-def test_a_file_without_rates_is_a_wrong_input(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text("{}", "utf-8")
-    with pytest.raises(InputError, match="has no rates of flattening"):
-        read_rates(tmp_path / "a.json")
+def test_a_result_without_rates_is_a_wrong_input() -> None:
+    with pytest.raises(InputError, match="has no rates"):
+        rates_of({"raw_mb_per_s_per_core": {"parcours": 1.0}})
+
+
+def test_the_rate_pays_for_the_payloads_of_a_month_with_many_buckets() -> None:
+    costs = [
+        {"buckets": 1, "pack_seconds": 0.1, "unpack_seconds": 0.0},
+        {"buckets": 100_001, "pack_seconds": 2.0, "unpack_seconds": 0.1},
+    ]
+    payloads = {"input": {"block_bytes": 20e6}, "payloads": costs}
+    month = 50_000 * float(64 << 20)
+    plan = Plan(Cluster(), History(bytes=12 * month + 12, years=1, shares=(("DCIR", 1.0),)), RATES)
+    # One second for the block at 20 MB/s, and half of the two seconds more.
+    assert schedule.payload_factor(plan, payloads) == 0.5
+
+
+def test_more_buckets_cost_more_and_carry_the_same_rows() -> None:
+    result = payloads_run((1, 500), 1000)
+    one, many = result["payloads"]
+    assert result["input"]["columns"] > 100
+    assert many["bytes"] > 3 * one["bytes"]
+    assert many["pack_seconds"] + many["unpack_seconds"] > one["pack_seconds"] + one["unpack_seconds"]
