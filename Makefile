@@ -10,7 +10,8 @@ export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
 .PHONY: help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz lint \
-	test-cluster test-cluster-faults test-cluster-parts bench bench-flatten stop up down down-volumes
+	test-cluster test-cluster-faults test-cluster-parts \
+	bench bench-flatten bench-payloads bench-schedule stop up down down-volumes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,10 +59,16 @@ lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: bench-flatten ## Run every benchmark; each writes a file under benchmarks/results
+bench: bench-flatten bench-payloads bench-schedule ## Run every benchmark; each writes a file under benchmarks/results
 
 bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at 1x, 4x and 16x (half an hour, 30 GB of disk)
 	@$(BIN)/python -m benchmarks.flatten
+
+bench-payloads: setup ## Measure what it costs to cut rows into many claim buckets (half a minute)
+	@$(BIN)/python -m benchmarks.payloads
+
+bench-schedule: setup ## Simulate flattening 32 TB on 20 nodes from what the two others measured (two minutes)
+	@$(BIN)/python -m benchmarks.schedule
 
 stop: ## Stop every service that the demo started
 	@if [ -x $(BIN)/parcours ]; then $(BIN)/parcours stop; fi
