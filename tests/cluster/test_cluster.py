@@ -257,10 +257,8 @@ def test_what_spark_writes_has_three_copies(cluster: Cluster, job: dict[str, Any
 
 def test_a_delivery_of_this_machine_goes_to_hdfs(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "delivery.yaml").write_text("name: test\n", "utf-8")
-    tmp_path.chmod(0o755)
-    mounted = ("run", "--rm", "--no-deps", "--volume", f"{tmp_path}:/delivery:ro", "hdfs", "hdfs")
-    cluster.compose(*mounted, "-put", "/delivery", "/parcours/delivery")
-    found = cluster.inside("airflow-scheduler", "read", "/parcours/delivery/delivery.yaml")
+    cluster.put(tmp_path, "/parcours/test/delivery")
+    found = cluster.inside("airflow-scheduler", "read", "/parcours/test/delivery/delivery.yaml")
     assert found == {"text": "name: test\n"}
 
 
