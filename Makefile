@@ -10,7 +10,7 @@ export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
 .PHONY: help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz lint \
-	test-cluster test-cluster-faults test-cluster-parts \
+	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
 	bench bench-flatten bench-payloads bench-schedule stop up down down-volumes
 
 help: ## Show this list
@@ -45,13 +45,20 @@ test-bench: setup ## Run the flattening benchmark on little data, to see that it
 	@$(BIN)/pytest -m bench tests/spark/benchmarks
 
 test-cluster: setup ## Build and start the whole cluster on a Docker engine, run both DAGs on it, and take it down with its volumes
-	@$(BIN)/pytest -m cluster --timeout 3600 --ignore=tests/cluster/faults --ignore=tests/cluster/parts tests/cluster
+	@$(BIN)/pytest -m cluster --timeout 3600 $(addprefix --ignore=tests/cluster/,faults hdfs drivers) tests/cluster
 
 test-cluster-faults: setup ## The same cluster while it flattens: kill, cut off and restart its services, one after the other
 	@$(BIN)/pytest -m cluster --timeout 3600 tests/cluster/faults
 
 test-cluster-parts: setup ## A real HDFS, and a real Spark master with Airflow, as plain processes; needs no Docker engine
-	@$(BIN)/pytest -m cluster tests/cluster/parts
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-hdfs test-drivers
+
+# Side by side: locks and drivers are waited for most of the time.
+test-hdfs: setup
+	@$(BIN)/pytest -m cluster tests/cluster/hdfs
+
+test-drivers: setup
+	@$(BIN)/pytest -m cluster tests/cluster/drivers
 
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
