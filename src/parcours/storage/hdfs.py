@@ -8,6 +8,7 @@ client does.
 import errno
 import fnmatch
 import io
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -249,17 +250,32 @@ class _Told:
 
 @contextmanager
 def _as_of_a_disk(what: str) -> Iterator[None]:
-    """The client's faults are RuntimeErrors without a type of their own."""
+    """Most of the client's faults are RuntimeErrors or OSErrors without a type or an address."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and type(error) is not OSError and not isinstance(error, ConnectionError):
+            raise  # not found, exists already: these have their own meaning
         raise OSError(errno.EIO, f"{what}: {str(error).splitlines()[0]}") from error
+
+
+def _known(authority: str) -> None:
+    """Raise OSError at once for a machine that has no address; hdfs-native would ask for it for three minutes."""
+    host, _, port = authority.partition(":")
+    if not port:
+        return  # a name service of hdfs-site.xml
+    try:
+        socket.getaddrinfo(host, port)
+    except OSError as error:
+        reason = f"hdfs://{authority} names a machine that is not known here ({error.strerror}); check the address"
+        raise OSError(errno.EHOSTUNREACH, reason) from error
 
 
 @cache
 def _client(authority: str) -> "Client":
     from hdfs_native import Client
 
+    _known(authority)
     try:
         return cast("Client", _Told(Client(f"hdfs://{authority}"), authority))
     except RuntimeError as error:

@@ -25,7 +25,6 @@ def parcours(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("features", "fall", "--root", "{root}", "--set", "start_gap_months"), "write it as name=value"),
         (("features", "fall", "--root", "{root}", "--set", "no_such_parameter=1"), "no_such_parameter"),
         (("features", "fall", "--root", "{root}"), "DCIR has not been flattened"),
-        (("check", "--root", "hdfs://namenode:8020/snds"), "hdfs://namenode:8020/snds"),
         (("synth", "--out", "{root}/d", "--years", "long ago"), "--years long ago: write it as 2014-2017"),
     ],
 )
@@ -35,6 +34,13 @@ def test_wrong_input_ends_with_code_2_and_one_sentence(tmp_path: Path, arguments
     assert says in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
+
+
+def test_a_namenode_that_nobody_knows_ends_with_code_3_and_its_address() -> None:
+    ended = parcours("check", "--root", "hdfs://namenode.invalid:8020/snds")
+    assert ended.returncode == 3, ended.stderr
+    assert "hdfs://namenode.invalid:8020 names a machine that is not known here" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_missing_option_ends_with_code_2() -> None:
