@@ -1,9 +1,19 @@
 """Runs of the DAGs on the cluster, and what they made compared with what one machine makes."""
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from parcours.embedded.airflow_api import Airflow
+
+
+def parcours(*arguments: str) -> None:
+    """Run a command of the project on this machine; one that fails shows the end of what it said."""
+    command = [str(Path(sys.executable).with_name("parcours")), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def follow(airflow: Airflow, dag: str, run: str, seen: list[dict[str, Any]]) -> None:

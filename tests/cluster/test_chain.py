@@ -3,8 +3,6 @@
 import base64
 import json
 import re
-import subprocess
-import sys
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from chain_runs import different, follow
+from chain_runs import different, follow, parcours
 from running_cluster import Cluster, tables
 from waiting import eventually
 
@@ -21,7 +19,6 @@ from parcours.embedded.demo import FLATTEN, STUDY
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
-PARCOURS = Path(sys.executable).with_name("parcours")
 # A study that a year of 5,000 persons can carry: one penalty, few replicates.
 SMALL_STUDY = {
     "study_start": "2016-01-01",
@@ -43,8 +40,7 @@ SLICES = {"DCIR 2016", "DCIR 2017", "MCO 2016"}
 def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One year of 5,000 persons."""
     folder: Path = tmp_path_factory.mktemp("chain") / "delivery"
-    persons = ("--persons", "5000", "--years", "2016", "--seed", "3", "--out", str(folder))
-    subprocess.run([str(PARCOURS), "synth", *persons], check=True, capture_output=True)
+    parcours("synth", "--persons", "5000", "--years", "2016", "--seed", "3", "--out", str(folder))
     return folder
 
 
@@ -53,9 +49,7 @@ def embedded(delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of the same chain on this machine alone."""
     root: Path = tmp_path_factory.mktemp("embedded") / "root"
     settings = [text for name, value in SMALL_STUDY.items() for text in ("--set", f"{name}={json.dumps(value)}")]
-    command = [str(PARCOURS), "run", "fall", "--delivery", str(delivery), "--root", str(root), *settings, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    parcours("run", "fall", "--delivery", str(delivery), "--root", str(root), *settings, "--json")
     return root
 
 

@@ -50,16 +50,6 @@ class Task:
         return [line.split()[2] for line in lines]
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("home"))
-    try:
-        made.start_cluster()
-        yield made
-    finally:
-        made.stop()
-
-
 @pytest.fixture
 def task(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Task]:
     # Airflow makes its home when it is imported.

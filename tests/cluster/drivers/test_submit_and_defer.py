@@ -17,16 +17,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.spark, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("home"))
-    try:
-        made.start_cluster()
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest.fixture(scope="module")
 def airflow(stack: Stack) -> Airflow:
     return stack.start_airflow()
 

@@ -1,7 +1,5 @@
 """What breaks while the cluster flattens: the run ends well by itself, with the tables of one machine."""
 
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from chain_runs import different, follow
+from chain_runs import different, follow, parcours
 from running_cluster import Cluster, tables
 from waiting import eventually
 
@@ -18,7 +16,6 @@ from parcours.embedded.demo import FLATTEN
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
-PARCOURS = Path(sys.executable).with_name("parcours")
 AIRFLOW = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 DELIVERY = "hdfs://namenode:8020/faults/delivery"
 FLAT = ("flat", "rejects", "orphans")
@@ -29,7 +26,7 @@ def delivery(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path
     """Three years of care of 5,000 persons, here and on HDFS: minutes of work for the cluster."""
     folder: Path = tmp_path_factory.mktemp("faults") / "delivery"
     asked = ("--persons", "5000", "--years", "2014-2016", "--product", "DCIR", "--seed", "5", "--out", str(folder))
-    subprocess.run([str(PARCOURS), "synth", *asked], check=True, capture_output=True)
+    parcours("synth", *asked)
     cluster.hdfs(folder, "ro", "-mkdir", "-p", "/faults")
     cluster.put(folder, "/faults/delivery")
     return folder
@@ -39,9 +36,7 @@ def delivery(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path
 def embedded(delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of the same delivery, flattened on this machine alone."""
     root: Path = tmp_path_factory.mktemp("embedded") / "root"
-    command = [str(PARCOURS), "flatten", "--delivery", str(delivery), "--root", str(root), "--product", "DCIR"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    parcours("flatten", "--delivery", str(delivery), "--root", str(root), "--product", "DCIR")
     return root
 
 

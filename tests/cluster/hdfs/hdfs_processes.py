@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyspark
+from running_cluster import free_ports
 
 CHECKOUT = Path(__file__).parents[3]
 MAVEN = os.environ.get("MAVEN_URL", "https://repo1.maven.org/maven2")
@@ -47,18 +47,8 @@ def _java(folder: Path, *main: str) -> list[str]:
     return ["java", "-Xmx256m", "-cp", ":".join(str(jar) for jar in jars), *main]
 
 
-def _ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 def _configure(folder: Path) -> tuple[int, int]:
-    rpc, web, data, data_web, data_rpc = _ports(5)
+    rpc, web, data, data_web, data_rpc = free_ports(5)
     (folder / "conf").mkdir(parents=True)
     settings = {
         "core-site.xml": {"fs.defaultFS": f"hdfs://127.0.0.1:{rpc}", "hadoop.tmp.dir": str(folder / "data")},
@@ -115,7 +105,7 @@ def hdfs_here(folder: Path) -> Iterator[Hdfs]:
 def mlflow_here(folder: Path) -> Iterator[str]:
     """A tracking server with everything in a folder; its address."""
     folder.mkdir(parents=True)
-    (port,) = _ports(1)
+    (port,) = free_ports(1)
     stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/artifacts"]
     command = [sys.executable, "-m", "mlflow", "server", *stores, "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "log").open("ab") as log:
