@@ -7,7 +7,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,19 @@ from parcours.storage.root import Root
 WAIT_SECONDS = 1800
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # linux/fs.h
+# In the directory of an attempt: a mark that it was never swept, and what the attempt writes.
+HELD, FILES, SWEPT = "held", "files", ".swept"
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EXDEV)
 
 
 def commit_directory(root: Root, staged: Place, final: Place, manifest: dict[str, Any]) -> None:
-    """Make `staged` the committed `final`, with its manifest, in one atomic step.
+    """Make `staged`, a directory in that of a staging attempt, the committed `final`, with its manifest, at once.
 
     The manifest is the last file written to `staged`; then one rename (or, over an older state, one
     exchange of the two names) shows both. `staged` is gone afterwards.
     A staging directory of this machine is copied beside a `final` on HDFS first.
-    Raises RetryableFault when another writer is committing `final`, or has just committed this very state.
+    Raises RetryableFault when another writer is committing `final`, or has just committed this very state, and when
+    the attempt was swept: cut off from HDFS for a minute, it seemed dead, and what it had written is gone.
     """
     if isinstance(staged, Path) and isinstance(final, HdfsPath):
         with staging_attempt(root, str(manifest["fingerprint"])) as beside:
@@ -41,7 +44,8 @@ def commit_directory(root: Root, staged: Place, final: Place, manifest: dict[str
         current = read_manifest(final)
         if current is not None and current.get("fingerprint") == manifest.get("fingerprint"):
             raise RetryableFault(f"Another writer committed {final} meanwhile; run again and it will be reused.")
-        write_manifest(staged, manifest)
+        write_manifest(staged, manifest)  # on HDFS this makes a folder that was swept again, empty
+        _check_held(root, staged)
         final.parent.mkdir(parents=True, exist_ok=True)
         _install(staged, final)
         _sync(final.parent)
@@ -87,9 +91,10 @@ def staging_attempt(root: Root, fingerprint: str) -> Iterator[Place]:
     attempt = uuid.uuid4().hex[:12]
     with locked(root, f"attempt.{fingerprint}.{attempt}", "This attempt is running elsewhere"):
         directory = root.staging(fingerprint, attempt)
-        directory.mkdir(parents=True)
+        for name in (FILES, HELD):
+            (directory / name).mkdir(parents=True)
         try:
-            yield directory
+            yield directory / FILES
         finally:
             remove_all(directory)
     root.lock(f"attempt.{fingerprint}.{attempt}").unlink(missing_ok=True)
@@ -107,15 +112,36 @@ def local_staging(root: Root, fingerprint: str) -> Iterator[Path]:
 
 
 def _sweep(root: Root) -> None:
-    """Remove the directories of attempts that nobody holds; a killed attempt's last tasks may still have written."""
+    """Remove the directories of attempts that nobody holds; a killed attempt's last tasks may still have written.
+
+    They leave by one rename: an attempt that seemed dead and goes on finds all of its files, or none.
+    """
     for directory in found(root.path / "_staging", "*/*"):
         name = f"attempt.{directory.parent.name}.{directory.name}"
         try:
             with locked(root, name, ""):
-                remove_all(directory)
+                remove_all(_set_aside(directory))
         except RetryableFault:
             continue  # still running
         root.lock(name).unlink(missing_ok=True)
+
+
+def _set_aside(directory: Place) -> Place:
+    if directory.suffix == SWEPT:
+        return directory
+    aside = directory.with_name(f"{directory.name}{SWEPT}")
+    with suppress(FileNotFoundError):  # its attempt has ended meanwhile, and removed it
+        move(directory, aside)
+    return aside
+
+
+def _check_held(root: Root, staged: Place) -> None:
+    staging = root.path / "_staging"
+    fingerprint, attempt = staged.relative_to(staging).parts[:2]
+    if not (staging / fingerprint / attempt / HELD).is_dir():
+        raise RetryableFault(
+            f"{staged} was given up while its machine could not be reached; nothing was committed, run again."
+        )
 
 
 def _name(root: Root, final: Place) -> str:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,7 +78,7 @@ def stamp(where: Place) -> list[int]:
 def write_whole(where: Place, content: bytes) -> None:
     """Write a file under a temporary name, to the disk, then rename: a reader sees all of it or what was there."""
     where.parent.mkdir(parents=True, exist_ok=True)
-    temporary = where.with_name(f".{where.name}.{os.getpid()}")
+    temporary = where.with_name(f".{where.name}.{uuid.uuid4().hex[:8]}")
     with temporary.open("wb") as out:
         out.write(content)
         out.flush()

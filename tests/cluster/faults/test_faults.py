@@ -50,11 +50,24 @@ class Flattening:
     conf: dict[str, Any]
     run: str
 
+    def slices(self) -> list[TaskState]:
+        """The tasks that flatten a year each."""
+        return [task for task in self.airflow.tasks(FLATTEN, self.run) if task.task == "flatten"]
+
     def waiting(self) -> dict[int, dict[str, Any]]:
         """Of each slice whose driver works on its periods: what it told last."""
-        slices = [task for task in self.airflow.tasks(FLATTEN, self.run) if task.task == "flatten"]
-        told = {task.map_index: self.progress(task) for task in slices if task.state == "deferred"}
+        told = {task.map_index: self.progress(task) for task in self.slices() if task.state == "deferred"}
         return {index: progress for index, progress in told.items() if progress.get("state") == "RUNNING"}
+
+    def until_waiting(self) -> dict[int, str]:
+        """The driver of each slice that waits for one, once there are some."""
+        waiting = eventually(self.waiting, f"{self.name}: a slice waits for its driver", seconds=240)
+        return {index: told["driver"] for index, told in waiting.items()}
+
+    def followed(self) -> dict[int, str]:
+        """The driver that each slice followed last."""
+        told = {task.map_index: self.progress(task) for task in self.slices()}
+        return {index: progress["driver"] for index, progress in told.items() if "driver" in progress}
 
     def progress(self, task: TaskState) -> dict[str, Any]:
         """The progress that a task shows."""
@@ -141,19 +154,16 @@ def test_airflow_stops_and_its_drivers_go_on(
     cluster.compose("start", "airflow-scheduler")
     assert cluster.inside("airflow-triggerer", "kill", "airflow", "triggerer")["killed"]
     healthy(cluster, "airflow-scheduler", "airflow-triggerer")
-    waited = {index: told["driver"] for index, told in flattening.waiting().items()}
-    told = flattening.until_at_work()
-    running = told["driver"]
+    running = flattening.until_at_work()["driver"]
+    waited = flattening.until_waiting()
     cluster.compose("restart", *AIRFLOW)
     healthy(cluster, *AIRFLOW)
-    later = {index: told["driver"] for index, told in flattening.waiting().items()}
-    assert waited and all(later.get(index, driver) == driver for index, driver in waited.items())
     ends_well(flattening, embedded, tmp_path)
+    assert waited.items() <= flattening.followed().items()  # the same drivers as before Airflow started again
     drivers = {driver: known_as for driver, known_as in flattening.drivers().items() if driver not in known}
     assert drivers[running]["state"] == "FINISHED"
-    slices = [task for task in flattening.airflow.tasks(FLATTEN, flattening.run) if task.task == "flatten"]
-    assert {task.attempt for task in slices} == {1}
-    assert len(drivers) == len(slices) + 1  # and the gate: none was submitted twice
+    assert {task.attempt for task in flattening.slices()} == {1}
+    assert len(drivers) == len(flattening.slices()) + 1  # and the gate: none was submitted twice
 
 
 def test_a_killed_task_ends_its_driver_and_a_second_run_waits(cluster: Cluster, flattening: Flattening) -> None:

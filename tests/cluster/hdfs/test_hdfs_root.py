@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -112,6 +113,40 @@ def test_a_lock_is_held_while_its_holder_lives_and_free_a_minute_after_its_death
     holder.wait()
     with locked_when_free(root, "x", "busy"), pytest.raises(RetryableFault), locked(root, "x", "busy"):
         pass
+
+
+CUT_OFF = """
+import os, signal, sys
+from parcours.errors import RetryableFault
+from parcours.storage.commit import commit_directory, staging_attempt
+from parcours.storage.root import open_root
+root = open_root(sys.argv[1])
+with staging_attempt(root, "f") as staged:
+    (staged / "flat").mkdir()
+    (staged / "flat" / "0.parquet").write_bytes(b"1")
+    os.kill(os.getpid(), signal.SIGSTOP)
+    (staged / "flat").mkdir(parents=True, exist_ok=True)
+    try:
+        commit_directory(root, staged / "flat", root.period("DCIR", "2016-01"), {"fingerprint": "f"})
+    except RetryableFault as fault:
+        print(fault)
+"""
+
+
+def test_a_writer_that_was_cut_off_for_a_minute_commits_nothing(root):
+    """It cannot renew its lease and seems dead: another one sweeps its files. Then it goes on."""
+    writer = subprocess.Popen([sys.executable, "-c", CUT_OFF, str(root.path)], stdout=subprocess.PIPE, text=True)
+    os.waitpid(writer.pid, os.WUNTRACED)  # until it has stopped itself
+    until = time.monotonic() + 120
+    while found(root.path / "_staging", "f/*") and time.monotonic() < until:
+        time.sleep(5)
+        with staging_attempt(root, "g"):
+            pass
+    assert found(root.path / "_staging", "f/*") == []
+    writer.send_signal(signal.SIGCONT)
+    said, _ = writer.communicate(timeout=60)
+    assert "was given up while its machine could not be reached; nothing was committed, run again." in said
+    assert not root.period("DCIR", "2016-01").exists()
 
 
 def test_a_commit_shows_all_or_nothing_and_a_reader_sees_one_state(root):

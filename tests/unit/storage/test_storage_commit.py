@@ -17,11 +17,14 @@ from parcours.storage.manifest import read_manifest
 from parcours.storage.root import open_root
 
 
-def staged(root, content):
-    directory = root.path / "_staging" / content
-    directory.mkdir(parents=True)
-    (directory / "0.parquet").write_text(content)
-    return directory
+def commit_state(root, final, content, fingerprint=None):
+    with staging_attempt(root, content) as directory:
+        (directory / "0.parquet").write_text(content)
+        commit_directory(root, directory, final, {"fingerprint": fingerprint or content})
+
+
+def left(folder):
+    return sorted({path.relative_to(folder / "_staging").parent for path in (folder / "_staging").glob("*/*")})
 
 
 def state(final):
@@ -30,9 +33,9 @@ def state(final):
 
 def test_a_first_commit_shows_files_and_manifest(tmp_path):
     root, final = open_root(str(tmp_path)), tmp_path / "flat" / "DCIR" / "period=2016-01"
-    commit_directory(root, staged(root, "one"), final, {"fingerprint": "one"})
+    commit_state(root, final, "one")
     assert state(final) == ("one", "one")
-    assert not (tmp_path / "_staging" / "one").exists()
+    assert left(tmp_path) == []
 
 
 @pytest.mark.parametrize("exchange", [True, False])
@@ -40,10 +43,10 @@ def test_another_fingerprint_replaces_files_and_manifest_together(tmp_path, monk
     if not exchange:
         monkeypatch.setattr(commit, "_exchange", _not_supported)
     root, final = open_root(str(tmp_path)), tmp_path / "final"
-    commit_directory(root, staged(root, "one"), final, {"fingerprint": "one"})
-    commit_directory(root, staged(root, "two"), final, {"fingerprint": "two"})
+    commit_state(root, final, "one")
+    commit_state(root, final, "two")
     assert state(final) == ("two", "two")
-    assert list((tmp_path / "_staging").iterdir()) == []
+    assert left(tmp_path) == []
 
 
 def _not_supported(first, second):
@@ -52,10 +55,36 @@ def _not_supported(first, second):
 
 def test_the_second_writer_of_the_same_state_is_told_to_run_again(tmp_path):
     root, final = open_root(str(tmp_path)), tmp_path / "final"
-    commit_directory(root, staged(root, "one"), final, {"fingerprint": "same"})
+    commit_state(root, final, "one", "same")
     with pytest.raises(RetryableFault, match="meanwhile"):
-        commit_directory(root, staged(root, "two"), final, {"fingerprint": "same"})
+        commit_state(root, final, "two", "same")
     assert state(final) == ("one", "same")
+
+
+@pytest.mark.parametrize("folder", [".", "period/flat"])
+def test_an_attempt_that_seemed_dead_commits_nothing(tmp_path, folder):
+    """Cut off from HDFS for a minute a writer loses its lease: here its lock is taken away."""
+    root, final = open_root(str(tmp_path)), tmp_path / "final"
+    with staging_attempt(root, "one") as directory:
+        staged = directory / folder
+        staged.mkdir(parents=True, exist_ok=True)
+        (staged / "0.parquet").write_text("one")
+        (lock,) = (tmp_path / "_locks").glob("attempt.*")
+        lock.unlink()
+        with staging_attempt(root, "two"):
+            assert not staged.exists()  # swept
+        staged.mkdir(parents=True)  # as its tasks do, and HDFS by itself
+        with pytest.raises(RetryableFault, match="was given up while its machine could not be reached"):
+            commit_directory(root, staged, final, {"fingerprint": "one"})
+    assert not final.exists()
+    assert left(tmp_path) == []
+
+
+def test_a_sweep_that_was_killed_is_ended_by_the_next(tmp_path):
+    root = open_root(str(tmp_path))
+    (tmp_path / "_staging" / "f" / "attempt.swept" / "files").mkdir(parents=True)
+    with staging_attempt(root, "g"):
+        assert left(tmp_path) == [Path("g")]
 
 
 def test_one_of_two_writers_of_a_period_is_turned_away(tmp_path):
@@ -132,18 +161,17 @@ def test_a_killed_writer_frees_its_period_and_its_leftovers_are_swept(tmp_path):
 COMMITTER = """
 import sys
 from pathlib import Path
-from parcours.storage.commit import commit_directory
+from parcours.storage.commit import commit_directory, staging_attempt
 from parcours.storage.root import open_root
 root = open_root(sys.argv[1])
 turn = 0
 while True:
     turn += 1
     content = f"state-{turn}"
-    directory = root.path / "_staging" / content
-    directory.mkdir(parents=True)
-    for part in range(5):
-        (directory / f"{part}.parquet").write_text(content)
-    commit_directory(root, directory, root.path / "final", {"fingerprint": content})
+    with staging_attempt(root, content) as directory:
+        for part in range(5):
+            (directory / f"{part}.parquet").write_text(content)
+        commit_directory(root, directory, root.path / "final", {"fingerprint": content})
     Path(sys.argv[1], "ready").write_text(content)
 """
 
