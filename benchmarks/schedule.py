@@ -129,7 +129,7 @@ def payload_factor(plan: Plan, payloads: dict[str, Any]) -> float:
     numbers = [entry["buckets"] for entry in payloads["payloads"]]
     seconds = [entry["pack_seconds"] + entry["unpack_seconds"] for entry in payloads["payloads"]]
     more = np.interp(claim_buckets(next(plan.history.drivers())[0]), numbers, seconds) - seconds[0]
-    measured = payloads["input"]["block_bytes"] / plan.rates.shuffled
+    measured = payloads["input"]["task_bytes"] / plan.rates.shuffled
     return round(float(measured / (measured + max(more, 0.0))), 3)
 
 

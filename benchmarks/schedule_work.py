@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.schedule_events import Stages
-from parcours.flatten.engine import BUCKET_BYTES, TASK_BYTES, WHOLE_BYTES
+from parcours.flatten import engine
+from parcours.flatten.engine import TASK_BYTES, WHOLE_BYTES
+from parcours.snds.contracts import load_product
 from parcours.storage.root import buckets_for
 
 # Processor seconds of scan and read, join, and write of 566 MB through both shuffles: docs/adr/0001.
@@ -72,8 +74,8 @@ def partitions_of(period: float, cores: int, person_buckets: int, task_bytes: fl
 
 
 def claim_buckets(period: float) -> int:
-    """Claim buckets of a period."""
-    return 1 + int(period // BUCKET_BYTES)
+    """Claim buckets of a period of a monthly product."""
+    return engine.claim_buckets(load_product(MONTHLY[0]), int(period))
 
 
 def stage_bytes(period: float, history: History, cores: int, task_bytes: float = TASK_BYTES) -> list[np.ndarray]:
@@ -81,7 +83,7 @@ def stage_bytes(period: float, history: History, cores: int, task_bytes: float =
     if period <= WHOLE_BYTES:
         return [np.array([period])]
     partitions = partitions_of(period, cores, history.person_buckets, task_bytes)
-    reads, claims = max(1, round(period / task_bytes)), claim_buckets(period)
+    reads, claims = max(1, round(period / min(task_bytes, period / (3 * cores)))), claim_buckets(period)
     known = np.full(history.person_buckets, (1 - history.unidentified) / history.person_buckets)
     persons = np.append(known, history.unidentified)
     return [

@@ -1,6 +1,7 @@
 """A delivery of raw SNDS files becomes checked, published flat tables.
 
-plan -> references -> flatten (one task for each product and year, each commits period by period) -> gate -> publish.
+scan -> plan -> references -> flatten (one task for each product and year, each commits period by period) -> gate ->
+publish. A large delivery is read for the first time by Spark (scan), a small one by the plan itself.
 A period that is already there for the same files is reused. A slice that fails is one red cell: clear it, and it alone
 runs again. The gate publishes all or nothing; studies read only what it let through. The assets `snds/flat/<PRODUCT>`
 change only when something new was published.
@@ -14,7 +15,7 @@ from parcours_airflow.assets import flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
 from parcours_airflow.failures import fail
 from parcours_airflow.forms import root_param
-from parcours_airflow.operators import GateJob, SparkJob
+from parcours_airflow.operators import GateJob, ScanJob, SparkJob
 from parcours_airflow.slices import reference_arguments, slice_jobs
 
 from parcours.errors import GateRefused, InputError
@@ -24,7 +25,7 @@ PRODUCTS = tuple(product_names())
 FLAT_PRODUCTS = tuple(name for name in PRODUCTS if not name.startswith(("IR_", "KI_")))
 
 
-@task
+@task(trigger_rule="none_failed")
 def plan() -> list[dict[str, Any]]:
     """Read the delivery and list the products and years to flatten; says at once what is wrong with the input."""
     from parcours.stages.flatten import plan_flatten
@@ -92,7 +93,17 @@ with DAG(
         "root": root_param(default_root()),
     },
 ) as dag:
+    scan = ScanJob(
+        task_id="scan",
+        job="scan",
+        name="scan",
+        application_args=[
+            *("--delivery", "{{ params.delivery }}", "--root", "{{ params.root }}"),
+            *("--products", "{{ (params.products or []) | join(',') }}"),
+        ],
+    )
     planned = plan()
+    scan >> planned
     references = SparkJob(
         task_id="references",
         job="flatten",

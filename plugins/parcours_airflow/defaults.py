@@ -27,6 +27,11 @@ def default_delivery() -> str:
     return os.environ.get("PARCOURS_DELIVERY") or str(CHECKOUT / ".parcours" / "delivery")
 
 
+def scan_here_gigabytes() -> float:
+    """10^9 bytes of new raw files that the task `plan` reads itself (about a minute); more are read by Spark."""
+    return float(os.environ.get("PARCOURS_SCAN_HERE_GB") or 16)
+
+
 def safe_name(run_id: str) -> str:
     """A run id as a folder name: `manual__2026-01-31T08:00:00+00:00` has characters that paths dislike."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", run_id).strip("-")

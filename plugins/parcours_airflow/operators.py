@@ -11,10 +11,10 @@ from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 
-from parcours.errors import ParcoursError
+from parcours.errors import InputError, ParcoursError
 from parcours.storage.job_status import read_status
 from parcours_airflow.cluster import Cluster, cluster_of
-from parcours_airflow.defaults import SPARK_JOBS
+from parcours_airflow.defaults import SPARK_JOBS, scan_here_gigabytes
 from parcours_airflow.drivers import (
     DRIVER_KEY,
     Found,
@@ -161,6 +161,23 @@ class SparkJob(SparkSubmitOperator):
             "mlflow": summary.get("mlflow_url"),
         }
         self.pages = {name: page for name, page in found.items() if page}
+
+
+class ScanJob(SparkJob):
+    """The first reading of a delivery; skipped when there is so little of it that the plan can read it itself."""
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """As of any job. Raises AirflowSkipException when there is little to read, or the plan cannot be made."""
+        from parcours.stages.flatten import unread_gigabytes
+
+        params = context["params"]
+        try:
+            unread = unread_gigabytes(params["delivery"], params["root"], params["products"] or None)
+        except (InputError, OSError) as error:
+            raise AirflowSkipException(f"The plan will say what is wrong here: {error}") from None
+        if unread <= scan_here_gigabytes():
+            raise AirflowSkipException(f"The plan reads the {unread:.1f} GB that are new itself.")
+        return super().execute(context)
 
 
 class GateJob(SparkJob):

@@ -14,12 +14,14 @@ Files = tuple[tuple[str, str], ...]
 FLAT: Files = (("--root", "flat/*/*/_MANIFEST.json"), ("--root", "identity/_MANIFEST.json"))
 RUN: Files = (("--run", "run.json"),)
 READS: dict[str, Files] = {
+    "scan": (("--delivery", "**/*"),),
     "flatten": (("--delivery", "**/*"),),
     "quality": (*FLAT, *RUN),
     "featuring": RUN,
     "inference": RUN,
 }
 LEAVES: dict[str, Files] = {
+    "scan": (("--root", "_scans/*.json"),),
     "flatten": FLAT,
     "quality": (("--root", "published/*.json"), ("--run", "quality/*.json")),
     "featuring events": (("--run", "../../../events/*/_MANIFEST.json"),),

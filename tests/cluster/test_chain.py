@@ -116,6 +116,13 @@ def test_each_product_and_year_was_a_task_and_all_succeeded(chain: Chain) -> Non
     assert {task.attempt for task in chain.tasks(STUDY).values()} == {1}
 
 
+def test_the_first_reading_of_the_delivery_was_a_job_on_the_workers(chain: Chain, delivery: Path) -> None:
+    task = chain.tasks(FLATTEN)["scan"]
+    read = chain.airflow.xcom(FLATTEN, chain.runs[FLATTEN], task)
+    assert task.state == "success"
+    assert read["files"] == len(list((delivery / "raw").iterdir())) == len(list((chain.root / "_scans").iterdir()))
+
+
 def test_while_it_runs_a_task_shows_periods_done_total_and_eta(chain: Chain) -> None:
     counted = [told for told in chain.progress if told.get("total") == MONTHS and told["done"] > 0]
     assert counted

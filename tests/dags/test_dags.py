@@ -42,6 +42,7 @@ def test_flatten_maps_over_slices_then_the_gate_then_one_asset_for_each_product(
     edges = {name: task["downstream"] for name, task in tasks.items()}
     published = [f"publish_{name}" for name in ("DCIR", "HAD", "MCO", "MCO_CE", "RIP", "RIP3A", "SSR", "SSR_CE")]
     assert edges == {
+        "scan": ["plan"],
         "plan": ["flatten", "references"],
         "references": ["flatten"],
         "flatten": ["gate"],

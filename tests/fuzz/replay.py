@@ -20,7 +20,7 @@ class Failure(AssertionError):
 
 def outcome(folder, product, block, secrets=frozenset()):
     """ "flat" or "refused". Raises Failure, or whatever flattening raised that is not an InputError."""
-    with tempfile.TemporaryDirectory() as name, _blocks_of(block, folder):
+    with tempfile.TemporaryDirectory() as name, _blocks_of(block):
         try:
             flat = flatten_here(folder, product, Path(name) / "out")
         except InputError as error:
@@ -31,11 +31,10 @@ def outcome(folder, product, block, secrets=frozenset()):
 
 
 @contextmanager
-def _blocks_of(size, folder):
+def _blocks_of(size):
     """Blocks of `size` bytes; with small ones, many tasks and buckets too, even for a few lines."""
-    references = max((file.stat().st_size for file in folder.glob("IR_*")), default=0)
-    bucket = 600 if size < 1000 and references < 600 else engine.BUCKET_BYTES  # a reference has a file a bucket
-    task = min(size, engine.TASK_BYTES)
+    bucket = 600 if size < 1000 else engine.BUCKET_BYTES
+    task = min(3 * size, engine.TASK_BYTES)
     with mock.patch.multiple(engine, BUCKET_BYTES=bucket, TASK_BYTES=task), mock.patch.multiple(source, BLOCK=size):
         yield
 

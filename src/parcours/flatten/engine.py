@@ -17,17 +17,19 @@ from parcours.errors import InputError
 from parcours.flatten.job import Item, Job, PeriodWork
 from parcours.flatten.payloads import Batches
 from parcours.flatten.plan import PeriodPlan
-from parcours.flatten.scan import Scan, Span, scan_file
+from parcours.flatten.scan import Scan, Span, Unread, scan_and_keep
 from parcours.flatten.tasks import join_task, read_task, whole_task, write_task
 from parcours.snds.contracts import Product
-from parcours.snds.delivery import Delivery, RawFile
+from parcours.snds.delivery import Delivery
 from parcours.storage.place import file_size
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-TASK_BYTES = 32 << 20
-BUCKET_BYTES = 64 << 20
+# Raw bytes that one task reads, that one task joins, and that one file of a reference stands for.
+TASK_BYTES = 128 << 20
+BUCKET_BYTES = 256 << 20
+REFERENCE_BYTES = 64 << 20
 # Raw bytes of a period that one task holds: its typed rows take twice as much.
 WHOLE_BYTES = 512 << 20
 # Raw bytes of the small periods that one task takes one after the other, and of the large ones of one shuffled job.
@@ -93,11 +95,11 @@ def _shuffled(spark: "SparkSession", job: Job) -> Iterator[tuple[str, dict[str, 
         yield row["group"], {"kind": row["kind"], **json.loads(bytes(row["payload"]))}
 
 
-def spark_scans(spark: "SparkSession", todo: list[tuple[RawFile, Delivery, Product]]) -> list[Scan]:
+def spark_scans(spark: "SparkSession", todo: list[Unread]) -> list[Scan]:
     """Scan files as Spark tasks, several small files a task; the first wrong file ends it with its sentence."""
     if not todo:
         return []
-    sizes = [file_size(raw.path) for raw, _, _ in todo]
+    sizes = [file_size(unread.raw.path) for unread in todo]
     groups = packed(list(range(len(todo))), sizes, spark.sparkContext.defaultParallelism)
     rows = (
         spark.range(0, len(groups), 1, len(groups))
@@ -113,15 +115,13 @@ def spark_scans(spark: "SparkSession", todo: list[tuple[RawFile, Delivery, Produ
     return [found[number] for number in range(len(todo))]
 
 
-def _scan_task(
-    todo: list[tuple[RawFile, Delivery, Product]], groups: list[list[int]], batches: Batches
-) -> Iterator[pa.RecordBatch]:
+def _scan_task(todo: list[Unread], groups: list[list[int]], batches: Batches) -> Iterator[pa.RecordBatch]:
     names = ["number", "scan", "fault"]
     for batch in batches:
         for number in (number for group in batch.column(0).to_pylist() for number in groups[group]):
             scan, fault = None, None
             try:
-                scan = json.dumps(asdict(scan_file(*todo[number])))
+                scan = json.dumps(asdict(scan_and_keep(todo[number])))
             except InputError as error:
                 fault = str(error)
             arrays = [pa.array([number], pa.int32()), pa.array([scan], pa.string()), pa.array([fault], pa.string())]
@@ -129,7 +129,7 @@ def _scan_task(
 
 
 def packed(items: list[Any], sizes: list[int], parallelism: int) -> list[list[Any]]:
-    """Items in groups of about 32 MiB, or smaller ones when there would be too few groups for all cores."""
+    """Items in groups of about 128 MiB, or smaller ones when there would be too few groups for all cores."""
     limit = min(TASK_BYTES, max(sum(sizes) // (3 * parallelism), 1))
     groups: list[list[Any]] = []
     filled = limit
@@ -153,7 +153,7 @@ def make_job(batch: Batch, product: Product, delivery: Delivery, parallelism: in
             items.append((number, span))
             sizes.append(size)
     works = {
-        plan.period: PeriodWork(plan.period, plan.columns, plan.absent, 1 + plan.bytes // BUCKET_BYTES)
+        plan.period: PeriodWork(plan.period, plan.columns, plan.absent, claim_buckets(product, plan.bytes))
         for plan in batch.plans
     }
     buckets = sum(work.buckets for work in works.values())
@@ -167,6 +167,11 @@ def make_job(batch: Batch, product: Product, delivery: Delivery, parallelism: in
         partitions=max(1, min(max(buckets, fixed["person_buckets"]), max(2 * parallelism, weight))),
         **fixed,
     )
+
+
+def claim_buckets(product: Product, size: int) -> int:
+    """Claim buckets of a period of `size` raw bytes; those of a reference are its files."""
+    return 1 + size // (REFERENCE_BYTES if product.form == "reference" else BUCKET_BYTES)
 
 
 def _spans(scan: Scan, wanted: set[str]) -> Iterator[tuple[Span | None, int]]:

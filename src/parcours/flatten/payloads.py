@@ -1,4 +1,8 @@
-"""What travels between tasks: Arrow IPC streams by group and kind, kept in memory or, beyond a limit, on disk."""
+"""What travels between tasks: compressed Arrow IPC streams by group and kind, in memory or, beyond a limit, on disk.
+
+A payload is compressed as one piece: Arrow's own compression is of each column, and of a hundred columns of a few rows
+it took six times longer than this (benchmarks/payloads.py).
+"""
 
 import uuid
 from collections import defaultdict
@@ -12,7 +16,8 @@ import pyarrow as pa
 PAYLOADS = pa.schema(
     [("partition", pa.int32()), ("group", pa.string()), ("kind", pa.string()), ("payload", pa.binary())]
 )
-COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
+CODEC = pa.Codec("lz4_raw")
+SIZE_BYTES = 8  # before the compressed bytes: how many there were
 SPOOL_BYTES = 96 << 20  # compressed; about three times as much once read
 Batches = Iterable[pa.RecordBatch]
 Parts = dict[str, list[pa.Buffer]]
@@ -27,14 +32,20 @@ def payload(partition: int, group: str, kind: str, content: bytes | pa.Buffer) -
 def packed(table: pa.Table) -> pa.Buffer:
     """A table as a compressed Arrow IPC stream of one batch."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=COMPRESSED) as writer:
+    with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
-    return sink.getvalue()
+    content = sink.getvalue()
+    return pa.py_buffer(content.size.to_bytes(SIZE_BYTES, "little") + CODEC.compress(content, asbytes=True))
 
 
 def unpacked(payloads: Iterable[pa.Buffer]) -> list[pa.Table]:
     """The tables again."""
-    return [pa.ipc.open_stream(content).read_all() for content in payloads]
+    return [_unpacked(content) for content in payloads]
+
+
+def _unpacked(content: pa.Buffer) -> pa.Table:
+    size = int.from_bytes(content.slice(0, SIZE_BYTES), "little")
+    return pa.ipc.open_stream(CODEC.decompress(content.slice(SIZE_BYTES), size)).read_all()
 
 
 def split(table: pa.Table, groups: np.ndarray) -> Iterator[tuple[int, pa.Table]]:

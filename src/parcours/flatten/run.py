@@ -16,7 +16,7 @@ from parcours.flatten.persons import ensure_identity, how_found, lookup_of, pers
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
-from parcours.flatten.scan import Scan, Scanner, scan_delivery
+from parcours.flatten.scan import Scan, Scanner, kept_scans, scan_delivery
 from parcours.snds.contracts import Product, load_product, product_names
 from parcours.snds.delivery import Delivery
 from parcours.spark_faults import told_by_spark
@@ -104,11 +104,21 @@ def _owners_of(product: Product, delivery: Delivery, owners: Owners | None) -> O
 
 def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner) -> None:
     """Scan what `flatten` will ask for, where this machine is enough for it; the scans are kept in the root."""
+    if unread_bytes(root, delivery, selection) <= SCAN_HERE_BYTES:
+        scan(root, delivery, selection, scan_all)
+
+
+def unread_bytes(root: Root, delivery: Delivery, selection: Selection) -> int:
+    """Bytes of the files that a plan has to read first. Raises InputError as `plan` does."""
+    _, unread = kept_scans(root, delivery, with_persons(delivery, selected_products(delivery, selection)))
+    return sum(file_size(one.raw.path) for one in unread)
+
+
+def scan(root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner) -> list[Scan]:
+    """Read what was not read yet; the scans are kept in the root, each as soon as its file is read."""
     products = with_persons(delivery, selected_products(delivery, selection))
-    files = [raw for product in products for table in product.tables for raw in delivery.files_of(table)]
-    if sum(file_size(raw.path) for raw in files) <= SCAN_HERE_BYTES:
-        _layout(root, delivery)
-        scan_delivery(root, delivery, products, scan_all)
+    _layout(root, delivery)
+    return scan_delivery(root, delivery, products, scan_all)
 
 
 @told_by_spark()

@@ -165,12 +165,31 @@ def file_period(raw: RawFile, product: Product) -> str | None:
     return str(raw.year)
 
 
-Scanner = Callable[[list[tuple[RawFile, Delivery, Product]]], list[Scan]]
+@dataclass(frozen=True)
+class Unread:
+    """A file whose scan is not in the root."""
+
+    root: Root
+    raw: RawFile
+    delivery: Delivery
+    product: Product
+
+
+Scanner = Callable[[list[Unread]], list[Scan]]
 
 
 def scan_delivery(root: Root, delivery: Delivery, products: list[Product], scan_all: Scanner) -> list[Scan]:
     """Scans of all files of these products; files seen before and not touched since are not read again."""
-    scans, todo = [], []
+    scans, unread = kept_scans(root, delivery, products)
+    return sorted([*scans, *scan_all(unread)], key=lambda scan: (scan.table, scan.name))
+
+
+def kept_scans(root: Root, delivery: Delivery, products: list[Product]) -> tuple[list[Scan], list[Unread]]:
+    """The scans that the root holds, and the files that are still to be read.
+
+    Raises InputError when the year of a file is needed and not given.
+    """
+    scans, unread = [], []
     for product in products:
         for table in product.tables:
             for raw in delivery.files_of(table):
@@ -179,11 +198,18 @@ def scan_delivery(root: Root, delivery: Delivery, products: list[Product], scan_
                 if known is not None:
                     scans.append(known)
                 else:
-                    todo.append((raw, delivery, product))
-    for scan, (raw, _, _) in zip(scan_all(todo), todo, strict=True):
-        write_json(_kept_path(root, raw, delivery), asdict(scan))
-        scans.append(scan)
-    return sorted(scans, key=lambda scan: (scan.table, scan.name))
+                    unread.append(Unread(root, raw, delivery, product))
+    return scans, unread
+
+
+def scan_and_keep(unread: Unread) -> Scan:
+    """Read a file once, and keep its scan: a reader of many that is killed goes on with the others.
+
+    Raises InputError as `scan_file` does.
+    """
+    scan = scan_file(unread.raw, unread.delivery, unread.product)
+    write_json(_kept_path(unread.root, unread.raw, unread.delivery), asdict(scan))
+    return scan
 
 
 def _kept_path(root: Root, raw: RawFile, delivery: Delivery) -> Place:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from parcours.flatten.claim_rows import quoted
 from parcours.flatten.files import in_order, sort, write_file
-from parcours.flatten.job import Job, PeriodWork, read_blocks, reading
+from parcours.flatten.job import Item, Job, PeriodWork, read_blocks, reading
 from parcours.flatten.join import Joined, align, holder, join, materialise
 from parcours.flatten.lookups import lookup_here
 from parcours.flatten.payloads import Batches, Parts, gathered, packed, payload, split, spool, unpacked
@@ -28,7 +28,9 @@ from parcours.snds.identity import PERSON, resolve_persons
 
 COUNTS, REJECTS, FLAT, ORPHANS = "counts", "rejects", "flat", "orphans"
 # Compressed payload bytes of one claim bucket that are joined at once.
-JOIN_BYTES = 64 << 20
+JOIN_BYTES = 192 << 20
+# Bytes of typed rows that a task holds before it cuts them into claim buckets: about 128 MiB of raw ones.
+GATHERED_BYTES = 256 << 20
 # Flat rows that are made at once: 220 columns of them are about 100 MB.
 FLAT_ROWS = 128 * 1024
 UNIDENTIFIED = "unidentified"
@@ -109,7 +111,7 @@ def _claim_buckets(
         return
     buckets: dict[int, list[pa.Table]] = {0: []}
     for table in parts.pop(job.product.main, []):
-        for bucket, part in _by_claim(job.product, table, work.buckets, 1):
+        for bucket, part in by_claim(job.product, table, work.buckets, 1):
             buckets.setdefault(bucket, []).append(part)
     for bucket in sorted(buckets):
         yield bucket, {job.product.main: buckets[bucket]}
@@ -124,12 +126,23 @@ def read_task(job: Job, batches: Batches) -> Iterator[pa.RecordBatch]:
         for task in batch.column(0).to_pylist():
             if task == 0:
                 yield from _announced(job)
-            for item in job.tasks[task]:
-                scan = job.scans[item[0]]
-                for block, periods in read_blocks(job, item):
-                    yield from _emit_rows(
-                        job, scan.table, read_rows(block, reading(job.product, job.delivery, scan), periods)
-                    )
+            yield from _read_items(job, job.tasks[task])
+
+
+def _read_items(job: Job, items: list[Item]) -> Iterator[pa.RecordBatch]:
+    """Rows are cut into buckets when there are many: a payload costs as much with ten rows as with hundreds."""
+    held: dict[tuple[str, int], list[pa.Table]] = defaultdict(list)
+    for item in items:
+        scan = job.scans[item[0]]
+        for block, periods in read_blocks(job, item):
+            rows = read_rows(block, reading(job.product, job.delivery, scan), periods)
+            yield from _rejected_and_counted(job, scan.table, rows)
+            for period, accepted in rows.tables.items():
+                if period in job.periods:
+                    held[period, item[0]].append(accepted)
+            if sum(table.nbytes for tables in held.values() for table in tables) > GATHERED_BYTES:
+                yield from _emit_rows(job, held)
+    yield from _emit_rows(job, held)
 
 
 def _announced(job: Job) -> Iterator[pa.RecordBatch]:
@@ -139,11 +152,17 @@ def _announced(job: Job) -> Iterator[pa.RecordBatch]:
         yield _to(job, period, 0, f"{period}/0", COUNTS, json.dumps(counts).encode())
 
 
-def _emit_rows(job: Job, table: str, rows: Rows) -> Iterator[pa.RecordBatch]:
-    for period, accepted in rows.tables.items():
-        if period in job.periods:
-            for bucket, part in _by_claim(job.product, accepted, job.periods[period].buckets, 1):
-                yield _to(job, period, bucket, f"{period}/{bucket}", table, packed(part))
+def _emit_rows(job: Job, held: dict[tuple[str, int], list[pa.Table]]) -> Iterator[pa.RecordBatch]:
+    """What is held by (period, file), which is then held no more."""
+    while held:
+        (period, number), tables = held.popitem()
+        rows = pa.concat_tables(tables)
+        tables.clear()
+        for bucket, part in by_claim(job.product, rows, job.periods[period].buckets, 1):
+            yield _to(job, period, bucket, f"{period}/{bucket}", job.scans[number].table, packed(part))
+
+
+def _rejected_and_counted(job: Job, table: str, rows: Rows) -> Iterator[pa.RecordBatch]:
     for period, records in _rejects_by_period(job, rows).items():
         yield _to(job, period, 0, f"{period}/0", REJECTS, packed(records))
     for period, counts in rows.counts.items():
@@ -160,7 +179,7 @@ def _rejects_by_period(job: Job, rows: Rows) -> dict[str, pa.Table]:
     return {period: pa.Table.from_pylist(mine, REJECT_SCHEMA) for period, mine in records.items()}
 
 
-def _by_claim(product: Product, table: pa.Table, buckets: int, level: int) -> Iterator[tuple[int, pa.Table]]:
+def by_claim(product: Product, table: pa.Table, buckets: int, level: int) -> Iterator[tuple[int, pa.Table]]:
     """Rows of one key go to one bucket, whatever their table; another level cuts a bucket in other ways."""
     keys = [name for name in product.common_key if name in table.column_names]
     if buckets == 1 or not keys:
@@ -217,7 +236,7 @@ def _within_memory(job: Job, parts: Parts, size: int) -> Iterator[dict[str, list
     with spool(job.spill) as kept:
         for name, contents in parts.items():
             for content in contents:
-                for piece, part in _by_claim(job.product, unpacked([content])[0], pieces, 2):
+                for piece, part in by_claim(job.product, unpacked([content])[0], pieces, 2):
                     kept.add(f"{piece:06d}", name, packed(part))
         for group in kept.groups():
             yield {name: unpacked(contents) for name, contents in kept.take(group).items()}

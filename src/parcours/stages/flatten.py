@@ -61,10 +61,33 @@ def _session_with_workers() -> "SparkSession":
 
 def scan_here(todo: list[Any]) -> list[Any]:
     """Scan files on this machine, a thread for each core."""
-    from parcours.flatten.scan import scan_file
+    from parcours.flatten.scan import scan_and_keep
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda item: scan_file(*item), todo))
+        return list(pool.map(scan_and_keep, todo))
+
+
+def run_scan(delivery: str | Place, root: str, products: list[str] | None = None) -> dict[str, Any]:
+    """Read every file of a delivery that is new to the root once, on Spark's cores, so that a plan reads none.
+
+    Returns {status: done|reused, root, files, bytes}. Raises InputError for wrong input.
+    """
+    from parcours.flatten.engine import spark_scans
+    from parcours.flatten.run import Selection, scan, unread_bytes
+
+    opened, target, selection = load_delivery(place(delivery, "delivery")), open_root(root), Selection(products)
+    new = unread_bytes(target, opened, selection)
+    spark = _session_with_workers()
+    with told_by_spark():
+        scans = scan(target, opened, selection, lambda todo: spark_scans(spark, todo))
+    return {"status": "done" if new else "reused", "root": str(target.path), "files": len(scans), "bytes": new}
+
+
+def unread_gigabytes(delivery: str | Place, root: str, products: list[str] | None = None) -> float:
+    """10^9 bytes of the files of a delivery that a plan would have to read first. Raises InputError."""
+    from parcours.flatten.run import Selection, unread_bytes
+
+    return unread_bytes(open_root(root), load_delivery(place(delivery, "delivery")), Selection(products)) / 1e9
 
 
 def plan_flatten(

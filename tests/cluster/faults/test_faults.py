@@ -163,7 +163,7 @@ def test_airflow_stops_and_its_drivers_go_on(
     drivers = {driver: known_as for driver, known_as in flattening.drivers().items() if driver not in known}
     assert drivers[running]["state"] == "FINISHED"
     assert {task.attempt for task in flattening.slices()} == {1}
-    assert len(drivers) == len(flattening.slices()) + 1  # and the gate: none was submitted twice
+    assert len(drivers) == len(flattening.slices()) + 2  # and scan and gate: none was submitted twice
 
 
 def test_a_killed_task_ends_its_driver_and_a_second_run_waits(cluster: Cluster, flattening: Flattening) -> None:

@@ -10,7 +10,7 @@ import yaml
 from parcours.errors import InputError
 from parcours.flatten.persons import planned_owners
 from parcours.flatten.run import Selection, flatten
-from parcours.flatten.scan import scan_delivery, scan_file
+from parcours.flatten.scan import scan_and_keep, scan_delivery
 from parcours.snds.contracts import load_product
 from parcours.snds.delivery import load_delivery
 from parcours.stages.flatten import plan_flatten
@@ -148,7 +148,7 @@ def test_the_plan_knows_the_persons_that_flattening_will_find(spark, tmp_path, r
     (folder / "delivery.yaml").write_text(yaml.safe_dump(declared))
     delivery = load_delivery(folder)
     products = [load_product(name) for name in ("IR_BEN_R", "IR_BEN_R_ARC", "MCO")]
-    scans = scan_delivery(root, delivery, products, lambda todo: [scan_file(*one) for one in todo])
+    scans = scan_delivery(root, delivery, products, lambda todo: [scan_and_keep(one) for one in todo])
     before = sorted(path for path in root.path.rglob("*") if path.is_file())
     foreseen = planned_owners(root, delivery, scans, 8).mapping
     assert sorted(path for path in root.path.rglob("*") if path.is_file()) == before

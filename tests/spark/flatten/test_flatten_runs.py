@@ -16,7 +16,7 @@ from parcours.errors import InputError, RetryableFault
 from parcours.flatten import run
 from parcours.flatten.run import Selection, flatten
 from parcours.snds.delivery import load_delivery
-from parcours.stages.flatten import plan_flatten
+from parcours.stages.flatten import plan_flatten, run_scan, unread_gigabytes
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.progress import read_progress
@@ -86,6 +86,30 @@ def test_a_run_its_rerun_and_a_corrected_month(spark, tmp_path, root):
     assert run_once(spark, folder, root)["products"]["DCIR"] == {"2016-01": "reused", "2016-02": "done"}
     assert (paid(root, "2016-01"), paid(root, "2016-02")) == (8.0, 40.0)
     assert not list((root.path / "_staging").glob("*/*"))
+
+
+def test_a_delivery_that_spark_has_read_is_planned_without_reading(spark, tmp_path, root):
+    folder = deliver(tmp_path / "d")
+    read = run_scan(folder, str(root.path))
+    assert (read["status"], read["files"], read["bytes"]) == (
+        "done",
+        5,
+        sum(f.stat().st_size for f in folder.glob("*.csv")),
+    )
+    assert unread_gigabytes(folder, str(root.path)) == 0.0
+    assert run_scan(folder, str(root.path))["status"] == "reused"
+    planned = run.plan(root, load_delivery(folder), Selection(), lambda unread: [1 / 0 for _ in unread])
+    assert [len(periods) for _, periods in planned] == [1, 2]
+    (folder / "prs02.csv").write_text(PRS + claims("02", 5.0))
+    assert unread_gigabytes(folder, str(root.path)) == (folder / "prs02.csv").stat().st_size / 1e9
+
+
+def test_what_was_read_before_a_fault_is_not_read_again(tmp_path, root):
+    folder = deliver(tmp_path / "d")
+    (folder / "pha02.csv").write_text("")
+    with pytest.raises(InputError, match=r"pha02\.csv"):
+        plan_flatten(folder, str(root.path))
+    assert len(list((root.path / "_scans").iterdir())) == 4
 
 
 def test_what_a_committed_period_holds(spark, tmp_path, root):

@@ -145,7 +145,7 @@ def _small(block):
 class _Both:
     def __init__(self, block):
         self.patches = [
-            mock.patch.multiple(engine, BUCKET_BYTES=600, TASK_BYTES=block),
+            mock.patch.multiple(engine, BUCKET_BYTES=600, TASK_BYTES=3 * block),
             mock.patch.object(source, "BLOCK", block),
         ]
 

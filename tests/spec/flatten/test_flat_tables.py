@@ -44,7 +44,7 @@ def test_a_claim_line_with_two_packs_and_two_acts_gives_their_four_combinations(
 def test_a_large_reference_has_the_same_files_whether_one_task_wrote_it_or_many(tmp_path):
     lines = "".join(f"PSA{number};1;ID{number};2016-01-01\n" for number in range(40))
     delivery = write_delivery(tmp_path / "d", {"IR_BEN_R": REF + lines})
-    with mock.patch.multiple(engine, BUCKET_BYTES=200):
+    with mock.patch.multiple(engine, REFERENCE_BYTES=200):
         flat = flatten_here(delivery, "IR_BEN_R", tmp_path / "out")  # by both plans, and compares them
     files = [file["path"] for file in flat.summaries["all"]["files"] if file["rows"]]
     assert (len(files) > 3, len(flat.rows("BEN_NIR_PSA"))) == (True, 40)

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import schedule
+from benchmarks.flatten_data import make_input
 from benchmarks.payloads import run as payloads_run
 from benchmarks.results import RESULTS
 from benchmarks.schedule import SLOW, Cluster, Faults, Plan, driver_end, history_seconds, hours, rates_of, table
 from benchmarks.schedule_events import Loss, Stages, run_driver
 from benchmarks.schedule_work import NO_STRAGGLERS, History, Rates, Stragglers, drawn, stage_bytes, stage_seconds
 from parcours.errors import InputError
-from parcours.flatten.engine import TASK_BYTES, WHOLE_BYTES, Batch, make_job
+from parcours.flatten.engine import BUCKET_BYTES, TASK_BYTES, WHOLE_BYTES, Batch, make_job
 from parcours.flatten.plan import PeriodPlan
 from parcours.flatten.scan import Scan, Span
 from parcours.snds.contracts import load_product
@@ -228,16 +229,16 @@ def test_the_rate_pays_for_the_payloads_of_a_month_with_many_buckets() -> None:
         {"buckets": 1, "pack_seconds": 0.1, "unpack_seconds": 0.0},
         {"buckets": 100_001, "pack_seconds": 2.0, "unpack_seconds": 0.1},
     ]
-    payloads = {"input": {"block_bytes": 20e6}, "payloads": costs}
-    month = 50_000 * float(64 << 20)
+    payloads = {"input": {"task_bytes": 20e6}, "payloads": costs}
+    month = 50_000 * float(BUCKET_BYTES)
     plan = Plan(Cluster(), History(bytes=12 * month + 12, years=1, shares=(("DCIR", 1.0),)), RATES)
-    # One second for the block at 20 MB/s, and half of the two seconds more.
+    # One second for the task at 20 MB/s, and half of the two seconds more.
     assert schedule.payload_factor(plan, payloads) == 0.5
 
 
-def test_more_buckets_cost_more_and_carry_the_same_rows() -> None:
-    result = payloads_run((1, 500), 1000)
+def test_more_buckets_cost_more_and_carry_the_same_rows(tmp_path: Path) -> None:
+    result = payloads_run(make_input(tmp_path, 20), [1, 500], 1)
     one, many = result["payloads"]
-    assert result["input"]["columns"] > 100
+    assert result["input"]["tables"]["ER_PRS_F"]["columns"] > 100
     assert many["bytes"] > 3 * one["bytes"]
     assert many["pack_seconds"] + many["unpack_seconds"] > one["pack_seconds"] + one["unpack_seconds"]
