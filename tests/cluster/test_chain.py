@@ -1,9 +1,7 @@
 """Both DAGs on HDFS, through the scheduler, on the workers: the tables, verdicts and estimates of one machine."""
 
-import base64
 import json
 import re
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from chain_runs import different, follow, parcours
+from pages import text_of, with_password
 from running_cluster import Cluster, tables
 from waiting import eventually
 
@@ -131,10 +130,7 @@ def test_while_it_runs_a_task_shows_periods_done_total_and_eta(chain: Chain) -> 
 
 def page(cluster: Cluster, address: str) -> str:
     """What a page answers to the user of MLflow."""
-    login = base64.b64encode(f"parcours:{cluster.secrets()['PARCOURS_MLFLOW_PASSWORD']}".encode()).decode()
-    request = urllib.request.Request(address, headers={"Authorization": f"Basic {login}"})
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-        return str(answer.read().decode())
+    return text_of(with_password(address, cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"]))
 
 
 def test_the_links_open_spark_data_docs_the_report_and_the_mlflow_run(cluster: Cluster, chain: Chain) -> None:

@@ -1,13 +1,10 @@
 """The cluster as it runs: ready, closed to the outside, HDFS and Spark at work, data kept."""
 
-import base64
 import json
 import os
 import socket
 import stat
 import subprocess
-import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,11 @@ from urllib.parse import quote
 
 import psutil
 import pytest
+from pages import status_of, text_of, with_password
 from running_cluster import HOME, PAGES, Cluster, run, service_of
+from waiting import eventually
+
+from parcours.embedded.demo import FLATTEN
 
 pytestmark = pytest.mark.cluster
 
@@ -40,43 +41,11 @@ LISTENING = {
 READY = dict.fromkeys(LISTENING, "healthy") | dict.fromkeys(ONCE, 0)
 
 
-def status_of(request: urllib.request.Request | str) -> int:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(request, timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def text_of(request: urllib.request.Request | str) -> str:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(request, timeout=30) as answer:
-        return str(answer.read().decode())
-
-
-def posted(address: str, body: dict[str, Any], **headers: str) -> urllib.request.Request:
-    sent = {"Content-Type": "application/json", **headers}
-    return urllib.request.Request(address, json.dumps(body).encode(), sent, method="POST")
-
-
 def airflow_login(cluster: Cluster, password: str) -> urllib.request.Request:
-    address = cluster.page("airflow-api-server", "/auth/token")
-    return posted(address, {"username": "parcours", "password": password})
-
-
-def airflow_asked(cluster: Cluster, path: str, body: dict[str, Any] | None = None, method: str = "GET") -> Any:
-    login = airflow_login(cluster, cluster.secrets()["PARCOURS_AIRFLOW_PASSWORD"])
-    token = json.loads(text_of(login))["access_token"]
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    content = None if body is None else json.dumps(body).encode()
-    address = cluster.page("airflow-api-server", f"/api/v2{path}")
-    return json.loads(text_of(urllib.request.Request(address, content, headers, method=method)))
-
-
-def mlflow_asked(cluster: Cluster, path: str, password: str) -> urllib.request.Request:
-    login = base64.b64encode(f"parcours:{password}".encode()).decode()
-    return urllib.request.Request(cluster.page("mlflow", path), headers={"Authorization": f"Basic {login}"})
+    content = json.dumps({"username": "parcours", "password": password}).encode()
+    return urllib.request.Request(
+        cluster.page("airflow-api-server", "/auth/token"), content, {"Content-Type": "application/json"}, method="POST"
+    )
 
 
 def test_the_compose_file_needs_nothing_and_warns_of_nothing() -> None:
@@ -170,8 +139,8 @@ def test_mlflow_lets_in_with_the_password_only(cluster: Cluster) -> None:
     assert status_of(cluster.page("mlflow", path)) == 401
     assert status_of(cluster.page("mlflow", "/")) == 401
     for password in ("parcours", "password1234", ""):
-        assert status_of(mlflow_asked(cluster, path, password)) == 401
-    assert status_of(mlflow_asked(cluster, path, cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"])) == 200
+        assert status_of(with_password(cluster.page("mlflow", path), password)) == 401
+    assert status_of(with_password(cluster.page("mlflow", path), cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"])) == 200
 
 
 def test_secrets_are_for_the_owner_and_in_no_image_or_setting(cluster: Cluster) -> None:
@@ -187,23 +156,25 @@ def test_secrets_are_for_the_owner_and_in_no_image_or_setting(cluster: Cluster) 
 
 
 def test_airflow_reads_every_dag(cluster: Cluster) -> None:
-    assert airflow_asked(cluster, "/importErrors")["total_entries"] == 0
-    found = {dag["dag_id"] for dag in airflow_asked(cluster, "/dags")["dags"]}
+    airflow = cluster.airflow()
+    assert airflow.call("/importErrors")["total_entries"] == 0
+    found = {dag["dag_id"] for dag in airflow.call("/dags")["dags"]}
     assert found == {"snds_flatten"} | {f"study__{file.stem}" for file in (HOME / "cohorts").glob("*.yaml")}
 
 
 def test_a_task_of_airflow_runs_and_its_log_can_be_read(cluster: Cluster) -> None:
-    dag = "/dags/snds_flatten"
-    airflow_asked(cluster, dag, {"is_paused": False}, "PATCH")
-    settings = {"logical_date": None, "conf": {"delivery": "/nowhere", "root": "/tmp/root"}}
-    started = quote(airflow_asked(cluster, f"{dag}/dagRuns", settings, "POST")["dag_run_id"])
-    task = f"{dag}/dagRuns/{started}/taskInstances/plan"
-    deadline = time.monotonic() + 300
-    while airflow_asked(cluster, task)["state"] not in ("failed", "success") and time.monotonic() < deadline:
-        time.sleep(2)
-    ended = airflow_asked(cluster, task)
-    assert (ended["state"], ended["try_number"]) == ("failed", 1)
-    assert "There is no delivery at /nowhere" in json.dumps(airflow_asked(cluster, f"{task}/logs/1?full_content=true"))
+    airflow = cluster.airflow()
+    airflow.enable(FLATTEN)
+    run = airflow.trigger(FLATTEN, {"delivery": "/nowhere", "root": "/tmp/root"})
+    task = f"/dags/{FLATTEN}/dagRuns/{quote(run)}/taskInstances/plan"
+
+    def ended() -> dict[str, Any] | None:
+        found = airflow.call(task)
+        return dict(found) if found["state"] in ("failed", "success") else None
+
+    found = eventually(ended, "the task has ended", seconds=300)
+    assert (found["state"], found["try_number"]) == ("failed", 1)
+    assert "There is no delivery at /nowhere" in json.dumps(airflow.call(f"{task}/logs/1?full_content=true"))
 
 
 def test_hdfs_keeps_three_copies(cluster: Cluster) -> None:
@@ -264,15 +235,13 @@ def test_a_delivery_of_this_machine_goes_to_hdfs(cluster: Cluster, tmp_path: Pat
 
 def test_the_history_server_shows_the_job(cluster: Cluster, job: dict[str, Any]) -> None:
     address = cluster.page("history", f"/api/v1/applications/{job['application']}")
-    deadline = time.monotonic() + 120
-    while status_of(address) == 404 and time.monotonic() < deadline:
-        time.sleep(2)
+    eventually(lambda: status_of(address) != 404, "the history server has read its log", seconds=120)
     assert json.loads(text_of(address))["name"] == "cluster test"
 
 
 def test_the_job_logged_in_to_mlflow_and_its_artifact_is_served(cluster: Cluster, job: dict[str, Any]) -> None:
     path = f"/get-artifact?path=note.txt&run_id={job['run']}"
-    request = mlflow_asked(cluster, path, cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"])
+    request = with_password(cluster.page("mlflow", path), cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"])
     assert text_of(request) == "text of the artifact"
     assert status_of(cluster.page("mlflow", path)) == 401
 
@@ -296,10 +265,7 @@ def test_a_service_that_dies_comes_back(cluster: Cluster) -> None:
     before = restarts(cluster)
     java = "kill -9 $(grep -lx java /proc/[0-9]*/comm | cut -d / -f 3)"
     cluster.compose("exec", "-T", "datanode-2", "sh", "-c", java)
-    deadline = time.monotonic() + 180
-    while (restarts(cluster) == before or cluster.states() != READY) and time.monotonic() < deadline:
-        time.sleep(2)
-    assert cluster.states() == READY
+    eventually(lambda: restarts(cluster) != before and cluster.states() == READY, "it is back", seconds=180)
     assert restarts(cluster) == before | {"datanode-2": before["datanode-2"] + 1}
 
 
