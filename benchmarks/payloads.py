@@ -29,7 +29,7 @@ from parcours.snds.delivery import Delivery, load_delivery
 from parcours.stages.exit import exit_code_of
 from parcours.storage.place import file_size
 
-BUCKETS = (1, 16, 64, 256, 845, 3378)
+BUCKETS = (1, 16, 64, 256, 845, 1690, 3378)
 RUNS = 3
 RAW_GB = 2.14
 

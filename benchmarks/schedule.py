@@ -70,7 +70,7 @@ class Plan:
     history: History
     rates: Rates
     task_bytes: float = TASK_BYTES
-    bundle: int = 8
+    bundle: int = 2
 
     @property
     def ideal_seconds(self) -> float:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Raw bytes that one task reads, that one task joins, and that one file of a reference stands for.
 TASK_BYTES = 128 << 20
-BUCKET_BYTES = 256 << 20
+BUCKET_BYTES = 128 << 20
 REFERENCE_BYTES = 64 << 20
 # Raw bytes of a period that one task holds: its typed rows take twice as much.
 WHOLE_BYTES = 512 << 20

@@ -28,7 +28,7 @@ from parcours.snds.identity import PERSON, resolve_persons
 
 COUNTS, REJECTS, FLAT, ORPHANS = "counts", "rejects", "flat", "orphans"
 # Compressed payload bytes of one claim bucket that are joined at once.
-JOIN_BYTES = 192 << 20
+JOIN_BYTES = 96 << 20
 # Bytes of typed rows that a task holds before it cuts them into claim buckets: about 128 MiB of raw ones.
 GATHERED_BYTES = 256 << 20
 # Flat rows that are made at once: 220 columns of them are about 100 MB.
