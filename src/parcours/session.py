@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from parcours.spark_classes import sharing_options
-from parcours.spark_faults import told_by_spark
+from parcours.spark_faults import leave_telling_to_exceptions, told_by_spark
 from parcours.storage.job_status import own_status
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def spark_session(application: str, settings: Mapping[str, str] | None = None) -
         builder = builder.config("spark.driver.extraJavaOptions", f"{SHORT_JOB_JVM} {sharing_options()}")
     for name, value in (settings or {}).items():
         builder = builder.config(name, value)
+    leave_telling_to_exceptions()
     with told_by_spark():
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")

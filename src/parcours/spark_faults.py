@@ -1,10 +1,12 @@
 """What failed in Spark, as the error that it was: Spark tells of its tasks' errors by text alone."""
 
+import logging
 import re
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from parcours.errors import InputError, RetryableFault
 
@@ -40,6 +42,15 @@ def told_by_spark() -> Iterator[None]:
         yield
     except (Py4JError, PySparkException, ConnectionError) as error:
         raise meant(str(error)) or _java_ended() or error from error
+
+
+def leave_telling_to_exceptions() -> None:
+    """py4j also logs a lost connection, with a traceback, on the root logger: perhaps after the last sentence."""
+    logging.getLogger().addFilter(_not_of_py4j)
+
+
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    return Path(record.pathname).parent.name != "py4j"
 
 
 def meant(text: str) -> InputError | RetryableFault | None:

@@ -1,13 +1,18 @@
 """Compressed files that end too soon, and what Spark's texts stand for."""
 
 import io
+import socket
+import struct
+import threading
 
 import pytest
 import zstandard
+from py4j.java_gateway import GatewayParameters, JavaGateway
+from py4j.protocol import Py4JError
 
 from parcours.errors import InputError, RetryableFault
 from parcours.flatten.source import blocks, open_raw
-from parcours.spark_faults import meant
+from parcours.spark_faults import leave_telling_to_exceptions, meant
 
 LINES = b"".join(b"%d;abc;def\n" % number for number in range(300_000))
 
@@ -51,3 +56,21 @@ def test_what_a_task_raised_ends_the_command_as_that(said, kind, sentence):
 
 def test_a_bug_of_a_task_stays_a_bug():
     assert meant("ValueError: zip() argument 2 is longer than argument 1\n") is None
+
+
+def test_a_lost_java_process_is_told_by_the_exception_alone(caplog):
+    """The log of py4j, a traceback, could come after the last sentence."""
+
+    def hang_up(server):
+        taken, _ = server.accept()
+        taken.recv(100)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        taken.close()
+
+    leave_telling_to_exceptions()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        gateway = JavaGateway(gateway_parameters=GatewayParameters(port=server.getsockname()[1]))
+        with pytest.raises(Py4JError):
+            gateway.jvm.java.lang.System.currentTimeMillis()
+    assert caplog.text == ""
