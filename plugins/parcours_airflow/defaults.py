@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from parcours.errors import InputError
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 COHORTS = CHECKOUT / "cohorts"
 SPARK_JOBS = CHECKOUT / "spark_jobs"
@@ -28,8 +30,15 @@ def default_delivery() -> str:
 
 
 def scan_here_gigabytes() -> float:
-    """10^9 bytes of new raw files that the task `plan` reads itself (about a minute); more are read by Spark."""
-    return float(os.environ.get("PARCOURS_SCAN_HERE_GB") or 16)
+    """10^9 bytes of new raw files that the task `plan` reads itself (about a minute); more are read by Spark.
+
+    Raises InputError when the setting is no number.
+    """
+    given = os.environ.get("PARCOURS_SCAN_HERE_GB") or "16"
+    try:
+        return float(given)
+    except ValueError:
+        raise InputError(f"PARCOURS_SCAN_HERE_GB is {given!r}; give a number of gigabytes, such as 16.") from None
 
 
 def safe_name(run_id: str) -> str:

@@ -24,7 +24,7 @@ from parcours_airflow.drivers import (
     start_driver,
     status_address,
 )
-from parcours_airflow.failures import note_failure
+from parcours_airflow.failures import fail, note_failure
 from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page, spark_page
 from parcours_airflow.output import JobOutput, report_of
 from parcours_airflow.triggers import PROGRESS_KEY, DriverTrigger
@@ -167,15 +167,22 @@ class ScanJob(SparkJob):
     """The first reading of a delivery; skipped when there is so little of it that the plan can read it itself."""
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """As of any job. Raises AirflowSkipException when there is little to read, or the plan cannot be made."""
+        """As of any job.
+
+        Raises AirflowSkipException when there is little to read, or the plan cannot be made.
+        """
         from parcours.stages.flatten import unread_gigabytes
 
         params = context["params"]
         try:
+            most = scan_here_gigabytes()
+        except InputError as error:
+            fail(context, error.exit_code, str(error))
+        try:
             unread = unread_gigabytes(params["delivery"], params["root"], params["products"] or None)
         except (InputError, OSError) as error:
             raise AirflowSkipException(f"The plan will say what is wrong here: {error}") from None
-        if unread <= scan_here_gigabytes():
+        if unread <= most:
             raise AirflowSkipException(f"The plan reads the {unread:.1f} GB that are new itself.")
         return super().execute(context)
 
