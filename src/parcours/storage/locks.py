@@ -1,16 +1,22 @@
 """Locks that a killed holder frees: of the kernel in a folder, of the namenode on HDFS."""
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parcours.errors import RetryableFault
 from parcours.storage.hdfs import HdfsPath
 from parcours.storage.root import Root
 
+if TYPE_CHECKING:
+    from hdfs_native import FileWriter
+
+log = logging.getLogger(__name__)
 # The namenode gives the file of a writer that went silent to another one after a minute (its soft limit of leases).
 SILENT_SECONDS = 75
 
@@ -75,7 +81,15 @@ def _lease(path: HdfsPath, busy: str) -> Iterator[None]:
     try:
         yield
     finally:
+        _let_go(path, handle)
+
+
+def _let_go(path: HdfsPath, handle: "FileWriter") -> None:
+    """Close the file; one that was taken by another meanwhile is no longer ours to close."""
+    try:
         handle.close()
+    except (RuntimeError, OSError) as error:
+        log.warning("%s could not be let go: %s", path, str(error).splitlines()[0])
 
 
 def _taken(busy: str) -> RetryableFault:
