@@ -10,7 +10,7 @@ def main() -> None:
     """Parse the arguments and run; ends with the exit code of the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delivery", required=True, help="folder that holds delivery.yaml, or that file")
-    parser.add_argument("--root", required=True, help="path or file:/// address of the root")
+    parser.add_argument("--root", required=True, help="path, file:/// or hdfs:// address of the root")
     parser.add_argument("--products", default="", help="these products only, with commas between them")
     given = parser.parse_args()
     products = [name for name in given.products.split(",") if name]

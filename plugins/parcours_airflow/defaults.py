@@ -32,13 +32,12 @@ def default_delivery() -> str:
 def scan_here_gigabytes() -> float:
     """10^9 bytes of new raw files that the task `plan` reads itself (about a minute); more are read by Spark.
 
-    Raises InputError when the setting is no number.
+    Raises InputError when the setting is no such number.
     """
     given = os.environ.get("PARCOURS_SCAN_HERE_GB") or "16"
-    try:
-        return float(given)
-    except ValueError:
-        raise InputError(f"PARCOURS_SCAN_HERE_GB is {given!r}; give a number of gigabytes, such as 16.") from None
+    if not re.fullmatch(r"\d+(\.\d+)?", given):
+        raise InputError(f"PARCOURS_SCAN_HERE_GB is {given!r}; give a number of gigabytes, such as 16.")
+    return float(given)
 
 
 def safe_name(run_id: str) -> str:

@@ -11,7 +11,7 @@ from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 
-from parcours.errors import InputError, ParcoursError
+from parcours.errors import InputError, ParcoursError, RetryableFault
 from parcours.storage.job_status import read_status
 from parcours_airflow.cluster import Cluster, cluster_of
 from parcours_airflow.defaults import SPARK_JOBS, scan_here_gigabytes
@@ -169,19 +169,25 @@ class ScanJob(SparkJob):
     def execute(self, context: Any) -> dict[str, Any]:
         """As of any job.
 
-        Raises AirflowSkipException when there is little to read, or the plan cannot be made.
+        Raises AirflowSkipException when there is little to read, or the plan cannot be made, AirflowException when
+        the files cannot be looked at now.
         """
         from parcours.stages.flatten import unread_gigabytes
 
-        params = context["params"]
+        store = context.get("task_state_store")
+        if store is not None and store.get(DRIVER_KEY) is not None:  # an attempt before this one has decided
+            return super().execute(context)
         try:
             most = scan_here_gigabytes()
         except InputError as error:
             fail(context, error.exit_code, str(error))
+        params = context["params"]
         try:
             unread = unread_gigabytes(params["delivery"], params["root"], params["products"] or None)
-        except (InputError, OSError) as error:
+        except InputError as error:
             raise AirflowSkipException(f"The plan will say what is wrong here: {error}") from None
+        except OSError as error:
+            raise self._failure(context, RetryableFault.exit_code, str(error)) from None
         if unread <= most:
             raise AirflowSkipException(f"The plan reads the {unread:.1f} GB that are new itself.")
         return super().execute(context)

@@ -15,6 +15,7 @@ RETRYABLE = re.compile(r"^parcours\.errors\.RetryableFault: (.+)$", re.MULTILINE
 MACHINE = re.compile(
     r"^(?:Caused by: )?(?:\w+Error|java\.io\.IOException): (\[Errno \d+\].+|No space left on device.*)$", re.MULTILINE
 )
+FILE_GONE = re.compile(r"java\.io\.FileNotFoundException: (.+)$", re.MULTILINE)
 WORKER_GONE = (
     "Python worker exited unexpectedly",
     "Python worker failed to connect back",
@@ -61,6 +62,8 @@ def meant(text: str) -> InputError | RetryableFault | None:
         return InputError(found[1])
     if found := MACHINE.search(text):
         return RetryableFault(f"The machine refused: {found[1]}. Mend it and run again; nothing half-written is kept.")
+    if found := FILE_GONE.search(text):
+        return RetryableFault(f"A file that was in use is gone ({found[1].rstrip('.')}); run again.")
     if any(sign in text for sign in WORKER_GONE):
         return RetryableFault(
             "A Python worker of Spark was killed, perhaps for want of memory; nothing half-written is kept, run again."

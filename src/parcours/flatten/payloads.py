@@ -43,9 +43,13 @@ def unpacked(payloads: Iterable[pa.Buffer]) -> list[pa.Table]:
     return [_unpacked(content) for content in payloads]
 
 
+def unpacked_bytes(payloads: Iterable[pa.Buffer]) -> int:
+    """Bytes of the tables once read: of sparse ones many times those of the payloads."""
+    return sum(int.from_bytes(content.slice(0, SIZE_BYTES), "little") for content in payloads)
+
+
 def _unpacked(content: pa.Buffer) -> pa.Table:
-    size = int.from_bytes(content.slice(0, SIZE_BYTES), "little")
-    return pa.ipc.open_stream(CODEC.decompress(content.slice(SIZE_BYTES), size)).read_all()
+    return pa.ipc.open_stream(CODEC.decompress(content.slice(SIZE_BYTES), unpacked_bytes([content]))).read_all()
 
 
 def split(table: pa.Table, groups: np.ndarray) -> Iterator[tuple[int, pa.Table]]:
@@ -67,11 +71,11 @@ class Spool:
         self._memory: dict[str, Parts] = defaultdict(lambda: defaultdict(list))
         self._files: dict[str, Path] = {}
         self._places: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
-        self.sizes: dict[str, int] = defaultdict(int)
+        self._groups: set[str] = set()
 
     def add(self, group: str, kind: str, content: pa.Buffer) -> None:
         """Keep one payload."""
-        self.sizes[group] += content.size
+        self._groups.add(group)
         if self._held + content.size <= self._limit:
             self._held += content.size
             self._memory[group][kind].append(content)
@@ -85,7 +89,7 @@ class Spool:
 
     def groups(self) -> list[str]:
         """The groups that payloads were kept for, in order."""
-        return sorted(self.sizes)
+        return sorted(self._groups)
 
     def take(self, group: str) -> Parts:
         """All payloads of a group by kind, which the spool then forgets; those on disk are mapped, not read."""

@@ -29,6 +29,7 @@ class PeriodPlan:
     columns: dict[str, dict[str, str]]  # of the tables that the flat table has columns of
     drift: dict[str, dict[str, list[str]]]
     absent: tuple[str, ...]  # of those, the tables that were not delivered for the period
+    replaces: str | None  # the fingerprint of what was committed when this was planned
 
     @property
     def bytes(self) -> int:
@@ -104,7 +105,8 @@ def _plan_period(
             drift[table] = drifted
     absent = tuple(table for table in columns if not any(scan.table == table for scan in inputs))
     status = "compute" if held is None else "reuse" if held.get("fingerprint") == mark else "replace"
-    return PeriodPlan(product.name, period, status, mark, config, inputs, columns, drift, absent)
+    replaces = None if held is None else held.get("fingerprint")
+    return PeriodPlan(product.name, period, status, mark, config, inputs, columns, drift, absent, replaces)
 
 
 def _mark(product: Product, period: str, inputs: tuple[Scan, ...], config: dict[str, Any]) -> str:

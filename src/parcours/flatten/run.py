@@ -175,6 +175,9 @@ def flatten_product(
     todo = [plan for plan in plans if plan.status != "reuse" and plan.period != UNKNOWN]
     finals = [root.period(product.name, plan.period) for plan in todo]
     with exclusive_writer(root, *finals):
+        meanwhile = [plan for plan in todo if _committed_by_now(root, plan)]
+        yield from ((plan.period, "reused") for plan in meanwhile)
+        todo = [plan for plan in todo if plan not in meanwhile]
         mark = fingerprint([plan.fingerprint for plan in todo])
         with staging_attempt(root, mark) as staged, _jobs(spark) as pool:
             compute = partial(_compute, spark, delivery, root, product, staged)
@@ -182,6 +185,21 @@ def flatten_product(
                 yield from _committed(root, product, staged, computed)
     for plan in unknown:
         yield from _flatten_unknown(spark, delivery, root, product, plan)
+
+
+def _committed_by_now(root: Root, plan: PeriodPlan) -> bool:
+    """Whether another job has committed this very state since it was planned.
+
+    Raises RetryableFault when it committed another state: that may be newer than what this plan knows.
+    """
+    current = (read_manifest(root.period(plan.product, plan.period)) or {}).get("fingerprint")
+    if current in (None, plan.replaces):
+        return False
+    if current == plan.fingerprint:
+        return True
+    raise RetryableFault(
+        f"{plan.product} {plan.period} was flattened by another job since this one was planned; run again."
+    )
 
 
 @dataclass(frozen=True)
@@ -264,6 +282,8 @@ def _committed(root: Root, product: Product, staged: Place, computed: Computed) 
         summary = summarise(product, plan, computed.reported.get(plan.period, []))
         check(product, plan, summary)
         manifest = _manifest(product, plan, summary, computed.started, computed.application)
+        if plan.period != UNKNOWN:
+            _committed_by_now(root, plan)  # cut off from HDFS, this job may have lost its locks
         _commit(root, product, plan, staged / plan.period, manifest)
         log.info("%s %s: %d rows written", product.name, plan.period, manifest["rows"]["written"])
         yield plan.period, "done"

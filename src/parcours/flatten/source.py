@@ -1,6 +1,7 @@
 """Raw files as blocks of whole records: plain, .gz and .zst CSV, and Parquet."""
 
 import csv
+import errno
 import gzip
 import io
 import zlib
@@ -26,6 +27,17 @@ ZSTD_BYTES = 256 << 10
 ADDED = (PERSON, CLAIM_ROW, SOURCE)
 # What a file raises that was cut off or changed on its way.
 BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException)
+
+
+# Of what the system refuses, that which another delivery would mend; the rest is a fault of a disk or of HDFS.
+OF_THE_PATH = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+def _broken(path: Place, error: Exception, what: str) -> InputError:
+    """What to raise of a file that cannot be read. Raises the error itself when the machine is at fault."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno not in OF_THE_PATH:
+        raise error
+    return InputError(f"{path} {what} ({_why(error)}); deliver it again.")
 
 
 def _why(error: Exception) -> str:
@@ -180,14 +192,14 @@ def header_line(path: Place) -> bytes:
         with open_raw(path) as source:
             return source.readline()
     except BROKEN as error:
-        raise InputError(f"{path} cannot be read ({_why(error)}); deliver it again.") from error
+        raise _broken(path, error, "cannot be read") from error
 
 
 def _parquet(path: Place) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path.open("rb") if isinstance(path, HdfsPath) else path)
     except (*BROKEN, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a Parquet file that can be read; deliver it again.") from error
+        raise _broken(path, error, "is not a Parquet file that can be read") from error
 
 
 def blocks(path: Place, fields: int, delimiter: str) -> Iterator[Block]:
@@ -204,7 +216,7 @@ def blocks(path: Place, fields: int, delimiter: str) -> Iterator[Block]:
             cut = _plain_blocks if is_plain(path) else _streamed_blocks
             yield from cut(source, start, fields, delimiter)
     except BROKEN as error:
-        raise InputError(f"{path} is broken ({_why(error)}); deliver it again.") from error
+        raise _broken(path, error, "is broken") from error
 
 
 def _plain_blocks(source: BinaryIO, start: int, fields: int, delimiter: str) -> Iterator[Block]:
@@ -267,7 +279,7 @@ def _next_rows(path: Place, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch
         rows = next(batches, None)
         return None if rows is None else _with_texts(rows)
     except BROKEN as error:
-        raise InputError(f"{path} is broken ({_why(error)}); deliver it again.") from error
+        raise _broken(path, error, "is broken") from error
 
 
 def _with_texts(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parcours.errors import InputError
+from parcours.errors import InputError, RetryableFault
 from parcours.quality.catalogue import Catalogue, catalogue_version, load_catalogue, product_catalogues
 from parcours.quality.context import docs_directory, run_context
 from parcours.quality.evaluation import evaluate
@@ -22,7 +22,7 @@ from parcours.quality.tables import (
 )
 from parcours.quality.verdict import critical_failures, refuse, rule_record
 from parcours.snds.contracts import product_names
-from parcours.storage.commit import exclusive_writer, staging_attempt
+from parcours.storage.commit import check_held, exclusive_writer, staging_attempt
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import committed_periods, read_manifest, write_json
 from parcours.storage.place import Place, copy_folder, move
@@ -58,7 +58,8 @@ def check_root(
 
     `spark` makes the session; it is not called when the verdict of an earlier run is reused. Returns the
     verdict with `status` done or reused. Raises GateRefused when a critical rule fails, after the verdict
-    is written; InputError when a product is not in the root; RetryableFault when the same run is being checked.
+    is written; InputError when a product is not in the root; RetryableFault when the same run is being checked,
+    or a product was flattened again meanwhile.
     """
     manifests = _manifests(root, products)
     own = [load_catalogue(name) for name in product_catalogues() if name in manifests]
@@ -73,6 +74,8 @@ def check_root(
     )
     verdict = _run(task, spark, lambda session: _register_root(session, task, manifests))
     refuse(verdict)
+    if fingerprints(_manifests(root, products)) != task.fingerprints:
+        raise RetryableFault(f"{root.path} was flattened again while the gate looked at it; check it again.")
     for product in task.products:
         publish(root, product, task.folder / VERDICT, task.fingerprints[product])
     return verdict
@@ -139,7 +142,7 @@ def _run(task: Task, spark: Callable[[], "SparkSession"], register: Callable[["S
         with run_context() as context, staging_attempt(task.root, fingerprint(task.fingerprints)) as staged:
             rules = _evaluate(session, context, task, started)
             context.build_data_docs()
-            _install(docs_directory(context), staged / DATA_DOCS, task.folder / DATA_DOCS)
+            _install(task.root, docs_directory(context), staged / DATA_DOCS, task.folder / DATA_DOCS)
         verdict = _verdict(task, rules, started)
         write_json(task.folder / VERDICT, verdict)
     return {**verdict, "status": "done"}
@@ -189,9 +192,10 @@ def _verdict(task: Task, rules: list[dict[str, Any]], started: datetime) -> dict
     }
 
 
-def _install(built: Path, staged: Place, final: Place) -> None:
+def _install(root: Root, built: Path, staged: Place, final: Place) -> None:
     """Put a built folder in place; the one it replaces leaves with the staging directory."""
     copy_folder(built, staged)
+    check_held(root, staged)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
         move(final, staged.with_name(f"{final.name}.replaced"))

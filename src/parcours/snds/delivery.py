@@ -92,8 +92,8 @@ def _read(path: Place) -> dict[str, Any]:
         raise InputError(f"There is no delivery at {path}; give the folder that holds delivery.yaml.")
     try:
         declared = yaml.load(path.read_text("utf-8"), Loader=Texts)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        first_line = str(error).splitlines()[0]
+    except (yaml.YAMLError, UnicodeDecodeError, PermissionError) as error:
+        first_line = str(error).partition("\n")[0]
         raise InputError(f"{path} cannot be read as YAML ({first_line}); mend it and start again.") from error
     if not isinstance(declared, dict):
         raise InputError(f"{path} must map settings to values (name, tables, ...); it holds something else.")

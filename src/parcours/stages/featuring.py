@@ -18,7 +18,7 @@ from parcours.spark_faults import told_by_spark
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
 from parcours.storage.manifest import read_manifest, write_json
 from parcours.storage.place import Place, file_size, found, move, spark_path
-from parcours.storage.root import open_root
+from parcours.storage.root import Root, open_root
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -89,8 +89,7 @@ def _events(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     from parcours.events.extraction import extract_events, extract_packs, extract_persons
 
     root = open_root(run["root"])
-    if published_data(root) != run["data"]:
-        raise GateRefused(f"The published data changed since run {run['fingerprint']} was planned; plan it again.")
+    _check_published(root, run)
     periods = {
         product: {period: root.period(product, period) for period in fingerprints}
         for product, fingerprints in run["data"].items()
@@ -107,7 +106,13 @@ def _events(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     summary = extraction.summary()
     summary["rows"]["persons"] = {name.partition("/")[2]: n for name, n in seen.get.items() if n}
     write_json(staged / "summary.json", summary)
+    _check_published(root, run)  # what was flattened again meanwhile may have been read half before, half after
     return summary
+
+
+def _check_published(root: Root, run: Run) -> None:
+    if published_data(root) != run["data"]:
+        raise GateRefused(f"The published data changed since run {run['fingerprint']} was planned; plan it again.")
 
 
 def _cohort(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:

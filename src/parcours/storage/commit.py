@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import logging
 import os
 import tempfile
 import time
@@ -18,6 +19,7 @@ from parcours.storage.manifest import read_manifest, write_manifest
 from parcours.storage.place import Place, copy_folder, found, local_path, move, remove_all
 from parcours.storage.root import Root
 
+log = logging.getLogger(__name__)
 WAIT_SECONDS = 1800
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # linux/fs.h
@@ -45,7 +47,7 @@ def commit_directory(root: Root, staged: Place, final: Place, manifest: dict[str
         if current is not None and current.get("fingerprint") == manifest.get("fingerprint"):
             raise RetryableFault(f"Another writer committed {final} meanwhile; run again and it will be reused.")
         write_manifest(staged, manifest)  # on HDFS this makes a folder that was swept again, empty
-        _check_held(root, staged)
+        check_held(root, staged)
         final.parent.mkdir(parents=True, exist_ok=True)
         _install(staged, final)
         _sync(final.parent)
@@ -123,19 +125,23 @@ def _sweep(root: Root) -> None:
                 remove_all(_set_aside(directory))
         except RetryableFault:
             continue  # still running
+        except OSError as error:
+            log.warning("%s could not be removed: %s", directory, error)
+            continue
         root.lock(name).unlink(missing_ok=True)
 
 
 def _set_aside(directory: Place) -> Place:
     if directory.suffix == SWEPT:
         return directory
-    aside = directory.with_name(f"{directory.name}{SWEPT}")
+    aside = directory.with_name(f"{directory.name}.{uuid.uuid4().hex[:8]}{SWEPT}")
     with suppress(FileNotFoundError):  # its attempt has ended meanwhile, and removed it
         move(directory, aside)
     return aside
 
 
-def _check_held(root: Root, staged: Place) -> None:
+def check_held(root: Root, staged: Place) -> None:
+    """Raise RetryableFault when the attempt that wrote `staged` was swept."""
     staging = root.path / "_staging"
     fingerprint, attempt = staged.relative_to(staging).parts[:2]
     if not (staging / fingerprint / attempt / HELD).is_dir():
@@ -181,7 +187,12 @@ def _replace_in_two_steps(staged: Place, final: Place) -> None:
     """
     old = staged.with_name(f"{staged.name}.replaced")
     move(final, old)
-    move(staged, final)
+    try:
+        move(staged, final)
+    except OSError:
+        if not final.exists():
+            move(old, final)
+        raise
     remove_all(old)
 
 

@@ -253,10 +253,13 @@ def _as_of_a_disk(what: str) -> Iterator[None]:
     """Most of the client's faults are RuntimeErrors or OSErrors without a type or an address."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(errno.ENOENT, f"{what}: {error}") from error  # with a number, as of a disk
     except (RuntimeError, OSError) as error:
+        said = str(error).partition("\n")[0]
         if isinstance(error, OSError) and type(error) is not OSError and not isinstance(error, ConnectionError):
-            raise  # not found, exists already: these have their own meaning
-        raise OSError(errno.EIO, f"{what}: {str(error).splitlines()[0]}") from error
+            raise  # exists already, and the like: these have their own meaning
+        raise OSError(errno.EIO, f"{what}: {said}") from error
 
 
 def _known(authority: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 # The namenode gives the file of a writer that went silent to another one after a minute (its soft limit of leases).
 SILENT_SECONDS = 75
+ATTEMPTS = 5
 
 
 @contextmanager
@@ -73,9 +74,7 @@ def _kernel_lock(path: Path, busy: str) -> Iterator[None]:
 def _lease(path: HdfsPath, busy: str) -> Iterator[None]:
     """A file open for appending is of one client; the client renews its lease for as long as it lives."""
     try:
-        if not path.exists():
-            path.client.create(path.remote).close()
-        handle = path.client.append(path.remote)
+        handle = _appending(path)
     except FileExistsError:
         raise _taken(busy) from None
     try:
@@ -84,12 +83,24 @@ def _lease(path: HdfsPath, busy: str) -> Iterator[None]:
         _let_go(path, handle)
 
 
+def _appending(path: HdfsPath) -> "FileWriter":
+    """The file open for appending. Raises FileExistsError when another client has it."""
+    for _ in range(ATTEMPTS):
+        try:
+            if not path.exists():
+                path.client.create(path.remote).close()
+            return path.client.append(path.remote)
+        except FileNotFoundError:
+            continue  # whoever held it removed it between the two calls
+    raise FileExistsError(str(path))
+
+
 def _let_go(path: HdfsPath, handle: "FileWriter") -> None:
     """Close the file; one that was taken by another meanwhile is no longer ours to close."""
     try:
         handle.close()
     except (RuntimeError, OSError) as error:
-        log.warning("%s could not be let go: %s", path, str(error).splitlines()[0])
+        log.warning("%s could not be let go: %s", path, str(error).partition("\n")[0])
 
 
 def _taken(busy: str) -> RetryableFault:

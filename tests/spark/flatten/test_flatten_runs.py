@@ -16,7 +16,7 @@ from parcours.errors import InputError, RetryableFault
 from parcours.flatten import run
 from parcours.flatten.run import Selection, flatten
 from parcours.snds.delivery import load_delivery
-from parcours.stages.flatten import plan_flatten, run_scan, unread_gigabytes
+from parcours.stages.flatten import plan_flatten, run_scan, scan_here, unread_gigabytes
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.progress import read_progress
@@ -110,6 +110,29 @@ def test_what_was_read_before_a_fault_is_not_read_again(tmp_path, root):
     with pytest.raises(InputError, match=r"pha02\.csv"):
         plan_flatten(folder, str(root.path))
     assert len(list((root.path / "_scans").iterdir())) == 4
+
+
+def test_a_plan_that_another_job_overtook_replaces_nothing(spark, tmp_path, root):
+    """A job plans in the morning and comes to a product in the afternoon; at noon a newer delivery was flattened."""
+    folder = deliver(tmp_path / "d")
+    run_once(spark, folder, root, products=["DCIR"])
+    deliver(folder, m01=2.0, m02=2.0)
+    delivery = load_delivery(folder)
+    ((product, planned),) = run.plan(root, delivery, Selection(["DCIR"]), scan_here)
+    deliver(folder, m02=5.0)
+    run_once(spark, folder, root, products=["DCIR"])
+    with pytest.raises(RetryableFault, match="DCIR 2016-02 was flattened by another job since this one was planned"):
+        list(run.flatten_product(spark, delivery, root, product, planned))
+    assert (paid(root, "2016-01"), paid(root, "2016-02")) == (8.0, 40.0)
+
+
+def test_what_another_job_did_meanwhile_is_not_done_again(spark, tmp_path, root):
+    folder = deliver(tmp_path / "d")
+    delivery = load_delivery(folder)
+    ((product, planned),) = run.plan(root, delivery, Selection(["DCIR"]), scan_here)
+    run_once(spark, folder, root, products=["DCIR"], periods=["2016-01"])
+    states = dict(run.flatten_product(spark, delivery, root, product, planned))
+    assert states == {"2016-01": "reused", "2016-02": "done"}
 
 
 def test_what_a_committed_period_holds(spark, tmp_path, root):

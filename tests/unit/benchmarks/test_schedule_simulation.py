@@ -105,7 +105,7 @@ def test_a_period_becomes_the_tasks_that_the_engine_makes_of_it() -> None:
     spans = [Span(n * size, (n + 1) * size, 1 + n, 1, {"2016-01": 1}) for n in range(blocks)]
     scan = Scan("ER_PRS_F", "/a.csv", "a.csv", None, None, blocks * size, "", [], ["A"], True, spans)
     columns = {"ER_PRS_F": {"A": "string"}}
-    period = PeriodPlan("DCIR", "2016-01", "compute", "", {}, (scan,), columns, {}, ())
+    period = PeriodPlan("DCIR", "2016-01", "compute", "", {}, (scan,), columns, {}, (), None)
     delivery = Delivery(Path("/"), "d", ";", "utf-8", ("",), ("%Y-%m-%d",), {}, ())
     fixed = {"person_buckets": 4, "persons": None, "lookup": None, "staged": Path("/")}
     job = make_job(Batch([period], False), load_product("DCIR"), delivery, parallelism, **fixed)

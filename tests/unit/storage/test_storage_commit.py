@@ -83,8 +83,28 @@ def test_an_attempt_that_seemed_dead_commits_nothing(tmp_path, folder):
 def test_a_sweep_that_was_killed_is_ended_by_the_next(tmp_path):
     root = open_root(str(tmp_path))
     (tmp_path / "_staging" / "f" / "attempt.swept" / "files").mkdir(parents=True)
+    (tmp_path / "_staging" / "f" / "attempt" / "files").mkdir(parents=True)  # a task was late
     with staging_attempt(root, "g"):
         assert left(tmp_path) == [Path("g")]
+
+
+def test_a_state_that_could_not_be_replaced_stays(tmp_path, monkeypatch):
+    """On HDFS the old one leaves first; the new one may then not be able to come."""
+    root, final = open_root(str(tmp_path)), tmp_path / "final"
+    commit_state(root, final, "one")
+    monkeypatch.setattr(commit, "_exchange", _not_supported)
+    moves, move = [], commit.move
+
+    def move_but_the_second(before, after):
+        moves.append(after)
+        if len(moves) == 2:
+            raise OSError(5, "cut off")
+        move(before, after)
+
+    monkeypatch.setattr(commit, "move", move_but_the_second)
+    with pytest.raises(OSError, match="cut off"):
+        commit_state(root, final, "two")
+    assert state(final) == ("one", "one")
 
 
 def test_one_of_two_writers_of_a_period_is_turned_away(tmp_path):
