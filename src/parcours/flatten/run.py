@@ -16,7 +16,7 @@ from parcours.flatten.persons import ensure_identity, how_found, lookup_of, pers
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
-from parcours.flatten.scan import Scan, Scanner, kept_scans, scan_delivery
+from parcours.flatten.scan import Scan, Scanner, Unread, kept_scans, scan_delivery
 from parcours.snds.contracts import Product, load_product, product_names
 from parcours.snds.delivery import Delivery
 from parcours.spark_faults import told_by_spark
@@ -104,21 +104,28 @@ def _owners_of(product: Product, delivery: Delivery, owners: Owners | None) -> O
 
 def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner) -> None:
     """Scan what `flatten` will ask for, where this machine is enough for it; the scans are kept in the root."""
-    if unread_bytes(root, delivery, selection) <= SCAN_HERE_BYTES:
-        scan(root, delivery, selection, scan_all)
+    _, unread = known_and_unread(root, delivery, selection)
+    if unread_bytes(unread) <= SCAN_HERE_BYTES:
+        scan(root, delivery, unread, scan_all)
 
 
-def unread_bytes(root: Root, delivery: Delivery, selection: Selection) -> int:
-    """Bytes of the files that a plan has to read first. Raises InputError as `plan` does."""
-    _, unread = kept_scans(root, delivery, with_persons(delivery, selected_products(delivery, selection)))
+def known_and_unread(root: Root, delivery: Delivery, selection: Selection) -> tuple[list[Scan], list[Unread]]:
+    """Of the files that a plan needs, the scans in the root and those to be read first.
+
+    Raises InputError as `plan` does.
+    """
+    return kept_scans(root, delivery, with_persons(delivery, selected_products(delivery, selection)))
+
+
+def unread_bytes(unread: list[Unread]) -> int:
+    """Bytes of these files."""
     return sum(file_size(one.raw.path) for one in unread)
 
 
-def scan(root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner) -> list[Scan]:
-    """Read what was not read yet; the scans are kept in the root, each as soon as its file is read."""
-    products = with_persons(delivery, selected_products(delivery, selection))
+def scan(root: Root, delivery: Delivery, unread: list[Unread], scan_all: Scanner) -> None:
+    """Read these files; their scans are kept in the root, each as soon as its file is read."""
     _layout(root, delivery)
-    return scan_delivery(root, delivery, products, scan_all)
+    scan_all(unread)
 
 
 @told_by_spark()

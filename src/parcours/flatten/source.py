@@ -27,8 +27,6 @@ ZSTD_BYTES = 256 << 10
 ADDED = (PERSON, CLAIM_ROW, SOURCE)
 # What a file raises that was cut off or changed on its way.
 BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException)
-
-
 # Of what the system refuses, that which another delivery would mend; the rest is a fault of a disk or of HDFS.
 OF_THE_PATH = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 

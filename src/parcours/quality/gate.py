@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parcours.errors import InputError, RetryableFault
@@ -22,10 +21,10 @@ from parcours.quality.tables import (
 )
 from parcours.quality.verdict import critical_failures, refuse, rule_record
 from parcours.snds.contracts import product_names
-from parcours.storage.commit import check_held, exclusive_writer, staging_attempt
+from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import committed_periods, read_manifest, write_json
-from parcours.storage.place import Place, copy_folder, move
+from parcours.storage.place import Place, copy_folder
 from parcours.storage.publication import publish
 from parcours.storage.root import Root, open_root
 
@@ -142,7 +141,8 @@ def _run(task: Task, spark: Callable[[], "SparkSession"], register: Callable[["S
         with run_context() as context, staging_attempt(task.root, fingerprint(task.fingerprints)) as staged:
             rules = _evaluate(session, context, task, started)
             context.build_data_docs()
-            _install(task.root, docs_directory(context), staged / DATA_DOCS, task.folder / DATA_DOCS)
+            copy_folder(docs_directory(context), staged / DATA_DOCS)
+            show(task.root, staged / DATA_DOCS, task.folder / DATA_DOCS)
         verdict = _verdict(task, rules, started)
         write_json(task.folder / VERDICT, verdict)
     return {**verdict, "status": "done"}
@@ -190,13 +190,3 @@ def _verdict(task: Task, rules: list[dict[str, Any]], started: datetime) -> dict
         "fingerprints": task.fingerprints,
         "catalogue": catalogue_version(),
     }
-
-
-def _install(root: Root, built: Path, staged: Place, final: Place) -> None:
-    """Put a built folder in place; the one it replaces leaves with the staging directory."""
-    copy_folder(built, staged)
-    check_held(root, staged)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    if final.exists():
-        move(final, staged.with_name(f"{final.name}.replaced"))
-    move(staged, final)

@@ -73,21 +73,23 @@ def run_scan(delivery: str | Place, root: str, products: list[str] | None = None
     Returns {status: done|reused, root, files, bytes}. Raises InputError for wrong input.
     """
     from parcours.flatten.engine import spark_scans
-    from parcours.flatten.run import Selection, scan, unread_bytes
+    from parcours.flatten.run import Selection, known_and_unread, scan, unread_bytes
 
-    opened, target, selection = load_delivery(place(delivery, "delivery")), open_root(root), Selection(products)
-    new = unread_bytes(target, opened, selection)
+    opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
+    known, unread = known_and_unread(target, opened, Selection(products))
+    new, files = unread_bytes(unread), len(known) + len(unread)
     spark = _session_with_workers()
     with told_by_spark():
-        scans = scan(target, opened, selection, lambda todo: spark_scans(spark, todo))
-    return {"status": "done" if new else "reused", "root": str(target.path), "files": len(scans), "bytes": new}
+        scan(target, opened, unread, lambda todo: spark_scans(spark, todo))
+    return {"status": "done" if new else "reused", "root": str(target.path), "files": files, "bytes": new}
 
 
 def unread_gigabytes(delivery: str | Place, root: str, products: list[str] | None = None) -> float:
     """10^9 bytes of the files of a delivery that a plan would have to read first. Raises InputError."""
-    from parcours.flatten.run import Selection, unread_bytes
+    from parcours.flatten.run import Selection, known_and_unread, unread_bytes
 
-    return unread_bytes(open_root(root), load_delivery(place(delivery, "delivery")), Selection(products)) / 1e9
+    opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
+    return unread_bytes(known_and_unread(target, opened, Selection(products))[1]) / 1e9
 
 
 def plan_flatten(

@@ -47,10 +47,18 @@ def commit_directory(root: Root, staged: Place, final: Place, manifest: dict[str
         if current is not None and current.get("fingerprint") == manifest.get("fingerprint"):
             raise RetryableFault(f"Another writer committed {final} meanwhile; run again and it will be reused.")
         write_manifest(staged, manifest)  # on HDFS this makes a folder that was swept again, empty
-        check_held(root, staged)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _install(staged, final)
-        _sync(final.parent)
+        show(root, staged, final)
+
+
+def show(root: Root, staged: Place, final: Place) -> None:
+    """Give a directory of a staging attempt its name, over an older one at once where the file system can.
+
+    Raises RetryableFault when the attempt was swept.
+    """
+    _check_held(root, staged)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _install(staged, final)
+    _sync(final.parent)
 
 
 @contextmanager
@@ -140,8 +148,7 @@ def _set_aside(directory: Place) -> Place:
     return aside
 
 
-def check_held(root: Root, staged: Place) -> None:
-    """Raise RetryableFault when the attempt that wrote `staged` was swept."""
+def _check_held(root: Root, staged: Place) -> None:
     staging = root.path / "_staging"
     fingerprint, attempt = staged.relative_to(staging).parts[:2]
     if not (staging / fingerprint / attempt / HELD).is_dir():
