@@ -17,6 +17,7 @@ from parcours import __version__
 from parcours.cli_output import progress_bar, show
 from parcours.errors import InputError
 from parcours.home import project_home, study_file
+from parcours.leaving import fit_to_leave
 from parcours.stages.exit import exit_code_of
 from parcours.storage.place import Place
 
@@ -58,7 +59,7 @@ def _finish(title: str, work: Callable[[], dict[str, Any]], as_json: bool) -> No
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     started = time.monotonic()
     try:
-        summary = work()
+        summary = fit_to_leave(work())
     except Exception as error:  # noqa: BLE001 - the edge of the process: every error becomes its exit code
         raise typer.Exit(exit_code_of(error)) from None
     if as_json:

@@ -188,7 +188,8 @@ def ensure_identity(
                 done |= {name: states} if "done" in states.values() else {}
             if not _up_to_date(root, delivery, {}):
                 _commit_identity(delivery, root)
-    _log_counts(read_manifest(root.identity))
+    if read_manifest(root.identity) is not None:
+        log.info("identity: of %s, see its _MANIFEST.json for the counts", ", ".join(_sources(root, {})))
     return done
 
 
@@ -221,9 +222,3 @@ def _commit_identity(delivery: Delivery, root: Root) -> None:
             **asdict(identity.counts),
         }
         commit_directory(root, staged, root.identity, manifest)
-
-
-def _log_counts(manifest: dict[str, Any] | None) -> None:
-    if manifest is not None:
-        names = ("couples", "persons", "archived", "merged", "ambiguous", "dropped", "unidentified")
-        log.info("identity: %s", ", ".join(f"{name} {manifest[name]}" for name in names))

@@ -292,7 +292,7 @@ def _committed(root: Root, product: Product, staged: Place, computed: Computed) 
         if plan.period != UNKNOWN:
             _committed_by_now(root, plan)  # cut off from HDFS, this job may have lost its locks
         _commit(root, product, plan, staged / plan.period, manifest)
-        log.info("%s %s: %d rows written", product.name, plan.period, manifest["rows"]["written"])
+        log.info("%s %s: committed", product.name, plan.period)
         yield plan.period, "done"
 
 

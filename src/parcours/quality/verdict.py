@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from parcours.errors import GateRefused
+from parcours.leaving import UNITS_NOT_OF_PERSONS, in_words, shown_part
 from parcours.quality.evaluation import Outcome
 
 
 def rule_record(outcome: Outcome, table: str, root: str) -> dict[str, Any]:
-    """One rule of verdict.json; `table` is the catalogue's name, `root` the folder named in `where`."""
+    """One rule of verdict.json; `table` is the catalogue's name, `root` the folder named in `where`.
+
+    Counts are exact, as the verdict stays in the root; `found` and `sentence` are fit to leave.
+    """
     rule = outcome.rule
     return {
         "id": rule.id,
@@ -21,6 +25,7 @@ def rule_record(outcome: Outcome, table: str, root: str) -> dict[str, Any]:
         "element_count": outcome.elements if rule.rows is None else None,
         "where": _where(outcome, root),
         "periods": {} if outcome.success else outcome.places,
+        "found": _found(outcome),
         "sentence": "" if outcome.success else _sentence(outcome, root),
     }
 
@@ -51,7 +56,16 @@ def _sentence(outcome: Outcome, root: str) -> str:
     about = f"(rule {rule.id}, {rule.severity}). Look at {_where(outcome, root)}."
     if not outcome.evaluated:
         return f"{rule.problem}: perhaps; the rule could not be evaluated {about}"
-    return f"{rule.problem}: {outcome.unexpected} {rule.unit}{_periods(outcome.places)} {about}"
+    return f"{rule.problem}: {_found(outcome)}{_periods(outcome.places)} {about}"
+
+
+def _found(outcome: Outcome) -> str:
+    """How much fails, in words that may leave; empty for a rule that passed within its tolerance."""
+    if outcome.unexpected is None:
+        return ""
+    count = outcome.unexpected
+    whole = outcome.rule.rows is None and outcome.rule.unit not in UNITS_NOT_OF_PERSONS
+    return in_words(shown_part(count, outcome.elements) if whole else count, outcome.rule.unit)
 
 
 def _periods(places: dict[str, int]) -> str:

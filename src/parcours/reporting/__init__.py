@@ -1,1 +1,1 @@
-"""Figures, tables and the report of a study; every count of persons passes through `suppression` before it leaves."""
+"""Figures, tables and the report of a study; every count of persons passes through `leaving` or `suppression` first."""

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from parcours.leaving import THRESHOLD
 from parcours.reporting.findings import Breakdown, Findings
 from parcours.reporting.style import BLUE, FAINT, QUIET, headline, leave_margins, new_figure, source_line, styled
-from parcours.reporting.suppression import THRESHOLD, shown
+from parcours.reporting.suppression import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,14 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from parcours.leaving import Published, shown_beside, shown_chain, shown_part
 from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, AttritionStep, Breakdown, Findings
-from parcours.reporting.suppression import (
-    Published,
-    publish_beside,
-    publish_chain,
-    publish_column,
-    publish_part,
-)
+from parcours.reporting.suppression import publish_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +45,8 @@ def compile_findings(material: Material) -> Findings:
     steps = attrition_steps(material.attrition, int(material.summary["cases"]))
     chain = [step.persons for step in steps]
     cases = chain[-1]
-    followed = publish_beside(int(material.summary["persons_followed"]), chain)
-    events = publish_beside(int(material.summary["events"]), [*chain, followed])
+    followed = shown_beside(int(material.summary["persons_followed"]), chain)
+    events = shown_beside(int(material.summary["events"]), [*chain, followed])
     breakdowns, notes = _publishable(describe_cases(material))
     has_intervals = bool(material.curves["lower"].notna().any())
     return Findings(
@@ -87,7 +82,7 @@ def attrition_steps(attrition: Sequence[Mapping[str, Any]], cases: int) -> list[
     described = [(str(step["description"]), int(step["persons"])) for step in attrition]
     if not described or described[-1][1] != cases:
         described.append(("Cases in the model", cases))
-    persons, lost = publish_chain([count for _, count in described])
+    persons, lost = shown_chain([count for _, count in described])
     return [AttritionStep(text, left, gone) for (text, _), left, gone in zip(described, persons, lost, strict=True)]
 
 
@@ -98,7 +93,7 @@ def readable_peaks(material: Material, bucket: int) -> "pd.DataFrame":
     drugs, cases = material.summary.get("drugs") or {}, int(material.summary["cases"])
     peaks = material.peaks.copy()
     peaks["name"] = [material.names.get(drug, drug) for drug in peaks["drug"]]
-    peaks["exposed"] = [publish_part(int(drugs.get(drug, {}).get("exposed_cases", 0)), cases) for drug in peaks["drug"]]
+    peaks["exposed"] = [shown_part(int(drugs.get(drug, {}).get("exposed_cases", 0)), cases) for drug in peaks["drug"]]
     peaks["flag"] = [flag if flag in READING_ORDER else NOT_FLAGGED for flag in peaks["flag"]]
     peaks["strength"] = -peaks["log_ri"].abs()
     peaks["rank"] = [READING_ORDER.get(flag, 2) for flag in peaks["flag"]]

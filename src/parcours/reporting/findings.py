@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from parcours.reporting.suppression import Published
+from parcours.leaving import Published
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,9 +3,10 @@
 import textwrap
 from typing import TYPE_CHECKING
 
+from parcours.leaving import Published
 from parcours.reporting.findings import AttritionStep, Findings
 from parcours.reporting.style import BLUE, FAINT, QUIET, headline, new_figure, source_line, styled
-from parcours.reporting.suppression import Published, shown
+from parcours.reporting.suppression import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

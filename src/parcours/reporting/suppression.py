@@ -1,4 +1,4 @@
-"""Small-cell suppression: a count of 1 to 10 persons leaves as `<11`, and nothing published gives it back.
+"""Small-cell suppression of tables with margins: nothing published gives a small count back.
 
 Two kinds of cells are withheld. A *small* cell (1 to 10) shows `<11`. A *secondary* cell is larger, shows `hidden`, and
 is withheld because a margin minus its neighbours would give a small cell back. Zero is never withheld: nobody is in it.
@@ -10,41 +10,12 @@ knowing that and every published number, each small cell can still take at least
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-THRESHOLD = 11
-SMALL = "<11"
-HIDDEN = "hidden"
-
-Published = int | str
-
-
-def is_small(count: int) -> bool:
-    """Whether a count of persons is one that must not leave: 1 to 10."""
-    return 1 <= count < THRESHOLD
+from parcours.leaving import THRESHOLD, Published, is_small, shown_mark
 
 
 def shown(count: Published) -> str:
-    """A published count as people read it: with thousands separators."""
+    """A count that may leave as people read it: with thousands separators."""
     return f"{count:,}" if isinstance(count, int) else count
-
-
-def publish_count(count: int) -> Published:
-    """A count of persons that stands alone, as it may leave: the number, or `<11`."""
-    return SMALL if is_small(count) else count
-
-
-def publish_part(count: int, whole: int) -> Published:
-    """A count out of a published whole: withheld as well when the rest of the whole is small."""
-    if is_small(count):
-        return SMALL
-    return HIDDEN if is_small(whole - count) else count
-
-
-def publish_beside(count: int, published: Iterable[Published]) -> Published:
-    """A count published beside others: withheld as well when its difference to one of them is small."""
-    if is_small(count):
-        return SMALL
-    differences = [abs(count - other) for other in published if isinstance(other, int)]
-    return HIDDEN if any(is_small(difference) for difference in differences) else count
 
 
 def publish_column(counts: Sequence[int]) -> tuple[list[Published], Published]:
@@ -82,62 +53,9 @@ def publish_table(counts: Sequence[Sequence[int]]) -> PublishedTable:
     )
 
 
-def publish_chain(persons: Sequence[int]) -> tuple[list[Published], list[Published]]:
-    """Suppress an attrition chain: the persons left after each step and those lost in it.
-
-    The difference of two published counts is a count of persons too, so a step is published only when it lies 0 or
-    at least 11 persons from the published steps around it. The last step, the study's size, is kept first.
-    Returns the persons and the lost (0 for the first step), step by step.
-    """
-    kept = _kept_steps(persons)
-    left: list[Published] = [count if step in kept else _mark(count) for step, count in enumerate(persons)]
-    lost: list[Published] = [0]
-    for step in range(1, len(persons)):
-        loss = persons[step - 1] - persons[step]
-        both_known = step in kept and step - 1 in kept
-        lost.append(loss if both_known or loss == 0 else _mark(loss))
-    return left, lost
-
-
 def _publish(values: Sequence[int], equations: list[dict[int, int]]) -> list[Published]:
     hidden = _protect(values, equations)
-    return [_mark(value) if place in hidden else value for place, value in enumerate(values)]
-
-
-def _mark(count: int) -> str:
-    return SMALL if is_small(count) else HIDDEN
-
-
-def _kept_steps(persons: Sequence[int]) -> set[int]:
-    """Steps that may be published: last and first where they can be, then the others from the end backwards."""
-    last = len(persons) - 1
-    kept: set[int] = set()
-    for step in dict.fromkeys([last, 0, *range(last, -1, -1)]):
-        if not is_small(persons[step]) and _is_safe_beside(step, kept, persons):
-            kept.add(step)
-    return kept
-
-
-def _is_safe_beside(step: int, kept: set[int], persons: Sequence[int]) -> bool:
-    before = max((other for other in kept if other < step), default=None)
-    after = min((other for other in kept if other > step), default=None)
-    return all(
-        _is_safe_run([persons[k] - persons[k + 1] for k in range(start, end)])
-        for start, end in ((before, step), (step, after))
-        if start is not None and end is not None
-    )
-
-
-def _is_safe_run(losses: list[int]) -> bool:
-    """Whether the sum of consecutive losses may be known: it is not small, nor does it determine a small one."""
-    known, small = sum(losses), [loss for loss in losses if is_small(loss)]
-    if not small:
-        return True
-    larger = sum(1 for loss in losses if loss >= THRESHOLD)
-    others = len(small) - 1
-    lowest = 1 if larger else max(1, known - (THRESHOLD - 1) * others)
-    highest = min(THRESHOLD - 1, known - others - THRESHOLD * larger)
-    return len(losses) > 1 and not is_small(known) and highest > lowest
+    return [shown_mark(value) if place in hidden else value for place, value in enumerate(values)]
 
 
 def _with_margins(counts: Sequence[Sequence[int]]) -> list[list[int]]:

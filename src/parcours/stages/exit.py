@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parcours.errors import ParcoursError, RetryableFault
+from parcours.leaving import fit_to_leave
 from parcours.storage.job_status import JobStatus, ProgressHandler, own_status
 
 BUG = 70  # EX_SOFTWARE: neither the data, nor the user, nor the machine; the traceback goes to the developers.
@@ -37,7 +38,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def job_main(run: Callable[[], dict[str, Any]]) -> None:
-    """Run a Spark job: its summary as one JSON line on stdout, last; leave with its exit code.
+    """Run a Spark job: its summary, fit to leave, as one JSON line on stdout, last; leave with its exit code.
 
     Where the job was submitted to a cluster, its status file tells the same (see storage/job_status.py).
     """
@@ -45,7 +46,7 @@ def job_main(run: Callable[[], dict[str, Any]]) -> None:
     status = own_status()
     try:
         _follow(status)
-        summary = run()
+        summary = fit_to_leave(run())
         status.end(0, "", summary)
     except Exception as error:  # noqa: BLE001 - the edge of the process: every error becomes its exit code
         raise SystemExit(_fail(status, error)) from None

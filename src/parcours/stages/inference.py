@@ -272,16 +272,12 @@ def _without_counts(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _verdict(run: Run) -> dict[str, Any] | None:
     """The study gate's verdict as it may leave, or None when the gate did not run."""
-    from parcours.reporting.suppression import publish_count
-
     path = open_root(run["root"]).study(run["cohort"], run["fingerprint"]) / "quality" / "verdict.json"
     if not path.is_file():
         return None
     verdict = _read_json(path)
     rules = [
-        {name: rule.get(name) for name in RULE_FIELDS}
-        | {"unexpected": publish_count(int(rule["unexpected_count"] or 0))}
-        for rule in verdict["rules"]
+        {name: rule.get(name) for name in RULE_FIELDS} | {"unexpected": rule["found"]} for rule in verdict["rules"]
     ]
     return {name: verdict.get(name) for name in VERDICT_FIELDS} | {"rules": rules}
 

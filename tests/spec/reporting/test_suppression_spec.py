@@ -2,21 +2,22 @@
 
 import pytest
 
-from parcours.reporting.suppression import publish_chain, publish_column, publish_count, publish_part, publish_table
+from parcours.leaving import shown_chain, shown_count, shown_part
+from parcours.reporting.suppression import publish_column, publish_table
 
 
 @pytest.mark.parametrize(
     ("persons", "published"), [(0, 0), (1, "<11"), (10, "<11"), (11, 11), (4200, 4200)], ids=lambda value: str(value)
 )
 def test_a_count_from_1_to_10_leaves_as_less_than_11(persons, published):
-    assert publish_count(persons) == published
+    assert shown_count(persons) == published
 
 
 def test_a_part_is_withheld_when_the_rest_of_the_whole_is_small():
-    assert publish_part(60, whole=100) == 60
-    assert publish_part(4, whole=100) == "<11"
-    assert publish_part(95, whole=100) == "hidden"
-    assert publish_part(100, whole=100) == 100
+    assert shown_part(60, whole=100) == 60
+    assert shown_part(4, whole=100) == "<11"
+    assert shown_part(95, whole=100) == "hidden"
+    assert shown_part(100, whole=100) == 100
 
 
 def test_one_small_cell_takes_the_next_smallest_with_it():
@@ -53,17 +54,17 @@ def test_an_attrition_step_that_loses_few_persons_hides_the_count_after_it():
     #  65 or older           1000     -      1000   -
     #  ever reimbursed        996     4    hidden   <11
     #  no fracture before     800   196       800   hidden    1000 - 800 is all that can be told
-    assert publish_chain([1000, 996, 800]) == ([1000, "hidden", 800], [0, "<11", "hidden"])
+    assert shown_chain([1000, 996, 800]) == ([1000, "hidden", 800], [0, "<11", "hidden"])
 
 
 def test_an_attrition_chain_that_ends_in_a_small_loss_keeps_the_size_of_the_study():
-    assert publish_chain([1000, 800, 797]) == ([1000, "hidden", 797], [0, "hidden", "<11"])
+    assert shown_chain([1000, 800, 797]) == ([1000, "hidden", 797], [0, "hidden", "<11"])
 
 
 def test_a_study_of_few_persons_has_no_size():
-    assert publish_chain([1000, 5]) == ([1000, "<11"], [0, "hidden"])
-    assert publish_chain([1000, 990, 5]) == ([1000, "hidden", "<11"], [0, "<11", "hidden"])
+    assert shown_chain([1000, 5]) == ([1000, "<11"], [0, "hidden"])
+    assert shown_chain([1000, 990, 5]) == ([1000, "hidden", "<11"], [0, "<11", "hidden"])
 
 
 def test_a_step_that_loses_nobody_says_so():
-    assert publish_chain([1000, 1000, 500]) == ([1000, 1000, 500], [0, 0, 500])
+    assert shown_chain([1000, 1000, 500]) == ([1000, 1000, 500], [0, 0, 500])

@@ -36,19 +36,39 @@ def record(places: dict[str, int], severity: str = "critical", evaluated: bool =
 
 def test_one_period_is_named() -> None:
     assert record({"2015-03": 12})["sentence"] == (
-        "The key is not unique: 12 row(s) in 2015-03 (rule key_unique, critical). Look at /r/flat/period=2015-03."
+        "The key is not unique: 12 rows in 2015-03 (rule key_unique, critical). Look at /r/flat/period=2015-03."
     )
 
 
 def test_several_periods_are_counted_with_the_first_and_the_last() -> None:
     assert record({"2015-03": 12, "2015-07": 1})["sentence"] == (
-        "The key is not unique: 13 row(s) in 2 periods from 2015-03 to 2015-07 (rule key_unique, critical)."
+        "The key is not unique: 13 rows in 2 periods from 2015-03 to 2015-07 (rule key_unique, critical)."
         " Look at /r/flat/period=2015-03."
     )
 
 
 def test_features_have_no_period() -> None:
-    assert str(record({"features": 2})["sentence"]).startswith("The key is not unique: 2 row(s) (rule key_unique")
+    assert str(record({"features": 12})["sentence"]).startswith("The key is not unique: 12 rows (rule key_unique")
+
+
+@pytest.mark.parametrize(
+    ("failing", "unit", "words"),
+    [
+        (1, "row(s)", "fewer than 11 rows"),
+        (10, "row(s)", "fewer than 11 rows"),
+        (11, "row(s)", "11 rows"),
+        (95, "row(s)", "11 or more rows"),  # of 100: the other 5 are few
+        (100, "row(s)", "100 rows"),
+        (3, "month(s)", "3 months"),
+        (1, "table(s)", "1 table"),
+    ],
+)
+def test_a_sentence_holds_no_small_count_of_rows_and_the_verdict_beside_it_is_exact(
+    failing: int, unit: str, words: str
+) -> None:
+    told = rule_record(Outcome(rule(unit=unit), False, True, 100, failing, {"2015-03": failing}), "DCIR", "/r")
+    assert (told["unexpected_count"], told["found"]) == (failing, words)
+    assert f"The key is not unique: {words} in 2015-03" in told["sentence"]
 
 
 def test_a_rule_that_could_not_be_evaluated_says_so() -> None:

@@ -5,7 +5,8 @@ import itertools
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from parcours.reporting.suppression import HIDDEN, SMALL, publish_chain, publish_column, publish_table
+from parcours.leaving import HIDDEN, SMALL, shown_chain
+from parcours.reporting.suppression import publish_column, publish_table
 
 counts = st.integers(0, 40) | st.sampled_from([1, 10, 11])
 # Bigger than any value drawn, so that the enumeration below reaches every table an attacker would think of.
@@ -90,7 +91,7 @@ def rest(guesses, shown, total, other):
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=6), st.integers(0, 200))
 def test_no_difference_of_two_published_attrition_counts_is_small(losses, size):
     persons = [size + sum(losses[step:]) for step in range(len(losses) + 1)]
-    left, lost = publish_chain(persons)
+    left, lost = shown_chain(persons)
     numbers = [count for count in left if isinstance(count, int)]
     assert not any(1 <= abs(a - b) <= 10 for a, b in itertools.combinations(numbers, 2))
     assert not any(1 <= count <= 10 for count in (*numbers, *(loss for loss in lost if isinstance(loss, int))))
@@ -102,7 +103,7 @@ def test_no_difference_of_two_published_attrition_counts_is_small(losses, size):
 @given(st.lists(st.integers(0, 25), min_size=2, max_size=3), st.integers(11, 60))
 def test_the_losses_between_two_published_steps_keep_two_values_each(losses, size):
     persons = [size + sum(losses[step:]) for step in range(len(losses) + 1)]
-    left, lost = publish_chain(persons)
+    left, lost = shown_chain(persons)
     known = [step for step, count in enumerate(left) if isinstance(count, int)]
     for start, end in itertools.pairwise(known):
         shown = lost[start + 1 : end + 1]
