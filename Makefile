@@ -9,7 +9,8 @@ MUTANTS ?= 1000
 export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
-.PHONY: help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz lint \
+# `docs` is a folder too.
+.PHONY: docs help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz lint \
 	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
 	bench bench-flatten bench-payloads bench-schedule stop up down down-volumes
 
@@ -65,6 +66,12 @@ lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: setup ## Write again what is generated: the pages of errors, commands and rules, and the suites in expectations/
+	@$(BIN)/python scripts/errors_page.py
+	@$(BIN)/python scripts/command_line_page.py
+	@$(BIN)/python -m parcours.quality.reference
+	@$(BIN)/python -m parcours.quality.suites
 
 bench: bench-flatten bench-payloads bench-schedule ## Run every benchmark; each writes a file under benchmarks/results
 
