@@ -7,6 +7,7 @@ from typing import Any
 from parcours.errors import ParcoursError
 from parcours.flatten.plan import PeriodPlan
 from parcours.flatten.tasks import COUNTS, REJECTS
+from parcours.leaving import in_words
 from parcours.snds.contracts import Product
 
 
@@ -45,10 +46,12 @@ def check(product: Product, plan: PeriodPlan, summary: dict[str, Any]) -> None:
     for table, read in rows["read"].items():
         found = rows["joined"][table] + rows["rejected"][table] + rows["orphaned"][table]
         if read != found:
-            raise ParcoursError(f"{where}: {read} rows of {table} were read and {found} accounted for; not committed.")
-    planned = plan.rows
-    if sum(rows["read"].values()) != planned:
-        raise ParcoursError(f"{where}: {planned} rows were planned, {sum(rows['read'].values())} read; not committed.")
+            apart = in_words(abs(read - found), "row(s)")
+            raise ParcoursError(f"{where}: rows of {table} read and accounted for differ by {apart}; not committed.")
+    read = sum(rows["read"].values())
+    if read != plan.rows:
+        apart = in_words(abs(read - plan.rows), "row(s)")
+        raise ParcoursError(f"{where}: rows planned and read differ by {apart}; not committed.")
     written = {
         "flat": (summary["joined_rows"], rows["written"]),
         "rejected": (sum(rows["rejected"].values()), summary["rejects_written"]),
@@ -56,7 +59,8 @@ def check(product: Product, plan: PeriodPlan, summary: dict[str, Any]) -> None:
     }
     for kind, (expected, found) in written.items():
         if expected != found:
-            raise ParcoursError(f"{where}: {expected} {kind} rows to write, {found} written; not committed.")
+            apart = in_words(abs(expected - found), "row(s)")
+            raise ParcoursError(f"{where}: {kind} rows to write and written differ by {apart}; not committed.")
     for column, amount in summary["amounts"].items():
         if not math.isclose(amount["source"], amount["flat"], rel_tol=1e-9, abs_tol=0.005):
             raise ParcoursError(f"{where}: the sum of {column} is not that of the raw rows; not committed.")

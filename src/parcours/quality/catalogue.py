@@ -9,9 +9,10 @@ from typing import Any, Literal, get_args
 import yaml
 
 from parcours.errors import InputError
-from parcours.storage.fingerprint import fingerprint
+from parcours.storage.fingerprint import fingerprint, sources_version
 
 RULES = Path(__file__).parent / "rules"
+WORDED_BY = ("leaving.py", "quality/evaluation.py", "quality/verdict.py")
 Severity = Literal["critical", "warning"]
 Level = Literal["rows", "counts", "profile"]
 
@@ -119,8 +120,9 @@ def parse_catalogue(declared: dict[str, Any], where: str) -> Catalogue:
 
 
 def catalogue_version() -> str:
-    """16 hex digits of all rules and views: a verdict is reused only under the same version."""
-    return fingerprint({name: (RULES / f"{name}.yaml").read_text("utf-8") for name in catalogue_names()})
+    """16 hex digits of all rules and views, and of what words a verdict: it is reused only under the same version."""
+    rules = {name: (RULES / f"{name}.yaml").read_text("utf-8") for name in catalogue_names()}
+    return fingerprint([rules, sources_version(*WORDED_BY)])
 
 
 def _view(declared: dict[str, Any], where: str) -> View:

@@ -7,6 +7,7 @@ period, with the conditions it compiled: no value of any row is ever collected, 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from parcours.leaving import UNITS_NOT_OF_PERSONS, in_words, shown_part
 from parcours.quality.catalogue import Rule
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class Outcome:
     """What became of one rule.
 
-    `elements` is the number of rows (or lines of a profile) it looked at, `failing` how many of them fail,
-    `places` the failing rows by period: for a rule with `rows`, those that the failing lines stand for.
+    `elements` is the number of rows (or lines of a profile) it looked at, `places` the failing rows by period: for a
+    rule with `rows`, those that the failing lines stand for.
     `evaluated` is False when Great Expectations could not evaluate the rule at all.
     """
 
@@ -33,7 +34,6 @@ class Outcome:
     success: bool
     evaluated: bool
     elements: int
-    failing: int
     places: dict[str, int]
 
     @property
@@ -41,6 +41,17 @@ class Outcome:
         """Number of failing rows; None for a rule that passed within its tolerance, which is not counted."""
         tolerant = self.success and self.rule.arguments.get("mostly", 1) < 1
         return None if tolerant else sum(self.places.values())
+
+    @property
+    def found(self) -> str:
+        """How much fails, in words that may leave: `0 rows`, `fewer than 11 rows`, `120 rows`."""
+        if not self.evaluated:
+            return "not evaluated"
+        count, rule = self.unexpected, self.rule
+        if count is None:
+            return "within the tolerance"
+        of_rows = rule.rows is None and rule.unit not in UNITS_NOT_OF_PERSONS
+        return in_words(shown_part(count, self.elements) if of_rows else count, rule.unit)
 
 
 def evaluate(
@@ -55,14 +66,13 @@ def evaluate(
     batch = checkpoint.validation_definitions[0].data.get_batch({"dataframe": frame})
     failed = [rule for rule in evaluated if not said[rule.id].success]
     # Counting costs as much as checking, so only failing rules are counted.
-    elements, failing, places = _count(batch, frame, failed) if failed else (frame.count(), {}, {})
+    elements, places = _count(batch, frame, failed) if failed else (frame.count(), {})
     outcomes = [
         Outcome(
             rule=rule,
             success=bool(said[rule.id].success),
             evaluated=rule in evaluated,
             elements=elements,
-            failing=failing.get(rule.id, 0),
             places=places.get(rule.id, {}),
         )
         for rule in rules
@@ -86,20 +96,16 @@ def _raised(exception_info: dict[str, Any] | None) -> bool:
     return True
 
 
-def _count(
-    batch: "Batch", frame: "DataFrame", rules: list[Rule]
-) -> tuple[int, dict[str, int], dict[str, dict[str, int]]]:
-    """Number of rows, failing rows by rule, and what they stand for by rule and period (no entry for none)."""
+def _count(batch: "Batch", frame: "DataFrame", rules: list[Rule]) -> tuple[int, dict[str, dict[str, int]]]:
+    """Number of rows; by rule and period, the rows that fail or that the failing lines stand for (no entry: none)."""
     from pyspark.sql import functions as F
 
     conditions = _conditions(batch, rules)
-    failing = [F.count(F.when(conditions[rule.id], 1)).alias(f"{rule.id}.failing") for rule in rules]
     standing = [F.sum(F.when(conditions[rule.id], _weight(rule)).otherwise(0)).alias(rule.id) for rule in rules]
-    counted = frame.groupBy("period").agg(F.count(F.lit(1)).alias("_elements"), *failing, *standing).collect()
+    counted = frame.groupBy("period").agg(F.count(F.lit(1)).alias("_elements"), *standing).collect()
     counted.sort(key=lambda line: str(line["period"]))
     return (
         sum(line["_elements"] for line in counted),
-        {rule.id: sum(line[f"{rule.id}.failing"] for line in counted) for rule in rules},
         {rule.id: {str(line["period"]): int(line[rule.id]) for line in counted if line[rule.id]} for rule in rules},
     )
 
@@ -132,13 +138,14 @@ def _conditions(batch: "Batch", rules: list[Rule]) -> dict[str, "Column"]:
 
 
 def _keep_counts(result: "ExpectationSuiteValidationResult", outcomes: dict[str, Outcome]) -> None:
-    """Give the stored result its counts, and nothing else that a row or an error message could leave in it."""
+    """Give the stored result what was found, in words that may leave: no value of a row, no error message.
+
+    Neither the number of rows looked at nor a share of them is told: two rules on persons and on their events would
+    give the persons back who had several, a share of a known number the rows that fail.
+    """
     for entry in result.results:
         outcome = outcomes[_rule_id(entry)]
-        entry.result = {"element_count": outcome.elements}
-        if outcome.unexpected is not None:
-            share = 100 * outcome.failing / outcome.elements if outcome.elements else 0.0
-            entry.result |= {"unexpected_count": outcome.failing, "unexpected_percent": share}
+        entry.result = {"observed_value": outcome.found}
         message = None if outcome.evaluated else "The rule could not be evaluated."
         entry.exception_info = {
             "raised_exception": not outcome.evaluated,

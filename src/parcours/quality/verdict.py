@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from parcours.errors import GateRefused
-from parcours.leaving import UNITS_NOT_OF_PERSONS, in_words, shown_part
 from parcours.quality.evaluation import Outcome
 
 
@@ -25,7 +24,7 @@ def rule_record(outcome: Outcome, table: str, root: str) -> dict[str, Any]:
         "element_count": outcome.elements if rule.rows is None else None,
         "where": _where(outcome, root),
         "periods": {} if outcome.success else outcome.places,
-        "found": _found(outcome),
+        "found": outcome.found,
         "sentence": "" if outcome.success else _sentence(outcome, root),
     }
 
@@ -56,16 +55,7 @@ def _sentence(outcome: Outcome, root: str) -> str:
     about = f"(rule {rule.id}, {rule.severity}). Look at {_where(outcome, root)}."
     if not outcome.evaluated:
         return f"{rule.problem}: perhaps; the rule could not be evaluated {about}"
-    return f"{rule.problem}: {_found(outcome)}{_periods(outcome.places)} {about}"
-
-
-def _found(outcome: Outcome) -> str:
-    """How much fails, in words that may leave; empty for a rule that passed within its tolerance."""
-    if outcome.unexpected is None:
-        return ""
-    count = outcome.unexpected
-    whole = outcome.rule.rows is None and outcome.rule.unit not in UNITS_NOT_OF_PERSONS
-    return in_words(shown_part(count, outcome.elements) if whole else count, outcome.rule.unit)
+    return f"{rule.problem}: {outcome.found}{_periods(outcome.places)} {about}"
 
 
 def _periods(places: dict[str, int]) -> str:

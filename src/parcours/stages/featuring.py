@@ -141,6 +141,7 @@ def _cohort(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
         "persons_followed": chain[-2]["persons"],
         "cases": cases,
         "outcomes": when,
+        "attrition": chain,
         "exposures": _prevalence(spark, staged / "exposures.parquet"),
         "events_after_death": _counts(care_after_death(events, persons).collect()),
         "rules_without_data": _rules_without_data(study, run),
@@ -168,7 +169,7 @@ def _features(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     totals = {"cases": n_cases, "events": n_events, "persons_followed": cohort["persons_followed"]}
     drugs = {row["drug"]: {"exposed_cases": row["exposed_cases"]} for row in per_drug}
     write_json(staged / "summary.json", {**totals, "drugs": drugs})
-    return {**totals, "drugs": len(drugs)}
+    return {"cases": n_cases, "events": n_events, "drugs": len(drugs)}
 
 
 def _rules_without_data(study: Study, run: Run) -> list[str]:
