@@ -25,7 +25,7 @@ NOT_OF_PERSONS = frozenset({
 # Each is a part of the next: the difference of two of them counts persons or events too.
 NESTED = ("cases", "events", "persons_followed")
 IN_ATTRITION = ("cases", "persons_followed")
-UNITS_NOT_OF_PERSONS = frozenset({"amount(s)", "line(s)", "month(s)", "period(s)", "table(s)", "year(s)"})
+UNITS_NOT_OF_PERSONS = frozenset({"amount(s)", "month(s)", "period(s)", "table(s)", "year(s)"})
 
 
 def is_small(count: float) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parcours.leaving import UNITS_NOT_OF_PERSONS, in_words, shown_part
-from parcours.quality.catalogue import Rule
+from parcours.quality.catalogue import WHOLE_STUDY, Rule
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import (
@@ -44,10 +44,15 @@ class Outcome:
 
     @property
     def found(self) -> str:
-        """How much fails, in words that may leave: `0 rows`, `fewer than 11 rows`, `120 rows`."""
+        """How much fails, in words that may leave: `0 rows`, `fewer than 11 rows`, `120 rows`.
+
+        Of a rule on a study as a whole: whether it holds.
+        """
+        count, rule = self.unexpected, self.rule
         if not self.evaluated:
             return "not evaluated"
-        count, rule = self.unexpected, self.rule
+        if rule.unit == WHOLE_STUDY:
+            return "holds" if self.success else "fails"
         if count is None:
             return "within the tolerance"
         of_rows = rule.rows is None and rule.unit not in UNITS_NOT_OF_PERSONS

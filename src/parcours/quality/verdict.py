@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from parcours.errors import GateRefused
+from parcours.quality.catalogue import WHOLE_STUDY
 from parcours.quality.evaluation import Outcome
 
 
@@ -55,6 +56,8 @@ def _sentence(outcome: Outcome, root: str) -> str:
     about = f"(rule {rule.id}, {rule.severity}). Look at {_where(outcome, root)}."
     if not outcome.evaluated:
         return f"{rule.problem}: perhaps; the rule could not be evaluated {about}"
+    if rule.unit == WHOLE_STUDY:
+        return f"{rule.problem} {about}"
     return f"{rule.problem}: {outcome.found}{_periods(outcome.places)} {about}"
 
 
