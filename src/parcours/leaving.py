@@ -5,6 +5,7 @@ back leaves as `hidden`; zero is told, nobody is in it. The threshold is that of
 verdicts and tables inside the root stay exact.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -14,6 +15,8 @@ SMALL = "<11"
 HIDDEN = "hidden"
 
 Published = int | str
+
+VALUE = re.compile(r"\b(?:\d{4}-\d\d-\d\d|(?=[A-Za-z]*\d)[0-9A-Za-z]{8,})\b")
 
 # Numbers of a summary that count no person, row or event. Every other whole number from 1 to 10 is taken for one that
 # does: a name that is missing here costs a number on a page, a name too many would cost a secret.
@@ -84,6 +87,14 @@ def in_words(count: Published, unit: str) -> str:
     if isinstance(count, str) or (is_small(count) and unit not in UNITS_NOT_OF_PERSONS):
         return f"{'11 or more' if count == HIDDEN else 'fewer than 11'} {plural}"
     return f"{count} {unit.replace('(s)', '') if count == 1 else plural}"
+
+
+def without_identifiers(text: str) -> str:
+    """A text that nobody foresaw, such as a library's error, without what may be an identifier or a date of a person.
+
+    Words of eight characters or more that hold a digit go, and dates; names of columns, files and types stay.
+    """
+    return VALUE.sub("...", text)
 
 
 def fit_to_leave(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,21 @@
 The tests run in order on one platform: a delivery, both DAGs, then what may go wrong.
 """
 
+import csv
 import fcntl
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
+import pyarrow.parquet as pq
 import pytest
+from what_left import differences, identifiers_alone, leaks, numbers
 
 from parcours.embedded import http
 from parcours.embedded.airflow_api import Airflow, TaskState
@@ -33,7 +38,7 @@ PERSONS, YEARS = 2_500, "2016"
 SMALL_STUDY = {
     "start_gap_months": 1,
     "washout_months": 0,
-    "min_exposed_cases": 10,
+    "min_exposed_cases": 11,
     "tv_grid": [0.001],
     "group_grid": [0.0003],
     "cv_folds": 2,
@@ -216,6 +221,70 @@ def test_a_year_that_fails_is_one_red_cell_and_cleared_it_does_what_is_missing(d
     assert list(after) == ["2015-12", "2016-01", "2016-02"]
     assert {period: after[period] for period in before} == before  # not written again
     assert [(task.label, task.attempt) for task in cells(demo, run)] == [("DCIR 2015", 1), ("DCIR 2016", 2)]
+
+
+def oldest_cases(study: Path, most: int) -> tuple[int, int]:
+    """The lowest age at which a study has no more than so many cases, and how many it then has."""
+    persons = pd.read_parquet(study / "features" / "persons.parquet")
+    born = pd.to_datetime(persons["birth"], unit="D")
+    years = (12 * (int(YEARS) - born.dt.year) + 1 - born.dt.month) // 12  # completed on 1 January
+    older = years.value_counts().sort_index(ascending=False).cumsum()
+    return int(older[older <= most].index.min()), int(older[older <= most].max())
+
+
+def study_folder(demo: Demo) -> Path:
+    """The folder of the demo's study run."""
+    return next((demo.home / ".parcours" / "root" / "studies").glob(f"*/{demo.result['fingerprint']}"))
+
+
+def test_a_study_of_few_cases_is_refused_and_their_number_is_not_told(demo: Demo) -> None:
+    age, cases = oldest_cases(study_folder(demo), most=8)
+    assert 2 <= cases <= 8
+    year = {"study_start": f"{YEARS}-01-01", "study_end": f"{YEARS}-12-31"}
+    with pytest.raises((GateRefused, InputError), match="11") as refusal:
+        demo.follow(STUDY, {**SMALL_STUDY, **year, "age_minimum": age})
+    assert not re.search(rf"\b{cases} ", str(refusal.value))
+
+
+def identifiers(state: Path) -> frozenset[str]:
+    """Of every person of the demo: pseudonyms and person_id; of every case of its studies: days of birth and death."""
+    found: set[str] = set()
+    for path in (state / "delivery" / "raw").glob("IR_BEN_R*.csv"):
+        with path.open(encoding="utf-8", newline="") as lines:
+            for person in csv.DictReader(lines, delimiter=";"):
+                found.update(person[name] for name in ("BEN_NIR_PSA", "BEN_IDT_ANO", "BEN_NIR_ANO", "ASS_NIR_ANO"))
+    persons = pq.read_table(state / "root" / "identity" / "identity.parquet", columns=["person_id"])["person_id"]
+    found.update(text for person in persons.to_pylist() for text in (str(person), f"{person:x}"))
+    for follow_up in (state / "root" / "studies").glob("*/*/cohort/follow_up.parquet"):
+        cases = set(pq.read_table(follow_up.parent / "outcomes.parquet")["person_id"].to_pylist())
+        for person in pq.read_table(follow_up).to_pylist():
+            if person["person_id"] in cases:
+                found.update({str(person["birth"])[:10]} | {str(person["end"])[:10]})
+    return frozenset(text for text in found if len(text) >= 8) - {f"{YEARS}-12-31"}  # the end of the study
+
+
+def test_no_small_count_and_no_identifier_left_the_root(demo: Demo) -> None:
+    state = demo.home / ".parcours"
+    root, study, persons = state / "root", study_folder(demo), identifiers(state)
+    lost = [step["lost"] for step in json.loads((study / "cohort" / "attrition.json").read_text("utf-8"))]
+    assert len(persons) > 2 * PERSONS and any(1 <= count <= 10 for count in lost)  # there is something to find
+    pages = [*root.glob("quality/*/data_docs"), *root.glob("studies/*/*/quality/data_docs")]
+    reports = list(root.glob("studies/*/*/report"))
+    assert len(pages) == 3 and len(reports) == 1
+    left = [state / "airflow", state / "logs", state / "mlflow", root / "_progress", *pages, *reports]
+    assert leaks(left, persons) == []
+    assert identifiers_alone([root / "_spark-events"], persons) == []
+
+
+def test_numbers_of_a_study_in_several_places_give_no_small_count_back(demo: Demo) -> None:
+    run = demo.airflow.call(f"/dags/{STUDY}/dagRuns?state=success")["dag_runs"][0]["dag_run_id"]
+    summaries = [demo.airflow.xcom(STUDY, run, task) for task in demo.airflow.tasks(STUDY, run)]
+    told = [found for summary in summaries for found in numbers(summary)]
+    with (study_folder(demo) / "report" / "attrition.csv").open(encoding="utf-8", newline="") as lines:
+        told += [found for step in csv.DictReader(lines) for found in numbers(step)]
+    whole = [(name, number) for name, number in told if name in ("persons", "persons_followed", "cases", "events")]
+    assert len(whole) > 4
+    assert differences(whole) == []
 
 
 def test_a_service_that_was_killed_is_started_again_and_the_others_stay(demo: Demo) -> None:

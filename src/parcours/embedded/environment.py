@@ -34,6 +34,11 @@ logger.native.name = org.apache.hadoop.util.NativeCodeLoader
 logger.native.level = error
 logger.network.name = org.apache.spark.util.Utils
 logger.network.level = error
+# What a task raised may quote a value of a row; the driver tells of it without.
+logger.executor.name = org.apache.spark.executor.Executor
+logger.executor.level = off
+logger.tasks.name = org.apache.spark.scheduler.TaskSetManager
+logger.tasks.level = off
 """
 
 

@@ -44,8 +44,8 @@ class Layout:
 
     @property
     def spark_events(self) -> Path:
-        """Event logs, which the history server shows."""
-        return self.state / "spark-events"
+        """Event logs, which the history server shows; in the root, as they tell exactly how many rows a step wrote."""
+        return self.root / "_spark-events"
 
     @property
     def spark_conf(self) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parcours.errors import ParcoursError, RetryableFault
-from parcours.leaving import fit_to_leave
+from parcours.leaving import fit_to_leave, without_identifiers
 from parcours.storage.job_status import JobStatus, ProgressHandler, own_status
 
 BUG = 70  # EX_SOFTWARE: neither the data, nor the user, nor the machine; the traceback goes to the developers.
@@ -32,9 +32,16 @@ def exit_code_of(error: BaseException) -> int:
     """The exit code of an error, its sentence (for a bug, its traceback too) written to stderr."""
     code, sentence = outcome_of(error)
     if code == BUG:
-        traceback.print_exception(error)
+        sys.stderr.write(_told(error))
     sys.stderr.write(f"{sentence}\n")
     return code
+
+
+def _told(error: BaseException) -> str:
+    """The traceback of an error; its words may quote a row, so they go without what may identify a person."""
+    return "".join(
+        line if line.startswith("  File ") else without_identifiers(line) for line in traceback.format_exception(error)
+    )
 
 
 def job_main(run: Callable[[], dict[str, Any]]) -> None:
@@ -56,8 +63,10 @@ def job_main(run: Callable[[], dict[str, Any]]) -> None:
 def _fail(status: JobStatus, error: Exception) -> int:
     code = exit_code_of(error)
     sentence = outcome_of(error)[1]
+    if code == BUG:
+        sentence = without_identifiers(f"{type(error).__name__}: {error}\n{sentence}")
     try:
-        status.end(code, f"{type(error).__name__}: {error}\n{sentence}" if code == BUG else sentence, {})
+        status.end(code, sentence, {})
     except OSError as refusal:
         sys.stderr.write(f"The outcome could not be noted at {status.address}: {refusal}\n")
     return code

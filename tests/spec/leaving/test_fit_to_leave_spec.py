@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcours.leaving import fit_to_leave, in_words, is_small, shown_count
+from parcours.leaving import fit_to_leave, in_words, is_small, shown_count, without_identifiers
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, 0), (1, "<11"), (10, "<11"), (11, 11), (4200, 4200)])
@@ -86,3 +86,16 @@ def test_a_sentence_tells_fewer_than_11_rows():
     assert in_words(0, "row(s)") == "0 rows"
     assert in_words(40, "row(s)") == "40 rows"
     assert in_words(3, "month(s)") == "3 months"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("KeyError: 'RXGI488FS2ZBC8W87'", "KeyError: '...'"),
+        ("5412345678901234567 is out of range", "... is out of range"),
+        ("died on 2016-05-17", "died on ..."),
+        ("ER_PRS_F.BEN_NIR_PSA of period 2016-05 is no int64", "ER_PRS_F.BEN_NIR_PSA of period 2016-05 is no int64"),
+    ],
+)
+def test_words_of_a_library_go_without_identifiers_and_dates(said, told):
+    assert without_identifiers(said) == told

@@ -80,3 +80,19 @@ def test_a_job_that_is_refused_leaves_with_its_code_and_sentence(capsys: pytest.
         job_main(refused)
     assert left.value.code == 1
     assert capsys.readouterr().err == "rule dcir_key_unique: 12 rows\n"
+
+
+def test_a_job_tells_no_small_count(capsys: pytest.CaptureFixture[str]) -> None:
+    job_main(lambda: {"status": "done", "cases": 8, "periods": 3})
+    assert json.loads(capsys.readouterr().out) == {"status": "done", "cases": "<11", "periods": 3}
+
+
+def test_a_fault_is_told_where_it_happened_and_without_the_person_it_met(capsys: pytest.CaptureFixture[str]) -> None:
+    def met() -> dict[str, object]:
+        raise KeyError("RXGI488FS2ZBC8W87")
+
+    with pytest.raises(SystemExit):
+        job_main(met)
+    told = capsys.readouterr().err
+    assert "KeyError: '...'" in told and "test_cli.py" in told
+    assert "RXGI488FS2ZBC8W87" not in told.replace('raise KeyError("RXGI488FS2ZBC8W87")', "")
