@@ -28,6 +28,7 @@ NOT_OF_PERSONS = frozenset({
 # Each is a part of the next: the difference of two of them counts persons or events too.
 NESTED = ("cases", "events", "persons_followed")
 IN_ATTRITION = ("cases", "persons_followed")
+ROWS = "row(s)"
 UNITS_NOT_OF_PERSONS = frozenset({"amount(s)", "month(s)", "period(s)", "table(s)", "year(s)"})
 
 

@@ -37,6 +37,8 @@ SENTENCES = (
     re.compile(rf"{NUMBER} (?:[a-z]+ ){{0,2}}{NOUN}\b", re.IGNORECASE),
     re.compile(rf"\b(?:{NOUN}|ambiguous|archived|merged|dropped|unidentified|rejected|orphaned)(?: ?[:=] ?| ){NUMBER}"),
 )
+# How the project names what it withholds.
+THRESHOLD = re.compile(r"\b1 to 10 (?:cases|events|persons|rows)")
 BLOCKS = frozenset({"div", "h1", "h2", "h3", "h4", "li", "p", "td", "th", "tr"})
 RULE_TEXTS = ("description", "problem", "source", "where_to_look")
 TOKEN = re.compile(r"\d{4}-\d\d-\d\d(?!\d)|[0-9A-Za-z]{8,}")
@@ -134,18 +136,19 @@ def counts_persons(name: str) -> bool:
 def _sentences(text: str) -> Iterator[str]:
     for own in own_words():
         text = text.replace(own, "")
+    text = THRESHOLD.sub("", text)
     for form in SENTENCES:
         yield from (found.group(0) for found in form.finditer(text))
 
 
 @cache
 def own_words() -> tuple[str, ...]:
-    """Sentences of rules, of the help of parameters and of reports: the same for every data set."""
+    """Sentences of rules and of the help of parameters: the same for every data set."""
     catalogues = [load_catalogue(name) for name in catalogue_names()]
     views = [view.description for catalogue in catalogues for view in catalogue.views]
     rules = [getattr(rule, name) for catalogue in catalogues for rule in catalogue.rules for name in RULE_TEXTS]
     helps = [parameter.help for parameter in parameter_table().values()]
-    return tuple(sorted({*views, *rules, *helps, "1 to 10 persons"}, key=len, reverse=True))
+    return tuple(sorted({*views, *rules, *helps}, key=len, reverse=True))
 
 
 def _texts(content: Any) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from parcours.errors import ParcoursError
 from parcours.flatten.plan import PeriodPlan
 from parcours.flatten.tasks import COUNTS, REJECTS
-from parcours.leaving import in_words
+from parcours.leaving import ROWS, in_words
 from parcours.snds.contracts import Product
 
 
@@ -46,11 +46,11 @@ def check(product: Product, plan: PeriodPlan, summary: dict[str, Any]) -> None:
     for table, read in rows["read"].items():
         found = rows["joined"][table] + rows["rejected"][table] + rows["orphaned"][table]
         if read != found:
-            apart = in_words(abs(read - found), "row(s)")
+            apart = in_words(abs(read - found), ROWS)
             raise ParcoursError(f"{where}: rows of {table} read and accounted for differ by {apart}; not committed.")
     read = sum(rows["read"].values())
     if read != plan.rows:
-        apart = in_words(abs(read - plan.rows), "row(s)")
+        apart = in_words(abs(read - plan.rows), ROWS)
         raise ParcoursError(f"{where}: rows planned and read differ by {apart}; not committed.")
     written = {
         "flat": (summary["joined_rows"], rows["written"]),
@@ -59,7 +59,7 @@ def check(product: Product, plan: PeriodPlan, summary: dict[str, Any]) -> None:
     }
     for kind, (expected, found) in written.items():
         if expected != found:
-            apart = in_words(abs(expected - found), "row(s)")
+            apart = in_words(abs(expected - found), ROWS)
             raise ParcoursError(f"{where}: {kind} rows to write and written differ by {apart}; not committed.")
     for column, amount in summary["amounts"].items():
         if not math.isclose(amount["source"], amount["flat"], rel_tol=1e-9, abs_tol=0.005):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from parcours.errors import InputError
+from parcours.leaving import ROWS, in_words
 from parcours.models.columns import check_columns, read_days, read_keys
 
 #: `exposure_end` of an exposure whose table gives no end: a day that no follow-up reaches.
@@ -109,12 +110,14 @@ def _read_persons(table: Any) -> dict[str, Any]:
     has_birth = "birth" in getattr(table, "column_names", getattr(table, "columns", ()))
     birth = read_days(table, "persons", "birth")[order] if has_birth else None
     twice = int((key[1:] == key[:-1]).sum())
-    if twice:
-        raise InputError(f"The table persons has {twice} rows with a person_id seen before: give one row a person.")
-    reversed_rows = int((start > end).sum())
-    if reversed_rows:
-        raise InputError(f"The table persons has {reversed_rows} rows with start after end: both are inclusive days.")
+    _refuse("persons", twice, "with a person_id seen before: give one row a person")
+    _refuse("persons", int((start > end).sum()), "with start after end: both are inclusive days")
     return {"key": key, "start": start, "end": end, "birth": birth}
+
+
+def _refuse(name: str, rows: int, fault: str) -> None:
+    if rows:
+        raise InputError(f"The table {name} has {in_words(rows, ROWS)} {fault}.")
 
 
 def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
@@ -126,8 +129,7 @@ def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
         raise InputError(f"The column person_id has another type in {name} than in persons: use one type for all.")
     row = np.minimum(np.searchsorted(people["key"], keys), len(people["key"]) - 1)
     unknown = int((people["key"][row] != keys).sum())
-    if unknown:
-        raise InputError(f"The table {name} has {unknown} rows of persons that are not in persons: add or remove them.")
+    _refuse(name, unknown, "of persons that are not in persons: add or remove them")
     return row
 
 
@@ -135,8 +137,7 @@ def _read_events(table: Any, people: dict[str, Any]) -> tuple[np.ndarray, np.nda
     person = _rows_of(read_keys(table, "events", "person_id"), people, "events")
     day = read_days(table, "events", "day")
     outside = int(((day < people["start"][person]) | (day > people["end"][person])).sum())
-    if outside:
-        raise InputError(f"The table events has {outside} events outside their person's follow-up: remove them first.")
+    _refuse("events", outside, "outside their person's follow-up: remove them first")
     return person, day
 
 
@@ -146,9 +147,7 @@ def _read_exposures(table: Any, people: dict[str, Any], kept: np.ndarray) -> dic
     start = read_days(table, "exposures", "start")
     if "end" in getattr(table, "column_names", getattr(table, "columns", ())):
         end = read_days(table, "exposures", "end")
-        reversed_rows = int((start > end).sum())
-        if reversed_rows:
-            raise InputError(f"The table exposures has {reversed_rows} rows with start after end: both are inclusive.")
+        _refuse("exposures", int((start > end).sum()), "with start after end: both are inclusive")
     else:
         end = np.full(len(start), OPEN_END)
     drugs, code = np.unique(drug, return_inverse=True)

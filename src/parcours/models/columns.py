@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parcours.errors import InputError
+from parcours.leaving import ROWS, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def read_days(table: Any, name: str, column: str) -> np.ndarray:
         return np.zeros(0, dtype=np.int64)
     missing = _count_missing(values)
     if missing:
-        raise InputError(f"The column {column} of {name} has {missing} missing values: fill them or remove the rows.")
+        raise InputError(f"The column {column} of {name} has missing values in {in_words(missing, ROWS)}: fill them.")
     try:
         numbers = values if values.dtype.kind in "iu" else values.astype(np.float64)
     except (TypeError, ValueError) as fault:
@@ -60,7 +61,7 @@ def read_keys(table: Any, name: str, column: str) -> np.ndarray:
     values = _values(table, column)
     missing = _count_missing(values)
     if missing:
-        raise InputError(f"The column {column} of {name} has {missing} missing values: fill them or remove the rows.")
+        raise InputError(f"The column {column} of {name} has missing values in {in_words(missing, ROWS)}: fill them.")
     if values.dtype.kind in "iu":
         return values.astype(np.int64)
     if values.dtype.kind == "f":

@@ -106,7 +106,7 @@ class ConvSCCS:
         """
         model = cls(lags, bucket, **settings)
         if not 2 <= folds <= series.n_persons:
-            raise InputError(f"The number of folds is {folds}: it must lie between 2 and the {series.n_persons} cases.")
+            raise InputError(f"The number of folds is {folds}: it must lie between 2 and the number of cases.")
         if rule not in ("best", "one_standard_error"):
             raise InputError(f"The rule {rule} is unknown: use best or one_standard_error.")
         buckets = bucket_series(series, model.bucket, model.lags, model.baseline)

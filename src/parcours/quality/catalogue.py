@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from parcours.errors import InputError
+from parcours.leaving import ROWS
 from parcours.storage.fingerprint import fingerprint, sources_version
 
 RULES = Path(__file__).parent / "rules"
@@ -152,7 +153,7 @@ def _rule(declared: dict[str, Any], where: str) -> Rule:
     if declared["severity"] not in get_args(Severity):
         raise InputError(f"{place} has severity {declared['severity']}; allowed are critical and warning.")
     _check_arguments(declared["expectation"], declared["arguments"], place)
-    return Rule(**{"rows": None, "unit": "row(s)", **declared})
+    return Rule(**{"rows": None, "unit": ROWS, **declared})
 
 
 def _check_arguments(expectation: str, arguments: dict[str, Any], place: str) -> None:
