@@ -110,14 +110,14 @@ def _read_persons(table: Any) -> dict[str, Any]:
     has_birth = "birth" in getattr(table, "column_names", getattr(table, "columns", ()))
     birth = read_days(table, "persons", "birth")[order] if has_birth else None
     twice = int((key[1:] == key[:-1]).sum())
-    _refuse("persons", twice, "with a person_id seen before: give one row a person")
-    _refuse("persons", int((start > end).sum()), "with start after end: both are inclusive days")
+    if twice:
+        rows = in_words(twice, ROWS)
+        raise InputError(f"The table persons has {rows} with a person_id seen before: give one row a person.")
+    reversed_rows = int((start > end).sum())
+    if reversed_rows:
+        rows = in_words(reversed_rows, ROWS)
+        raise InputError(f"The table persons has {rows} with start after end: both are inclusive days.")
     return {"key": key, "start": start, "end": end, "birth": birth}
-
-
-def _refuse(name: str, rows: int, fault: str) -> None:
-    if rows:
-        raise InputError(f"The table {name} has {in_words(rows, ROWS)} {fault}.")
 
 
 def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
@@ -129,7 +129,9 @@ def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
         raise InputError(f"The column person_id has another type in {name} than in persons: use one type for all.")
     row = np.minimum(np.searchsorted(people["key"], keys), len(people["key"]) - 1)
     unknown = int((people["key"][row] != keys).sum())
-    _refuse(name, unknown, "of persons that are not in persons: add or remove them")
+    if unknown:
+        rows = in_words(unknown, ROWS)
+        raise InputError(f"The table {name} has {rows} of persons that are not in persons: add or remove them.")
     return row
 
 
@@ -137,7 +139,9 @@ def _read_events(table: Any, people: dict[str, Any]) -> tuple[np.ndarray, np.nda
     person = _rows_of(read_keys(table, "events", "person_id"), people, "events")
     day = read_days(table, "events", "day")
     outside = int(((day < people["start"][person]) | (day > people["end"][person])).sum())
-    _refuse("events", outside, "outside their person's follow-up: remove them first")
+    if outside:
+        rows = in_words(outside, ROWS)
+        raise InputError(f"The table events has {rows} outside their person's follow-up: remove them first.")
     return person, day
 
 
@@ -147,7 +151,10 @@ def _read_exposures(table: Any, people: dict[str, Any], kept: np.ndarray) -> dic
     start = read_days(table, "exposures", "start")
     if "end" in getattr(table, "column_names", getattr(table, "columns", ())):
         end = read_days(table, "exposures", "end")
-        _refuse("exposures", int((start > end).sum()), "with start after end: both are inclusive")
+        reversed_rows = int((start > end).sum())
+        if reversed_rows:
+            rows = in_words(reversed_rows, ROWS)
+            raise InputError(f"The table exposures has {rows} with start after end: both are inclusive.")
     else:
         end = np.full(len(start), OPEN_END)
     drugs, code = np.unique(drug, return_inverse=True)

@@ -46,7 +46,8 @@ def read_days(table: Any, name: str, column: str) -> np.ndarray:
         return np.zeros(0, dtype=np.int64)
     missing = _count_missing(values)
     if missing:
-        raise InputError(f"The column {column} of {name} has missing values in {in_words(missing, ROWS)}: fill them.")
+        rows = in_words(missing, ROWS)
+        raise InputError(f"The column {column} of {name} has missing values in {rows}: fill them or remove the rows.")
     try:
         numbers = values if values.dtype.kind in "iu" else values.astype(np.float64)
     except (TypeError, ValueError) as fault:
@@ -61,7 +62,8 @@ def read_keys(table: Any, name: str, column: str) -> np.ndarray:
     values = _values(table, column)
     missing = _count_missing(values)
     if missing:
-        raise InputError(f"The column {column} of {name} has missing values in {in_words(missing, ROWS)}: fill them.")
+        rows = in_words(missing, ROWS)
+        raise InputError(f"The column {column} of {name} has missing values in {rows}: fill them or remove the rows.")
     if values.dtype.kind in "iu":
         return values.astype(np.int64)
     if values.dtype.kind == "f":
