@@ -12,6 +12,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 
 from parcours.errors import InputError, ParcoursError, RetryableFault
+from parcours.leaving import fit_to_leave
 from parcours.storage.job_status import read_status
 from parcours_airflow.cluster import Cluster, cluster_of
 from parcours_airflow.defaults import SPARK_JOBS, scan_here_gigabytes
@@ -206,5 +207,5 @@ class TrackedJob(SparkJob):
 
 
 def _short(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary without its lists."""
-    return {name: value for name, value in summary.items() if not isinstance(value, list | dict)}
+    """The summary without its lists; whatever wrote it, it is fit to leave."""
+    return {name: value for name, value in fit_to_leave(summary).items() if not isinstance(value, list | dict)}

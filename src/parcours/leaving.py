@@ -23,7 +23,7 @@ VALUE = re.compile(r"\b(?:\d{4}-\d\d-\d\d|(?=[A-Za-z]*\d)[0-9A-Za-z]{8,})\b")
 NOT_OF_PERSONS = frozenset({
     "attempt", "bytes", "code", "done", "drugs", "eta_seconds", "exit_code", "files", "group", "held_out_likelihood",
     "medicines_lowering", "medicines_raising", "medicines_screened", "medicines_selected", "periods", "rules",
-    "seconds", "share", "stages", "stopped", "tasks_done", "tasks_total", "total", "tv",
+    "seconds", "share", "stages", "steps", "stopped", "tasks_done", "tasks_total", "total", "tv",
 })  # fmt: skip
 # Each is a part of the next: the difference of two of them counts persons or events too.
 NESTED = ("cases", "events", "persons_followed")

@@ -270,7 +270,7 @@ def test_no_small_count_and_no_identifier_left_the_root(demo: Demo) -> None:
     assert len(persons) > 2 * PERSONS and any(1 <= count <= 10 for count in lost)  # there is something to find
     pages = [*root.glob("quality/*/data_docs"), *root.glob("studies/*/*/quality/data_docs")]
     reports = list(root.glob("studies/*/*/report"))
-    assert len(pages) == 3 and len(reports) == 1
+    assert len(pages) >= 2 and len(reports) == 1
     left = [state / "airflow", state / "logs", state / "mlflow", root / "_progress", *pages, *reports]
     assert leaks(left, persons) == []
     assert identifiers_alone([root / "_spark-events"], persons) == []

@@ -31,7 +31,7 @@ def run_job(folder: Path, ending: str, submission: str = "s1") -> subprocess.Com
 @pytest.mark.parametrize(
     ("ending", "code", "sentence"),
     [
-        ("return {'rows': 3}", 0, ""),
+        ("return {'rows': 30}", 0, ""),
         ("raise GateRefused('Refused: 3 rows.')", 1, "Refused: 3 rows."),
         ("raise InputError('No such file.')", 2, "No such file."),
         ("raise RetryableFault('The disk is full.')", 3, "The disk is full."),
@@ -48,7 +48,7 @@ def test_the_file_tells_the_outcome_that_the_process_had(tmp_path: Path, ending:
     told = read_status(address)
     assert (ended.returncode, told["exit_code"]) == (code, code), ended.stderr
     assert told["sentence"].startswith(sentence)
-    assert told["summary"] == ({"rows": 3} if code == 0 else {})
+    assert told["summary"] == ({"rows": 30} if code == 0 else {})
     assert (told["progress"]["done"], told["progress"]["label"]) == (3, "DCIR 2015-03")
     assert (told["driver_id"], told["fingerprint"]) == ("driver-20260101-0001", "f1")
 
