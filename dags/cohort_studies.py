@@ -11,12 +11,12 @@ from airflow.sdk import DAG, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from parcours_airflow.assets import flat_asset
 from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
-from parcours_airflow.failures import fail
+from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import overrides, root_param, study_params
 from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
 
 from parcours.cohort.study import Study, load_study
-from parcours.errors import GateRefused, InputError
+from parcours.errors import InputError
 
 PUBLISHED = [flat_asset(product) for product in STUDY_PRODUCTS]
 
@@ -27,13 +27,11 @@ def plan(study_file: str) -> str:
     from parcours.cohort.plan import write_run
 
     context = get_current_context()
-    try:
+    with told_to_airflow(context):
         study = load_study(Path(study_file))
         changes = overrides(study.parameters(), context["params"])
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
         return str(write_run(context["params"]["root"], study, changes, asked_by))
-    except (InputError, GateRefused) as error:
-        fail(context, error.exit_code, str(error))
 
 
 def study_dag(file: Path) -> DAG:

@@ -13,12 +13,11 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 from parcours_airflow.assets import flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
-from parcours_airflow.failures import fail
+from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import root_param
 from parcours_airflow.operators import GateJob, ScanJob, SparkJob
 from parcours_airflow.slices import reference_arguments, slice_jobs
 
-from parcours.errors import GateRefused, InputError
 from parcours.snds.contracts import product_names
 
 PRODUCTS = tuple(product_names())
@@ -32,12 +31,10 @@ def plan() -> list[dict[str, Any]]:
 
     context = get_current_context()
     params = context["params"]
-    try:
+    with told_to_airflow(context):
         periods = plan_flatten(
             params["delivery"], params["root"], params["products"] or None, params["periods"] or None
         )
-    except (InputError, GateRefused) as error:
-        fail(context, error.exit_code, str(error))
     common = ["--delivery", params["delivery"], "--root", params["root"]]
     before = {product: published_state(params["root"], product)["fingerprint"] for product in FLAT_PRODUCTS}
     context["ti"].xcom_push(key="references", value=reference_arguments(periods, common))

@@ -25,13 +25,11 @@ from parcours_airflow.drivers import (
     start_driver,
     status_address,
 )
-from parcours_airflow.failures import fail, note_failure
+from parcours_airflow.failures import REFUSED, WRONG_INPUT, fail, note_failure
 from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page, spark_page
 from parcours_airflow.output import JobOutput, report_of
 from parcours_airflow.triggers import PROGRESS_KEY, DriverTrigger
 from parcours_airflow.work import Work
-
-REFUSED, WRONG_INPUT = 1, 2
 
 
 class SparkJob(SparkSubmitOperator):
