@@ -16,20 +16,21 @@ HIDDEN = "hidden"
 
 Published = int | str
 
+# What may identify a person in a text: a word with a digit, as long as a pseudonym or a person_id; a day.
 VALUE = re.compile(r"\b(?:\d{4}-\d\d-\d\d|(?=[A-Za-z]*\d)[0-9A-Za-z]{8,})\b")
 
 # Numbers of a summary that count no person, row or event. Every other whole number from 1 to 10 is taken for one that
 # does: a name that is missing here costs a number on a page, a name too many would cost a secret.
 NOT_OF_PERSONS = frozenset({
-    "attempt", "bytes", "code", "done", "drugs", "eta_seconds", "exit_code", "files", "group", "held_out_likelihood",
-    "medicines_lowering", "medicines_raising", "medicines_screened", "medicines_selected", "periods", "rules",
-    "seconds", "share", "stages", "steps", "stopped", "tasks_done", "tasks_total", "total", "tv",
+    "bytes", "done", "drugs", "eta_seconds", "files", "first_day", "group", "held_out_likelihood", "last_day", "lower",
+    "medicines_lowering", "medicines_raising", "medicines_screened", "medicines_selected", "periods", "planted_ri",
+    "ri", "rules", "seconds", "share", "steps", "total", "truth", "tv", "upper",
 })  # fmt: skip
 # Each is a part of the next: the difference of two of them counts persons or events too.
 NESTED = ("cases", "events", "persons_followed")
 IN_ATTRITION = ("cases", "persons_followed")
 ROWS = "row(s)"
-UNITS_NOT_OF_PERSONS = frozenset({"amount(s)", "month(s)", "period(s)", "table(s)", "year(s)"})
+UNITS_NOT_OF_PERSONS = frozenset({"amount(s)", "month(s)", "table(s)", "year(s)"})
 
 
 def is_small(count: float) -> bool:
