@@ -17,7 +17,7 @@ from parcours.storage.publication import published_periods
 from parcours.storage.root import Root, open_root
 
 REQUIRED = ("DCIR", "MCO", "IR_BEN_R", "IR_PHA_R")
-OPTIONAL = ("MCO_CE",)
+OPTIONAL = ("MCO_CE", "IR_BEN_R_ARC", "KI_CCI_R", "SSR", "HAD", "RIP")  # the last five tell of persons and deaths
 EVENT_SOURCES = ("events", "snds", "stages/featuring.py")
 STAGES = ("events", "cohort", "features", "model", "report")
 
