@@ -136,20 +136,22 @@ def _told(deaths: "DataFrame") -> dict[str, Any]:
 
     from parcours.events.deaths import CREDIBLE
 
-    by = deaths.select("person_id", "source", "verdict").distinct()
-    credible = F.col("verdict") == CREDIBLE
-    reasons = by.where(~credible).groupBy("verdict").agg(F.count_distinct("person_id"))
+    source = F.when(F.col("verdict") == CREDIBLE, F.col("source"))
+    persons = F.count_distinct("person_id")
+    rows = deaths.groupBy("verdict", source.alias("source")).agg(persons.alias("persons")).collect()
     return {
-        "told": _counts(by.where(credible).groupBy("source").count().collect()),
-        "not_credible": _counts(reasons.collect()),
+        "told": {row["source"]: row["persons"] for row in sorted(rows, key=str) if row["source"]},
+        "not_credible": {row["verdict"]: row["persons"] for row in sorted(rows, key=str) if not row["source"]},
     }
 
 
 def _deaths(persons: "DataFrame") -> dict[str, Any]:
     """{by_source: {source that gives the date: persons}, disagree: persons} of the persons who died."""
-    dead = persons.where("death is not null")
-    by_source = _counts(dead.groupBy("death_source").count().collect())
-    return {"by_source": by_source, "disagree": dead.where("deaths_disagree").count()}
+    from pyspark.sql import functions as F
+
+    dead = persons.where("death is not null").groupBy("death_source")
+    counts = dead.agg(F.count(F.lit(1)), F.count_if("deaths_disagree").alias("disagree")).collect()
+    return {"by_source": _counts(counts), "disagree": sum(row["disagree"] for row in counts)}
 
 
 def _check_published(root: Root, run: Run) -> None:
