@@ -104,8 +104,8 @@ def fit_to_leave(summary: Mapping[str, Any]) -> dict[str, Any]:
 
     Whole numbers from 1 to 10 become `<11`, unless their name says that they count no persons. Of `cases`, `events` and
     `persons_followed` a later one is withheld when it lies within 10 of an earlier one. An `attrition` (its steps with
-    `persons` and `lost`) is withheld as one chain, and `cases` and `persons_followed` are told as in it. What is fit
-    already stays as it is.
+    `persons` and `lost`) is withheld as one chain, and `cases` and `persons_followed` are told as in it. Of the counts
+    under `deaths` no two lie within 10 of each other. What is fit already stays as it is.
     """
     return _fit_mapping(_as_in_attrition(summary))
 
@@ -133,8 +133,22 @@ def _fit_mapping(summary: Mapping[str, Any]) -> dict[str, Any]:
             when: shown_beside(count, [fit.get("cases", HIDDEN)]) if isinstance(count, int) else count
             for when, count in fit["outcomes"].items()
         }
+    if isinstance(fit.get("deaths"), dict):  # sources tell of the same persons: a difference is the few it tells alone
+        fit["deaths"] = _fit_apart(fit["deaths"], [])
     if isinstance(fit.get("read"), int) and SMALL in fit.values():
         fit["read"] = HIDDEN  # what is left of the rows read is told elsewhere
+    return fit
+
+
+def _fit_apart(counts: Mapping[str, Any], shown: list[Published]) -> dict[str, Any]:
+    """Counts of overlapping groups, however deep: one is withheld when it lies within 10 of one `shown` before it."""
+    fit: dict[str, Any] = {}
+    for name, value in counts.items():
+        if isinstance(value, Mapping):
+            fit[name] = _fit_apart(value, shown)
+        else:
+            fit[name] = shown_beside(value, shown) if isinstance(value, int) else value
+            shown.append(fit[name])
     return fit
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from parcours.cohort.exposures import exposures_of, mark_prevalent, purchases
 from parcours.cohort.fractures import fractures, load_fracture_lists
-from parcours.cohort.population import Step, attrition, first_failed, follow_up, inclusion_steps, with_death
+from parcours.cohort.population import Step, attrition, first_failed, follow_up, inclusion_steps
 from parcours.cohort.study import Study
 
 
@@ -27,10 +27,10 @@ class Population:
         return attrition(self.steps, {**lost, None: counts["kept"]})
 
 
-def study_population(persons: DataFrame, events: DataFrame, study: Study) -> Population:
-    """Follow-up of every person who passes the steps."""
+def study_population(persons: DataFrame, study: Study) -> Population:
+    """Follow-up of every person who passes the steps, until the study ends or their death."""
     steps = inclusion_steps(study.population)
-    marked = with_death(persons, events).withColumn("failed", first_failed(steps))
+    marked = persons.withColumn("failed", first_failed(steps))
     seen = Observation("attrition")
     counts = [F.count_if(F.col("failed") == number).alias(step.name) for number, step in enumerate(steps)]
     counted = marked.observe(seen, F.count_if(F.col("failed").isNull()).alias("kept"), *counts)
@@ -53,10 +53,3 @@ def study_outcomes(events: DataFrame, followed: DataFrame, study: Study) -> Data
     dated = found.join(followed.select("person_id", "start", "end"), on="person_id", how="inner")
     when = F.when(F.col("date") < F.col("start"), "before").when(F.col("date") > F.col("end"), "after")
     return dated.withColumn("when", when.otherwise("during")).drop("start", "end")
-
-
-def care_after_death(events: DataFrame, persons: DataFrame) -> DataFrame:
-    """category, events: events dated after the person's death, an error of one source or the other."""
-    died = persons.where(F.col("death").isNotNull()).select("person_id", "death")
-    late = events.join(died, on="person_id", how="inner").where(F.col("start") > F.col("death"))
-    return late.groupBy("category").agg(F.count(F.lit(1)).alias("events"))

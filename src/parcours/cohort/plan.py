@@ -17,7 +17,8 @@ from parcours.storage.publication import published_periods
 from parcours.storage.root import Root, open_root
 
 REQUIRED = ("DCIR", "MCO", "IR_BEN_R", "IR_PHA_R")
-OPTIONAL = ("MCO_CE",)
+DEATHS = ("IR_BEN_R_ARC", "KI_CCI_R", "SSR", "HAD", "RIP")  # tell of deaths, beside IR_BEN_R and MCO
+OPTIONAL = ("MCO_CE", *DEATHS)
 EVENT_SOURCES = ("events", "snds", "stages/featuring.py")
 STAGES = ("events", "cohort", "features", "model", "report")
 

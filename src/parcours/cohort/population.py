@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from parcours.cohort.study import Population
-from parcours.events.schema import DEATH_EXIT, MCO_HOSPITAL_STAY
 
+EVERYBODY = "persons with care or in a referential"
 SEX_CODES = {"men": (1,), "women": (2,), "all": (1, 2)}
 
 
@@ -22,20 +22,14 @@ class Step:
     keeps: Column
 
 
-def with_death(persons: DataFrame, events: DataFrame) -> DataFrame:
-    """Persons with their death: the referential's, else the end of a hospital stay that ended in death."""
-    stays = events.where((F.col("category") == MCO_HOSPITAL_STAY) & (F.col("weight") == DEATH_EXIT))
-    last = stays.groupBy("person_id").agg(F.max(F.coalesce("end", "start")).alias("hospital_death"))
-    joined = persons.join(last, on="person_id", how="left")
-    return joined.withColumn("death", F.coalesce("death", "hospital_death")).drop("hospital_death")
-
-
 def inclusion_steps(population: Population) -> tuple[Step, ...]:
     """The steps from all persons to the followed ones, in order; ages are completed years at study start."""
     age = F.floor(F.months_between(F.lit(population.study_start), F.col("birth")) / 12)
     low, high = population.age_minimum, population.age_maximum
     alive = F.col("death").isNull() | (F.col("death") >= F.lit(population.follow_up_start))
     steps = [
+        Step("referential", "known to a referential of persons (IR_BEN_R, IR_BEN_R_ARC)", F.col("in_referential")),
+        Step("certified", "identifier certified (BEN_CDI_NIR 00)", F.col("certified")),
         Step("known", "sex and month of birth known", F.col("sex").isNotNull() & F.col("birth").isNotNull()),
         Step("age", f"aged {low} to {high} on {population.study_start}", age.between(low, high)),
     ]
@@ -54,7 +48,10 @@ def first_failed(steps: Sequence[Step]) -> Column:
 
 
 def follow_up(followed: DataFrame, population: Population) -> DataFrame:
-    """person_id, start, end (the last day, included), end_reason (death or study_end), birth, sex of each person."""
+    """person_id, start, end (the last day, included), end_reason (death or study_end), birth, sex, death_source.
+
+    `death_source` says what tells of the death that ends follow-up; null where the study ends it.
+    """
     end = F.least(F.col("death"), F.lit(population.study_end))
     died = F.col("death") <= F.lit(population.study_end)
     return followed.select(
@@ -64,13 +61,14 @@ def follow_up(followed: DataFrame, population: Population) -> DataFrame:
         F.when(died, "death").otherwise("study_end").alias("end_reason"),
         "birth",
         "sex",
+        F.when(died, F.col("death_source")).alias("death_source"),
     )
 
 
 def attrition(steps: Sequence[Step], lost: dict[int | None, int]) -> list[dict[str, Any]]:
     """[{step, description, persons, lost}] from the number of persons whose first failed step is each one."""
     persons = sum(lost.values())
-    chain = [{"step": "persons", "description": "persons of the referential", "persons": persons, "lost": 0}]
+    chain = [{"step": "persons", "description": EVERYBODY, "persons": persons, "lost": 0}]
     for number, step in enumerate(steps):
         gone = lost.get(number, 0)
         persons -= gone

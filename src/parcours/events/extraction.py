@@ -1,18 +1,16 @@
 """All events of a root in one pass: what is read, which filters apply, what is counted on the way."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from parcours.events.claims import ACT_PRESENT, CLAIM_COLUMNS, PURCHASE_PRESENT, claim_events, packs_by_cip13
-from parcours.events.filters import columns_of, filters_of, removal_counts, removed_by
-from parcours.events.flat_tables import flat_columns, read_flat
-from parcours.events.persons import PERSON_SOURCE_COLUMNS, identifying_columns, persons
+from parcours.events.filtered_rows import kept_rows, rows_by_kind
+from parcours.events.flat_tables import read_flat
 from parcours.events.schema import (
     CATEGORIES,
     DCIR_CCAM_ACT,
@@ -23,7 +21,7 @@ from parcours.events.schema import (
 )
 from parcours.events.stays import OUTPATIENT_COLUMNS, STAY_COLUMNS, hospital_events, outpatient_hospital_acts
 from parcours.snds.contracts import product_names
-from parcours.storage.place import Place, spark_path
+from parcours.storage.place import Place
 
 HOSPITAL = "hospital"
 Periods = Mapping[str, Mapping[str, Place]]
@@ -64,12 +62,8 @@ class Extraction:
 
     def summary(self) -> dict[str, Any]:
         """{rows: {kind: {read, filter: removed}}, events: {category: n}, not_delivered}; call it after the write."""
-        rows: dict[str, dict[str, int]] = {}
-        for seen in self.observed:
-            for name, count in seen.get.items():
-                kind, _, what = name.partition("/")
-                rows.setdefault(kind, {}).update({what: count} if count else {})
-        return {"rows": rows, "events": dict(self.written.get), "not_delivered": self.not_delivered}
+        events = dict(self.written.get)
+        return {"rows": rows_by_kind(self.observed), "events": events, "not_delivered": self.not_delivered}
 
 
 def extract_packs(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:
@@ -92,45 +86,8 @@ def extract_events(spark: SparkSession, periods: Periods, packs: DataFrame, code
     return Extraction(events, observed, written, absent)
 
 
-def extract_persons(
-    spark: SparkSession, ben_r: Mapping[str, Place], identity: Place, codelists: Path, seen: Observation
-) -> DataFrame:
-    """The persons of the referential, without uncertified identifiers; counts go to `seen`."""
-    key = identifying_columns(flat_columns(ben_r))
-    columns = PERSON_SOURCE_COLUMNS | {name for name in key if name}
-    kept = _counted(spark, "IR_BEN_R", ben_r, columns, {"persons": None}, codelists, seen)
-    return persons(kept, spark.read.parquet(spark_path(identity / "identity.parquet")), key)
-
-
 def _extracted(
     spark: SparkSession, source: Source, periods: Mapping[str, Place], codelists: Path, seen: Observation
 ) -> DataFrame:
-    rows = _counted(spark, source.product, periods, source.columns, source.uses, codelists, seen)
+    rows = kept_rows(spark, source.product, periods, source.columns, source.uses, codelists, seen)
     return source.extract(rows)
-
-
-def _counted(
-    spark: SparkSession,
-    product: str,
-    periods: Mapping[str, Place],
-    columns: Iterable[str],
-    uses: Mapping[str, str | None],
-    codelists: Path,
-    seen: Observation,
-) -> DataFrame:
-    """The rows that some use keeps, with a boolean column for each use; rows read and removed are counted by use."""
-    filters = {kind: filters_of(product, kind) for kind in uses}
-    read = set(columns).union(*[columns_of(some) for some in filters.values()])
-    rows = read_flat(spark, product, periods, read)
-    present = {kind: F.lit(True) if column is None else F.col(column).isNotNull() for kind, column in uses.items()}
-    removed = {f"{kind}/removed": F.when(present[kind], removed_by(some, codelists)) for kind, some in filters.items()}
-    counts = [
-        count
-        for kind, some in filters.items()
-        for count in removal_counts(kind, some, present[kind], F.col(f"{kind}/removed"))
-    ]
-    # Rows that no use reads are gone before anything is computed from them.
-    relevant = rows.where(reduce(Column.__or__, present.values()))
-    counted = relevant.withColumns(removed).observe(seen, *counts)
-    kept = {kind: present[kind] & F.col(f"{kind}/removed").isNull() for kind in uses}
-    return counted.withColumns(kept).where(reduce(Column.__or__, [F.col(kind) for kind in kept])).drop(*removed)

@@ -1,22 +1,15 @@
-"""Persons: sex, birth and death of each person_id, from the referential of persons."""
+"""Persons: sex and birth of each person_id, from the referentials, and everybody who has care without being in one."""
 
 from collections.abc import Collection
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from parcours.errors import InputError
 from parcours.events.flat_tables import PROJECT_PERSON
 
-PERSON_SOURCE_COLUMNS = frozenset(
-    {
-        "BEN_SEX_COD",
-        "BEN_NAI_ANN",
-        "BEN_NAI_MOI",
-        "BEN_DCD_DTE",
-        "BEN_DTE_MAJ",
-    }
-)
+PERSON_SOURCE_COLUMNS = frozenset({"BEN_SEX_COD", "BEN_NAI_ANN", "BEN_NAI_MOI"})
+CERTIFIED = "certified"
 EARLIEST_BIRTH_YEAR = 1880
 DEFAULT_RANK = 1
 
@@ -33,28 +26,61 @@ def identifying_columns(names: Collection[str]) -> tuple[str, str | None]:
     raise InputError("Flat IR_BEN_R has neither BEN_NIR_PSA nor NUM_ENQ: deliver the table with its identifier.")
 
 
-def persons(ir_ben_r: DataFrame, identity: DataFrame, key: tuple[str, str | None]) -> DataFrame:
-    """One row per person: person_id, sex (1 man, 2 woman), birth, death, ambiguous (shares an identifier).
+def linked(referential: DataFrame, identity: DataFrame, key: tuple[str, str | None]) -> DataFrame:
+    """The rows of a referential whose couple the identity knows, with its psa, rank, person_id and ambiguous.
 
     `key` is what `identifying_columns` gives; a row without a rank has rank 1.
-
-    A person may have several rows of the referential, one per identifier. Sex and month of birth are those of most
-    rows, death the date of the row updated last (CNAM and SpF rules; snds.md C). The day of birth is not in the
-    SNDS: the 15th stands for it, and 15 July for a birth month that is not known. Sex and birth may be null.
     """
     psa, rank = key
     row_rank = F.coalesce(rank, F.lit(DEFAULT_RANK)) if rank else F.lit(DEFAULT_RANK)
-    linked = ir_ben_r.join(
+    return referential.join(
         identity.select("psa", "rank", "person_id", "ambiguous"),
         (F.col(psa) == F.col("psa")) & (row_rank == F.col("rank")),
         how="inner",
     )
-    death = F.when(F.col("BEN_DCD_DTE").isNotNull(), F.struct("BEN_DTE_MAJ", "BEN_DCD_DTE"))
-    return linked.groupBy("person_id").agg(
-        F.mode(F.when(F.col("BEN_SEX_COD").isin(1, 2), F.col("BEN_SEX_COD")), True).cast("int").alias("sex"),
-        F.mode(birth(), True).alias("birth"),
-        F.max(death)["BEN_DCD_DTE"].alias("death"),
-        F.max(F.coalesce("ambiguous", F.lit(False))).alias("ambiguous"),
+
+
+def persons(rows: DataFrame) -> DataFrame:
+    """One row per person of the referentials: person_id, certified, sex (1 man, 2 woman), birth, ambiguous.
+
+    `rows` are the linked rows of all referentials, with `place` (0: IR_BEN_R, 1: IR_BEN_R_ARC) and `certified`
+    (BEN_CDI_NIR 00). A couple that IR_BEN_R holds is told by it alone, whatever the archive says (CNAM, guide to the
+    causes of death, annex 2); rows that are not certified tell nothing of a person.
+
+    A person may have several couples. Sex and month of birth are those of most rows of IR_BEN_R, else of the archive
+    (CNAM and SpF rules; snds.md C). The day of birth is not in the SNDS: the 15th stands for it, and 15 July for a
+    birth month that is not known. Sex and birth may be null.
+    """
+    couple = Window.partitionBy("psa", "rank")
+    counted = rows.withColumn("first_place", F.min("place").over(couple)).where(F.col("place") == F.col("first_place"))
+    sex = F.when(F.col("BEN_SEX_COD").isin(1, 2), F.col("BEN_SEX_COD")).cast("int")
+    return counted.groupBy("person_id").agg(
+        F.max(CERTIFIED).alias(CERTIFIED),
+        _of_most_rows(sex).alias("sex"),
+        _of_most_rows(birth()).alias("birth"),
+        F.coalesce(F.max(F.when(F.col(CERTIFIED), F.col("ambiguous"))), F.lit(False)).alias("ambiguous"),
+    )
+
+
+def everybody(known: DataFrame, events: DataFrame, deaths: DataFrame) -> DataFrame:
+    """One row per person who is in a referential or has care, with the death that was decided.
+
+    person_id, in_referential, certified, sex, birth, ambiguous, death, death_source, deaths_disagree. `known` is what
+    `persons` gives, `deaths` what `deaths.decided` gives.
+    """
+    cared = events.select("person_id").distinct().withColumn("cared", F.lit(True))
+    marked = known.withColumn("in_referential", F.lit(True)).join(cared, on="person_id", how="full")
+    no = F.lit(False)
+    return marked.join(deaths, on="person_id", how="left").select(
+        "person_id",
+        F.coalesce("in_referential", no).alias("in_referential"),
+        F.coalesce(CERTIFIED, no).alias(CERTIFIED),
+        "sex",
+        "birth",
+        F.coalesce("ambiguous", no).alias("ambiguous"),
+        "death",
+        "death_source",
+        F.coalesce("deaths_disagree", no).alias("deaths_disagree"),
     )
 
 
@@ -64,3 +90,9 @@ def birth() -> Column:
     month = F.col("BEN_NAI_MOI").try_cast("int")
     known_month = F.when(month.between(1, 12), month).otherwise(7)
     return F.when(year >= EARLIEST_BIRTH_YEAR, F.make_date(year, known_month, F.lit(15)))
+
+
+def _of_most_rows(value: Column) -> Column:
+    """The value of most certified rows of IR_BEN_R, else of the archive; the smaller of equally many."""
+    of_place = [F.when(F.col(CERTIFIED) & (F.col("place") == place), value) for place in (0, 1)]
+    return F.coalesce(*[F.mode(one, True) for one in of_place])

@@ -71,14 +71,14 @@ def stay_id() -> Column:
 def stay_start() -> Column:
     """First day of the stay, by the best date there is."""
     length = F.coalesce("MCO_B__SEJ_NBJ", F.lit(0)).cast("int")
-    by_length = F.date_sub(F.coalesce(_pmsi_date("SOR_DAT"), _exit_month()), length)
-    return F.coalesce(F.col("EXE_SOI_DTD"), _pmsi_date("ENT_DAT"), by_length)
+    by_length = F.date_sub(F.coalesce(pmsi_date("SOR_DAT"), _exit_month()), length)
+    return F.coalesce(F.col("EXE_SOI_DTD"), pmsi_date("ENT_DAT"), by_length)
 
 
 def stay_end() -> Column:
     """Last day of the stay, or its first day plus its length."""
     length = F.coalesce("MCO_B__SEJ_NBJ", F.lit(0)).cast("int")
-    return F.coalesce(F.col("EXE_SOI_DTF"), _pmsi_date("SOR_DAT"), F.date_add(stay_start(), length))
+    return F.coalesce(F.col("EXE_SOI_DTF"), pmsi_date("SOR_DAT"), F.date_add(stay_start(), length))
 
 
 def diagnosis_code(column: str) -> Column:
@@ -111,7 +111,8 @@ def _events_of_row() -> list[Column]:
     return [F.struct(*columns[1:]) for columns in events]
 
 
-def _pmsi_date(column: str) -> Column:
+def pmsi_date(column: str) -> Column:
+    """The day that a text of the PMSI (31122015) is; null when it is none."""
     return F.try_to_timestamp(F.col(column), F.lit(PMSI_DATE)).cast("date")
 
 

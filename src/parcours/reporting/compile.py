@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from parcours.cohort.plan import DEATHS
 from parcours.leaving import Published, shown_beside, shown_chain, shown_part
 from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, AttritionStep, Breakdown, Findings
 from parcours.reporting.suppression import publish_column
@@ -65,7 +66,7 @@ def compile_findings(material: Material) -> Findings:
         persons_followed=followed,
         settings=run["study"],
         metrics=publishable_metrics(material, cases, events, followed),
-        notes=[*notes, *_missing_notes(run)],
+        notes=[*notes, *_missing_notes(run), *_death_notes(run)],
     )
 
 
@@ -196,3 +197,8 @@ def _missing_notes(run: Mapping[str, Any]) -> list[str]:
     return [
         f"{product}: {len(periods)} periods inside the study are not published." for product, periods in missing.items()
     ]
+
+
+def _death_notes(run: Mapping[str, Any]) -> list[str]:
+    absent = ", ".join(product for product in DEATHS if product not in run["data"])
+    return [f"Deaths that only these tell are missed, as they are not published: {absent}."] if absent else []

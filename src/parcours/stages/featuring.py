@@ -83,10 +83,9 @@ def _stage(run_json: str | Place, stage: str, compute: Compute) -> dict[str, Any
 
 
 def _events(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
-    from pyspark.sql import Observation
     from pyspark.sql import functions as F
 
-    from parcours.events.extraction import extract_events, extract_packs, extract_persons
+    from parcours.events.extraction import extract_events, extract_packs
 
     root = open_root(run["root"])
     _check_published(root, run)
@@ -101,13 +100,58 @@ def _events(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     _write(extraction.events.withColumn("kind", F.col("category")), staged, by="kind")
     for directory in found(staged, "kind=*"):
         move(directory, staged / f"{directory.name.removeprefix('kind=')}.parquet")
-    seen = Observation("persons")
-    _write(extract_persons(spark, periods["IR_BEN_R"], root.identity, codelists, seen), staged / "persons.parquet")
     summary = extraction.summary()
-    summary["rows"]["persons"] = {name.partition("/")[2]: n for name, n in seen.get.items() if n}
+    persons = _persons(spark, run, periods, staged)
+    rows = {**summary["rows"], **persons["rows"]}
+    not_delivered = sorted({*summary["not_delivered"], *persons["not_delivered"]})
+    summary = {**summary, **persons, "rows": rows, "not_delivered": not_delivered}
     write_json(staged / "summary.json", summary)
     _check_published(root, run)  # what was flattened again meanwhile may have been read half before, half after
     return summary
+
+
+def _persons(spark: "SparkSession", run: Run, periods: dict[str, dict[str, Place]], staged: Place) -> dict[str, Any]:
+    """Write who there is and who died, once for all stages: `deaths.parquet` and `persons.parquet`."""
+    from parcours.events.deaths import care_after_death, decided, judged
+    from parcours.events.person_extraction import extract_persons
+    from parcours.events.persons import everybody
+
+    events = _read_events(spark, staged)
+    identity = open_root(run["root"]).identity
+    extraction = extract_persons(spark, periods, events, identity, Path(run["codelists_folder"]))
+    known = extraction.known.persist()
+    _write(judged(extraction.told, known, events), staged / "deaths.parquet")
+    told = _read(spark, staged / "deaths.parquet")
+    _write(everybody(known, events, decided(told)), staged / "persons.parquet")
+    known.unpersist()
+    persons = _read(spark, staged / "persons.parquet")
+    summary = extraction.summary()
+    deaths = {**_told(told), **_deaths(persons), "certificates": summary.pop("certificates")}
+    return {**summary, "deaths": deaths, "events_after_death": _counts(care_after_death(events, persons).collect())}
+
+
+def _told(deaths: "DataFrame") -> dict[str, Any]:
+    """{told: {source: persons it tells credibly}, not_credible: {reason: persons}}."""
+    from pyspark.sql import functions as F
+
+    from parcours.events.deaths import CREDIBLE
+
+    source = F.when(F.col("verdict") == CREDIBLE, F.col("source"))
+    persons = F.count_distinct("person_id")
+    rows = deaths.groupBy("verdict", source.alias("source")).agg(persons.alias("persons")).collect()
+    return {
+        "told": {row["source"]: row["persons"] for row in sorted(rows, key=str) if row["source"]},
+        "not_credible": {row["verdict"]: row["persons"] for row in sorted(rows, key=str) if not row["source"]},
+    }
+
+
+def _deaths(persons: "DataFrame") -> dict[str, Any]:
+    """{by_source: {source that gives the date: persons}, disagree: persons} of the persons who died."""
+    from pyspark.sql import functions as F
+
+    dead = persons.where("death is not null").groupBy("death_source")
+    counts = dead.agg(F.count(F.lit(1)), F.count_if("deaths_disagree").alias("disagree")).collect()
+    return {"by_source": _counts(counts), "disagree": sum(row["disagree"] for row in counts)}
 
 
 def _check_published(root: Root, run: Run) -> None:
@@ -118,14 +162,14 @@ def _check_published(root: Root, run: Run) -> None:
 def _cohort(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     from pyspark.sql import functions as F
 
-    from parcours.cohort.assembly import care_after_death, study_exposures, study_outcomes, study_population
+    from parcours.cohort.assembly import study_exposures, study_outcomes, study_population
     from parcours.cohort.population import next_step
 
     study = study_of(run)
     source = _done(run, "events")
     events = _read_events(spark, source)
     persons, packs = (_read(spark, source / f"{name}.parquet") for name in ("persons", "packs"))
-    population = study_population(persons, events, study)
+    population = study_population(persons, study)
     _write(population.follow_up, staged / "follow_up.parquet")
     followed = _read(spark, staged / "follow_up.parquet")
     _write(study_exposures(events, packs, followed, study), staged / "exposures.parquet")
@@ -143,7 +187,8 @@ def _cohort(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
         "outcomes": when,
         "attrition": chain,
         "exposures": _prevalence(spark, staged / "exposures.parquet"),
-        "events_after_death": _counts(care_after_death(events, persons).collect()),
+        "deaths": _counts(followed.where("end_reason = 'death'").groupBy("death_source").count().collect()),
+        "events_after_death": json.loads((source / "summary.json").read_text("utf-8"))["events_after_death"],
         "rules_without_data": _rules_without_data(study, run),
     }
     write_json(staged / "summary.json", summary)
@@ -195,6 +240,8 @@ def _read_events(spark: "SparkSession", directory: Place) -> "DataFrame":
     from parcours.events.schema import CATEGORIES, EVENT_SCHEMA
 
     written = [path for name in CATEGORIES if (path := directory / f"{name}.parquet").exists()]
+    if not written:
+        return spark.createDataFrame([], EVENT_SCHEMA)
     return spark.read.schema(EVENT_SCHEMA).parquet(*[spark_path(path) for path in written])
 
 

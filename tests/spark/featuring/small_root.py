@@ -14,6 +14,20 @@ from parcours.storage.root import Root, ensure_layout
 
 DAY = dt.date.fromisoformat
 TEXT, WHOLE, DATE = pa.string(), pa.int64(), pa.date32()
+REFERENTIAL = {
+    "BEN_NIR_PSA": TEXT,
+    "BEN_RNG_GEM": WHOLE,
+    "BEN_IDT_ANO": TEXT,
+    "BEN_NIR_ANO": TEXT,
+    "BEN_SEX_COD": WHOLE,
+    "BEN_NAI_ANN": TEXT,
+    "BEN_NAI_MOI": TEXT,
+    "BEN_DCD_DTE": DATE,
+    "BEN_DCD_AME": TEXT,
+    "BEN_DTE_MAJ": DATE,
+    "BEN_CDI_NIR": TEXT,
+}
+DISCHARGE = {"person_id": WHOLE, "NIR_ANO_17": TEXT, "NIR_RET": TEXT, "EXE_SOI_DTF": DATE, "SOR_DAT": TEXT}
 SCHEMAS = {
     "DCIR": {
         **dict.fromkeys(load_product("DCIR").key, WHOLE),
@@ -58,16 +72,19 @@ SCHEMAS = {
         "MCO_A__ENT_DAT_DEL": WHOLE,
         "MCO_D__ASS_DGN": TEXT,
     },
-    "IR_BEN_R": {
-        "BEN_NIR_PSA": TEXT,
-        "BEN_RNG_GEM": WHOLE,
-        "BEN_SEX_COD": WHOLE,
-        "BEN_NAI_ANN": TEXT,
-        "BEN_NAI_MOI": TEXT,
+    "IR_BEN_R": REFERENTIAL,
+    "IR_BEN_R_ARC": REFERENTIAL,
+    "KI_CCI_R": {
+        "DCD_IDT_ENC": TEXT,
+        "DCD_IDT_TOP": WHOLE,
+        "BEN_IDT_ANO": TEXT,
+        "BEN_NIR_ANO": TEXT,
         "BEN_DCD_DTE": DATE,
-        "BEN_DTE_MAJ": DATE,
-        "BEN_CDI_NIR": TEXT,
+        "BEN_DCD_AME": TEXT,
     },
+    "SSR": {**DISCHARGE, "SSR_B__SOR_MOD": TEXT},
+    "HAD": {**DISCHARGE, "HAD_B__SOR_MOD": TEXT},
+    "RIP": {**DISCHARGE, "RIP_RSA__SOR_MOD": TEXT},
     "IR_PHA_R": {"PHA_CIP_C13": WHOLE, "PHA_ATC_C07": TEXT, "PHA_CND_TOP": TEXT},
 }
 IDENTITY = {
@@ -158,7 +175,8 @@ def build_root(path: Path, tables: dict[str, dict[str, list[dict[str, Any]]]], s
     for product, periods in tables.items():
         published = {period: write_period(root, product, period, rows) for period, rows in periods.items()}
         publish(root, product, path / "verdict.json", published)
-    numbers = sorted({int(row["BEN_NIR_PSA"][3:]) for row in tables["IR_BEN_R"]["all"]})
+    referentials = [tables.get(name, {"all": []})["all"] for name in ("IR_BEN_R", "IR_BEN_R_ARC")]
+    numbers = sorted({int(row["BEN_NIR_PSA"][3:]) for rows in referentials for row in rows})
     identity = [
         {"psa": f"psa{n}", "rank": 1, "person_id": n, "source": "IDT", "merged": False, "ambiguous": n in shared}
         for n in numbers

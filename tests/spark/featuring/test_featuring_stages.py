@@ -128,7 +128,9 @@ def test_events_have_one_schema_and_no_repeats(finished):
 def test_each_step_says_how_many_persons_it_costs(finished):
     chain = json.loads((Path(finished[2]["cohort"]["directory"]) / "attrition.json").read_text("utf-8"))
     assert [(step["step"], step["persons"], step["lost"]) for step in chain] == [
-        ("persons", 8, 0),
+        ("persons", 9, 0),
+        ("referential", 9, 0),
+        ("certified", 8, 1),  # 6: provisional identifier
         ("known", 7, 1),  # 8: sex not known
         ("age", 6, 1),  # 3: born in 1960
         ("identity", 5, 1),  # 7: shares an identifier

@@ -3,27 +3,35 @@
 import pytest
 
 from parcours.errors import InputError
-from parcours.events.persons import identifying_columns, persons
+from parcours.events.persons import everybody, identifying_columns, linked, persons
 
 pytestmark = pytest.mark.spark
 
 REFERENTIAL = (
-    "BEN_NIR_PSA string, BEN_RNG_GEM int, BEN_SEX_COD bigint, BEN_NAI_ANN string, BEN_NAI_MOI string,"
-    " BEN_DCD_DTE date, BEN_DTE_MAJ date"
+    "BEN_NIR_PSA string, BEN_RNG_GEM int, place int, certified boolean, BEN_SEX_COD bigint, BEN_NAI_ANN string,"
+    " BEN_NAI_MOI string"
 )
+IDENTITY = "psa string, rank int, person_id bigint, ambiguous boolean"
+PERSONS = "person_id bigint, certified boolean, sex int, birth date, ambiguous boolean"
+KEY = ("BEN_NIR_PSA", "BEN_RNG_GEM")
 
 
-def test_sex_and_birth_by_majority_death_by_the_latest_row(table, rows, collected):
+def known(referential, identity, collected):
+    found = persons(linked(referential, identity, KEY))
+    return collected(found, "person_id", "certified", "sex", "birth", "ambiguous")
+
+
+def test_sex_and_birth_are_those_of_most_rows(table, rows, collected):
     referential = table(
         """
-        BEN_NIR_PSA | BEN_RNG_GEM | BEN_SEX_COD | BEN_NAI_ANN | BEN_NAI_MOI | BEN_DCD_DTE | BEN_DTE_MAJ
-        a           | 1           | 2           | 1935        | 06          | -           | 2013-01-01
-        b           | 1           | 2           | 1935        | 06          | 2016-02-01  | 2017-01-01
-        c           | 2           | 1           | 1953        | 06          | 2016-03-01  | 2015-01-01
-        d           | 1           | 0           | 1600        | 00          | -           | 2015-01-01
-        e           | 1           | 1           | 1940        | 00          | -           | 2015-01-01
-        f           | -           | 1           | 1940        | 12          | 2015-05-05  | -
-        z           | 1           | 1           | 1940        | 12          | -           | 2015-01-01
+        BEN_NIR_PSA | BEN_RNG_GEM | place | certified | BEN_SEX_COD | BEN_NAI_ANN | BEN_NAI_MOI
+        a           | 1           | 0     | true      | 2           | 1935        | 06
+        b           | 1           | 0     | true      | 2           | 1935        | 06
+        c           | 2           | 0     | true      | 1           | 1953        | 06
+        d           | 1           | 0     | true      | 0           | 1600        | 00
+        e           | 1           | 0     | true      | 1           | 1940        | 00
+        f           | -           | 0     | true      | 1           | 1940        | 12
+        z           | 1           | 0     | true      | 1           | 1940        | 12
         """,
         REFERENTIAL,
     )
@@ -37,27 +45,108 @@ def test_sex_and_birth_by_majority_death_by_the_latest_row(table, rows, collecte
         e   | 1    | 3         | true
         f   | 1    | 4         | false
         """,
-        "psa string, rank int, person_id bigint, ambiguous boolean",
+        IDENTITY,
     )
     # 1 has three identifiers; 2 has placeholders only; 3 was born in an unknown month; 4 has no rank;
     # z is not in the identity table, so nobody.
-    found = collected(
-        persons(referential, identity, ("BEN_NIR_PSA", "BEN_RNG_GEM")),
-        "person_id",
-        "sex",
-        "birth",
-        "death",
-        "ambiguous",
-    )
-    assert found == rows(
+    assert known(referential, identity, collected) == rows(
         """
-        person_id | sex | birth      | death      | ambiguous
-        1         | 2   | 1935-06-15 | 2016-02-01 | false
-        2         | -   | -          | -          | false
-        3         | 1   | 1940-07-15 | -          | true
-        4         | 1   | 1940-12-15 | 2015-05-05 | false
+        person_id | certified | sex | birth      | ambiguous
+        1         | true      | 2   | 1935-06-15 | false
+        2         | true      | -   | -          | false
+        3         | true      | 1   | 1940-07-15 | true
+        4         | true      | 1   | 1940-12-15 | false
         """,
-        "person_id bigint, sex int, birth date, death date, ambiguous boolean",
+        PERSONS,
+    )
+
+
+def test_the_archive_tells_of_the_couples_that_it_alone_holds(table, rows, collected):
+    referential = table(
+        """
+        BEN_NIR_PSA | BEN_RNG_GEM | place | certified | BEN_SEX_COD | BEN_NAI_ANN | BEN_NAI_MOI
+        left        | 1           | 1     | true      | 2           | 1930        | 03
+        both        | 1           | 0     | false     | 1           | 1940        | 01
+        both        | 1           | 1     | true      | 1           | 1940        | 01
+        new         | 1           | 0     | true      | 2           | 1600        | 00
+        old1        | 1           | 1     | true      | 1           | 1950        | 05
+        old2        | 1           | 1     | true      | 1           | 1950        | 05
+        doubtful    | 1           | 1     | false     | 1           | 1950        | 05
+        twin        | 1           | 1     | true      | 1           | 1950        | 05
+        half        | 1           | 0     | false     | 1           | 1925        | 05
+        half        | 2           | 1     | true      | 2           | 1950        | 05
+        """,
+        REFERENTIAL,
+    )
+    identity = table(
+        """
+        psa      | rank | person_id | ambiguous
+        left     | 1    | 1         | false
+        both     | 1    | 2         | false
+        new      | 1    | 3         | false
+        old1     | 1    | 3         | false
+        old2     | 1    | 3         | false
+        doubtful | 1    | 4         | false
+        twin     | 1    | 5         | true
+        half     | 1    | 6         | true
+        half     | 2    | 6         | false
+        """,
+        IDENTITY,
+    )
+    # 2: IR_BEN_R holds the couple, and does not certify it. 3: the sex of IR_BEN_R, the birth of two archived couples.
+    # 6: the row that is certified speaks.
+    assert known(referential, identity, collected) == rows(
+        """
+        person_id | certified | sex | birth      | ambiguous
+        1         | true      | 2   | 1930-03-15 | false
+        2         | false     | -   | -          | false
+        3         | true      | 2   | 1950-05-15 | false
+        4         | false     | -   | -          | false
+        5         | true      | 1   | 1950-05-15 | true
+        6         | true      | 2   | 1950-05-15 | false
+        """,
+        PERSONS,
+    )
+
+
+def test_everybody_with_care_or_in_a_referential_is_there_once(table, rows, collected):
+    attributes = table(
+        """
+        person_id | certified | sex | birth      | ambiguous
+        1         | true      | 2   | 1930-03-15 | false
+        2         | false     | -   | -          | true
+        """,
+        PERSONS,
+    )
+    care = table(
+        """
+        person_id | start
+        1         | 2015-01-01
+        1         | 2015-01-02
+        3         | 2015-01-01
+        4         | 2015-01-01
+        """,
+        "person_id bigint, start date",
+    )
+    deaths = table(
+        """
+        person_id | death      | death_source         | deaths_disagree
+        1         | 2016-02-01 | KI_CCI_R.BEN_DCD_DTE | true
+        4         | 2015-01-31 | MCO_B.SOR_MOD        | false
+        """,
+        "person_id bigint, death date, death_source string, deaths_disagree boolean",
+    )
+    columns = ("person_id", "in_referential", "certified", "ambiguous", "death", "death_source", "deaths_disagree")
+    assert collected(everybody(attributes, care, deaths), *columns) == rows(
+        """
+        person_id | in_referential | certified | ambiguous | death      | death_source         | deaths_disagree
+        1         | true           | true      | false     | 2016-02-01 | KI_CCI_R.BEN_DCD_DTE | true
+        2         | true           | false     | true      | -          | -                    | false
+        3         | false          | false     | false     | -          | -                    | false
+        4         | false          | false     | false     | 2015-01-31 | MCO_B.SOR_MOD        | false
+        """,
+        "person_id bigint, in_referential boolean, certified boolean, ambiguous boolean, death date,"
+        " death_source string, deaths_disagree boolean",
     )
 
 

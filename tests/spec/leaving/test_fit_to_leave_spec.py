@@ -37,6 +37,15 @@ def test_events_that_exceed_the_cases_by_few_are_hidden():
     }
 
 
+def test_sources_of_deaths_do_not_give_back_the_few_whom_one_tells_alone():
+    told = {"told": {"IR_BEN_R": 500, "MCO": 120, "KI_CCI_R": 500}, "by_source": {"IR_BEN_R": 493, "KI_CCI_R": 7}}
+    assert fit_to_leave({"deaths": {**told, "disagree": 40}})["deaths"] == {
+        "told": {"IR_BEN_R": 500, "MCO": 120, "KI_CCI_R": 500},
+        "by_source": {"IR_BEN_R": "hidden", "KI_CCI_R": "<11"},
+        "disagree": 40,
+    }
+
+
 def test_rows_read_are_hidden_where_few_of_them_were_removed():
     assert fit_to_leave({"rows": {"drug_purchase": {"read": 500, "cancelled": 4}}})["rows"] == {
         "drug_purchase": {"read": "hidden", "cancelled": "<11"}
@@ -57,7 +66,7 @@ def test_an_attrition_leaves_as_one_chain_and_its_counts_are_told_once():
 
 
 numbers = st.integers(0, 30) | st.sampled_from([1, 10, 11]) | st.floats(0, 12)
-names = st.sampled_from(["cases", "events", "persons_followed", "rows", "read", "periods", "A02BC", "2016"])
+names = st.sampled_from(["cases", "events", "persons_followed", "rows", "read", "deaths", "periods", "A02BC", "2016"])
 summaries = st.recursive(
     st.dictionaries(names, numbers, max_size=4),
     lambda inner: st.dictionaries(names, inner | st.lists(inner, max_size=3) | numbers, max_size=4),

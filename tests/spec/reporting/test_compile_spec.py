@@ -134,6 +134,13 @@ def test_a_study_of_few_cases_publishes_neither_their_number_nor_their_breakdown
     assert findings.notes[0] == "Events by site: not shown, too few persons."
 
 
+def test_the_report_says_which_sources_of_deaths_were_not_there():
+    missed = "Deaths that only these tell are missed, as they are not published: IR_BEN_R_ARC, KI_CCI_R, SSR, RIP."
+    assert missed in compile_findings(material(run={**RUN, "data": {**RUN["data"], "HAD": {}}})).notes
+    everything = {product: {} for product in ("DCIR", "MCO", "IR_BEN_R_ARC", "KI_CCI_R", "SSR", "HAD", "RIP")}
+    assert compile_findings(material(run={**RUN, "data": everything})).notes == []
+
+
 def test_second_events_of_few_persons_are_not_given_away_by_the_number_of_events():
     findings = compile_findings(material(summary=material().summary | {"events": 124}))
     assert (findings.cases, findings.events) == (120, "hidden")
