@@ -24,7 +24,7 @@ SMALL_STUDY = {
     "study_end": "2016-12-31",
     "start_gap_months": 1,
     "washout_months": 0,
-    "min_exposed_cases": 10,
+    "min_exposed_cases": 11,
     "tv_grid": [0.001],
     "group_grid": [0.0003],
     "cv_folds": 2,

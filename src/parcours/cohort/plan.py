@@ -5,12 +5,13 @@ Standard library and YAML only: called inside Airflow tasks and by the command l
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from parcours.cohort.study import Study, add_months, resolve, study_from_dict
+from parcours.cohort.late_flux import periods_needed
+from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_copies, planned_codelists
+from parcours.cohort.study import Study, resolve, study_from_dict
 from parcours.errors import InputError
-from parcours.storage.fingerprint import checksum, code_version, fingerprint, sources_version
+from parcours.storage.fingerprint import code_version, fingerprint, sources_version
 from parcours.storage.manifest import committed_periods, read_manifest, write_json
 from parcours.storage.place import Place, place
 from parcours.storage.publication import published_periods
@@ -28,12 +29,15 @@ def write_run(
 ) -> Place:
     """Resolve the study on the published data and write its `run.json`; the same input gives the same path.
 
+    Its code lists and its file are copied beside it: the stages of the run read those.
+
     `airflow` is {dag_id, run_id} of the run that asked, or None.
     Raises InputError for a wrong override, a product that is not published, or a period the study misses.
     """
     root = root if isinstance(root, Root) else open_root(root)
     run = plan_run(root, study, overrides)
     path = root.study(study.cohort, run["fingerprint"]) / "run.json"
+    keep_copies(path.parent, study.codelists, study.file)
     write_json(path, {**run, "airflow": dict(airflow) if airflow else None})
     return path
 
@@ -48,16 +52,24 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     missing = missing_periods(resolved, data)
     _check_missing(resolved, missing)
     codelists = codelist_checksums(resolved.codelists)
-    identity = {"study": resolved.as_dict(), "data": data, "codelists": codelists, "code_version": code_version()}
+    persons = identity_mapping(root)
+    made_of = {
+        "study": resolved.as_dict(),
+        "data": data,
+        "identity": persons,
+        "codelists": codelists,
+        "code_version": code_version(),
+    }
+    mark = fingerprint(made_of)
     return {
         "cohort": study.cohort,
         "title": study.title,
-        "fingerprint": fingerprint(identity),
+        "fingerprint": mark,
         "root": str(root.path),
-        **identity,
-        "events_fingerprint": events_fingerprint(data, codelists),
+        **made_of,
+        "events_fingerprint": events_fingerprint(data, persons, codelists),
         "missing_periods": missing,
-        "codelists_folder": str(resolved.codelists),
+        "codelists_folder": str(root.study(study.cohort, mark) / CODE_LISTS),
     }
 
 
@@ -80,8 +92,30 @@ def read_run(path: Place | str) -> dict[str, Any]:
 
 
 def study_of(run: Mapping[str, Any]) -> Study:
-    """The resolved study of a run."""
-    return study_from_dict(run["study"], Path(run["codelists_folder"]))
+    """The resolved study of a run, with the code lists that it was planned with.
+
+    Raises InputError when one of these is gone or is not what it was.
+    """
+    return study_from_dict(run["study"], planned_codelists(run))
+
+
+def stage_key(run: Mapping[str, Any], stage: str) -> str:
+    """The fingerprint of what a stage of the run commits."""
+    return str(run["events_fingerprint"] if stage == "events" else run["fingerprint"])
+
+
+def done_stage(run: Mapping[str, Any], stage: str) -> Place:
+    """The directory that a stage of the run has committed.
+
+    Raises InputError when it has not, or when what is there is not of this run.
+    """
+    directory = stage_directory(run, stage)
+    manifest = read_manifest(directory)
+    if manifest is None:
+        raise InputError(f"Run {run['fingerprint']} of {run['cohort']} has no {stage} yet; run that stage first.")
+    if manifest["fingerprint"] != stage_key(run, stage):
+        raise InputError(f"{directory} is not of run {run['fingerprint']}; remove it and run that stage again.")
+    return directory
 
 
 def stage_directory(run: Mapping[str, Any], stage: str) -> Place:
@@ -116,29 +150,25 @@ def published_data(root: Root) -> dict[str, dict[str, str]]:
     return data
 
 
-def codelist_checksums(folder: Path) -> dict[str, str]:
-    """Checksum of each code list of a folder, by file name."""
-    return {path.name: checksum(path) for path in sorted(folder.glob("*.csv"))}
+def identity_mapping(root: Root) -> str | None:
+    """The fingerprint of who each identifier is; None where no referential says it."""
+    mapping: str | None = (read_manifest(root.identity) or {}).get("mapping")
+    return mapping
 
 
-def events_fingerprint(data: Mapping[str, Any], codelists: Mapping[str, str]) -> str:
-    """Events depend on the data, the code of their extraction and the list of doubled hospitals, not on the study."""
+def events_fingerprint(data: Mapping[str, Any], persons: str | None, codelists: Mapping[str, str]) -> str:
+    """Of events: the data, who each identifier is, the code of the extraction and the list of doubled hospitals.
+
+    Not the study: all studies of the same data share them. A redelivered referential may leave every flat period as it
+    is and still change who is ambiguous.
+    """
     used = {"finess_double_count.csv": codelists.get("finess_double_count.csv")}
-    return fingerprint({"data": data, "codelists": used, "code": sources_version(*EVENT_SOURCES)})
+    return fingerprint({"data": data, "identity": persons, "codelists": used, "code": sources_version(*EVENT_SOURCES)})
 
 
 def missing_periods(study: Study, data: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
-    """Periods inside the study that are not published: flux months of DCIR and years of MCO.
-
-    Care enters a flux in the month after it at the earliest, so the first flux needed is the second month.
-    """
-    population = study.population
-    months, day = [], add_months(population.study_start.replace(day=1), 1)
-    while day <= population.study_end:
-        months.append(f"{day:%Y-%m}")
-        day = add_months(day, 1)
-    years = [str(year) for year in range(population.study_start.year, population.study_end.year + 1)]
-    wanted = {"DCIR": months, "MCO": years}
+    """Periods that a study needs and that are not published: flux months of DCIR and years of MCO."""
+    wanted = periods_needed(study.population)
     gaps = {product: [p for p in periods if p not in data.get(product, {})] for product, periods in wanted.items()}
     return {product: periods for product, periods in gaps.items() if periods}
 
@@ -149,8 +179,9 @@ def _check_missing(study: Study, missing: Mapping[str, list[str]]) -> None:
     listed = "; ".join(f"{product} {_shortened(periods)}" for product, periods in missing.items())
     population = study.population
     raise InputError(
-        f"Study {study.cohort} runs from {population.study_start} to {population.study_end}, but not all of it is"
-        f" published: {listed} missing. Flatten and check, change the dates, or set incomplete_data=accept."
+        f"Study {study.cohort} runs from {population.study_start} to {population.study_end} and needs the flux of "
+        f"{population.late_flux_months} months more, but not all of it is published: {listed} missing. Flatten and "
+        "check, change the dates, or set incomplete_data=accept."
     )
 
 

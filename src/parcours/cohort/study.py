@@ -36,6 +36,7 @@ class Population:
     sex: str
     start_gap_months: int
     ambiguous_identity: str
+    late_flux_months: int
     incomplete_data: str
 
     @property
@@ -109,7 +110,7 @@ SECTIONS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Study:
-    """One study, every parameter set. `codelists` is the folder its code lists are read from."""
+    """One study, every parameter set. `codelists` is the folder of its code lists, `file` the one it was read from."""
 
     cohort: str
     title: str
@@ -121,6 +122,7 @@ class Study:
     exposures: Exposures
     outcomes: Outcomes
     model: ModelSettings
+    file: Path | None = None
 
     def parameters(self) -> list[dict[str, Any]]:
         """Every parameter as {name, value, type, minimum, maximum, enum, section, title, help}, JSON-able.
@@ -171,6 +173,7 @@ def load_study(path: Path | str) -> Study:
         description=str(declared.get("description") or "").strip(),
         schedule=_schedule(declared.get("schedule"), path),
         codelists=codelists,
+        file=path,
         **sections,
     )
     _check_together(study, str(path))

@@ -71,6 +71,20 @@ def extract_packs(spark: SparkSession, periods: Mapping[str, Place]) -> DataFram
     return packs_by_cip13(read_flat(spark, "IR_PHA_R", periods, ["PHA_CIP_C13", "PHA_ATC_C07", "PHA_CND_TOP"]))
 
 
+def extract_medicine_names(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:
+    """The codes and labels of the packs of IR_PHA_R, for the names in reports."""
+    columns = ["PHA_CIP_C13", "PHA_ATC_C07", "PHA_ATC_L07", "PHA_NOM_COURT"]
+    return read_flat(spark, "IR_PHA_R", periods, columns).drop("period")
+
+
+def extract_flux_lags(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:
+    """care, flux (months, as 2016-01), rows: lines by month of care and month of arrival."""
+    lines = read_flat(spark, "DCIR", periods, ["EXE_SOI_DTD", "claim_row"])
+    first = lines.where((F.col("claim_row") == 1) & F.col("EXE_SOI_DTD").isNotNull())
+    care = F.date_format("EXE_SOI_DTD", "yyyy-MM").alias("care")
+    return first.groupBy(care, F.col("period").alias("flux")).agg(F.count(F.lit(1)).alias("rows"))
+
+
 def extract_events(spark: SparkSession, periods: Periods, packs: DataFrame, codelists: Path) -> Extraction:
     """Every event of the published periods: {product: {period: directory}}."""
     observed, frames, absent = [], [], []

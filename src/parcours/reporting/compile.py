@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from parcours.cohort.late_flux import missing_care_sentence
 from parcours.cohort.plan import DEATHS
 from parcours.leaving import Published, shown_beside, shown_chain, shown_part
 from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, AttritionStep, Breakdown, Findings
@@ -25,6 +26,7 @@ class Material:
 
     - peaks: drug, selected, peak_lag, log_ri, lower, upper, p_value, flag; curves: drug, lag, log_ri, lower, upper;
       all on the log scale;
+    - missing_care: which share of the care is still to come (`parcours.cohort.late_flux.missing_care`);
     - persons, events: the cases' follow-up and events in days since 1970-01-01; outcomes: person_id, date, site.
     """
 
@@ -38,6 +40,7 @@ class Material:
     events: "pd.DataFrame"
     outcomes: "pd.DataFrame"
     names: Mapping[str, str]
+    missing_care: Mapping[str, Any]
 
 
 def compile_findings(material: Material) -> Findings:
@@ -66,7 +69,7 @@ def compile_findings(material: Material) -> Findings:
         persons_followed=followed,
         settings=run["study"],
         metrics=publishable_metrics(material, cases, events, followed),
-        notes=[*notes, *_missing_notes(run), *_death_notes(run)],
+        notes=[*notes, *_missing_notes(run, material.missing_care), *_death_notes(run)],
     )
 
 
@@ -135,6 +138,8 @@ def readable_curves(material: Material, bucket: int) -> "pd.DataFrame":
 def publishable_metrics(material: Material, *counts: Published) -> dict[str, float]:
     """Numbers that compare across runs; a count of persons only when it may leave."""
     metrics = {name: float(value) for name, value in material.metrics.items()}
+    if material.missing_care["measured"]:
+        metrics["care_still_to_come"] = float(material.missing_care["study"])
     for name, count in zip(("cases", "events", "persons_followed"), counts, strict=True):
         metrics.pop(name, None)
         if isinstance(count, int):
@@ -192,11 +197,14 @@ def _publishable(described: "Iterable[tuple[str, dict[str, int]]]") -> tuple[lis
     return breakdowns, notes
 
 
-def _missing_notes(run: Mapping[str, Any]) -> list[str]:
+def _missing_notes(run: Mapping[str, Any], care: Mapping[str, Any]) -> list[str]:
+    """Periods that the study went without, and what the claims among them cost."""
     missing = run.get("missing_periods") or {}
-    return [
-        f"{product}: {len(periods)} periods inside the study are not published." for product, periods in missing.items()
+    notes = [
+        f"{product}: {len(periods)} periods that the study needs are not published."
+        for product, periods in missing.items()
     ]
+    return [*notes, missing_care_sentence(care)] if "DCIR" in missing else notes
 
 
 def _death_notes(run: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,6 @@
-"""Names of medicines, from the reference of packs (IR_PHA_R) in the flat tables."""
+"""Names of medicines, from the published reference of packs (IR_PHA_R), as the events of a run kept them."""
 
 from typing import TYPE_CHECKING
-
-from parcours.storage.place import Place, found
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,32 +9,20 @@ if TYPE_CHECKING:
 COLUMNS = {"substance": ("PHA_ATC_C07", "PHA_ATC_L07"), "cip13": ("PHA_CIP_C13", "PHA_NOM_COURT")}
 
 
-def medicine_names(reference: Place, level: str) -> dict[str, str]:
-    """{code: name} of the packs under `reference` (the flat IR_PHA_R): the label most packs of a code carry.
+def medicine_names(packs: "pd.DataFrame", level: str) -> dict[str, str]:
+    """{code: name} of the packs (columns of IR_PHA_R): the label most packs of a code carry.
 
-    Empty when the reference is not there or the level has no labels: reports then show the codes.
+    Empty when the level has no labels: reports then show the codes.
     """
-    files = found(reference, "period=*/*.parquet")
-    if level not in COLUMNS or not files:
+    if level not in COLUMNS:
         return {}
     import pandas as pd
 
     code, label = COLUMNS[level]
-    parts = [part for file in files if (part := _labels(file, [code, label])) is not None]
-    if not parts:
-        return {}
-    packs = pd.concat(parts).dropna().astype(str)
+    packs = packs[[code, label]].dropna().astype(str)
     counts = packs.groupby([code, label]).size().rename("packs").reset_index()
     chosen = counts.sort_values(["packs", label], ascending=[False, True]).drop_duplicates(code)
     return {str(key): readable(str(name)) for key, name in pd.Series(chosen[label].values, chosen[code]).items()}
-
-
-def _labels(file: Place, columns: list[str]) -> "pd.DataFrame | None":
-    """Columns of one file; None when it lacks one of them."""
-    import pyarrow.parquet as pq
-
-    with file.open("rb") as source, pq.ParquetFile(source) as packs:
-        return packs.read(columns).to_pandas() if {*columns} <= {*packs.schema_arrow.names} else None
 
 
 def readable(label: str) -> str:

@@ -7,12 +7,21 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parcours.cohort.plan import published_data, read_run, stage_directory, study_of
+from parcours.cohort.late_flux import missing_care
+from parcours.cohort.plan import (
+    done_stage,
+    identity_mapping,
+    published_data,
+    read_run,
+    stage_directory,
+    stage_key,
+    study_of,
+)
+from parcours.cohort.planned_copies import planned_codelists
 from parcours.cohort.study import Study
-from parcours.errors import GateRefused, InputError
+from parcours.errors import GateRefused
 from parcours.session import spark_session
 from parcours.spark_faults import told_by_spark
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
@@ -56,7 +65,7 @@ def _stage(run_json: str | Place, stage: str, compute: Compute) -> dict[str, Any
     run = read_run(run_json)
     root = open_root(run["root"])
     final = stage_directory(run, stage)
-    key = run["events_fingerprint"] if stage == "events" else run["fingerprint"]
+    key = stage_key(run, stage)
     with exclusive_writer(root, final):
         manifest = read_manifest(final)
         if manifest is not None and manifest["fingerprint"] == key:
@@ -85,7 +94,12 @@ def _stage(run_json: str | Place, stage: str, compute: Compute) -> dict[str, Any
 def _events(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     from pyspark.sql import functions as F
 
-    from parcours.events.extraction import extract_events, extract_packs
+    from parcours.events.extraction import (
+        extract_events,
+        extract_flux_lags,
+        extract_medicine_names,
+        extract_packs,
+    )
 
     root = open_root(run["root"])
     _check_published(root, run)
@@ -93,9 +107,11 @@ def _events(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
         product: {period: root.period(product, period) for period in fingerprints}
         for product, fingerprints in run["data"].items()
     }
-    codelists = Path(run["codelists_folder"])
+    codelists = planned_codelists(run)
     packs = extract_packs(spark, periods["IR_PHA_R"])
     _write(packs.coalesce(1), staged / "packs.parquet")
+    _write(extract_medicine_names(spark, periods["IR_PHA_R"]).coalesce(1), staged / "medicine_names.parquet")
+    _write(extract_flux_lags(spark, periods["DCIR"]).coalesce(1), staged / "flux_lags.parquet")
     extraction = extract_events(spark, periods, packs, codelists)
     _write(extraction.events.withColumn("kind", F.col("category")), staged, by="kind")
     for directory in found(staged, "kind=*"):
@@ -118,7 +134,7 @@ def _persons(spark: "SparkSession", run: Run, periods: dict[str, dict[str, Place
 
     events = _read_events(spark, staged)
     identity = open_root(run["root"]).identity
-    extraction = extract_persons(spark, periods, events, identity, Path(run["codelists_folder"]))
+    extraction = extract_persons(spark, periods, events, identity, planned_codelists(run))
     known = extraction.known.persist()
     _write(judged(extraction.told, known, events), staged / "deaths.parquet")
     told = _read(spark, staged / "deaths.parquet")
@@ -155,7 +171,7 @@ def _deaths(persons: "DataFrame") -> dict[str, Any]:
 
 
 def _check_published(root: Root, run: Run) -> None:
-    if published_data(root) != run["data"]:
+    if published_data(root) != run["data"] or identity_mapping(root) != run["identity"]:
         raise GateRefused(f"The published data changed since run {run['fingerprint']} was planned; plan it again.")
 
 
@@ -166,7 +182,7 @@ def _cohort(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     from parcours.cohort.population import next_step
 
     study = study_of(run)
-    source = _done(run, "events")
+    source = done_stage(run, "events")
     events = _read_events(spark, source)
     persons, packs = (_read(spark, source / f"{name}.parquet") for name in ("persons", "packs"))
     population = study_population(persons, study)
@@ -190,6 +206,7 @@ def _cohort(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
         "deaths": _counts(followed.where("end_reason = 'death'").groupBy("death_source").count().collect()),
         "events_after_death": json.loads((source / "summary.json").read_text("utf-8"))["events_after_death"],
         "rules_without_data": _rules_without_data(study, run),
+        "missing_care": _missing_care(spark, source, study, run),
     }
     write_json(staged / "summary.json", summary)
     return summary
@@ -199,7 +216,7 @@ def _features(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     from parcours.features.case_series import case_events, case_exposures, case_persons, exposed_cases
 
     study = study_of(run)
-    source = _done(run, "cohort")
+    source = done_stage(run, "cohort")
     follow_up, exposures, outcomes = (
         _read(spark, source / f"{name}.parquet") for name in ("follow_up", "exposures", "outcomes")
     )
@@ -217,6 +234,12 @@ def _features(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     return {"cases": n_cases, "events": n_events, "drugs": len(drugs)}
 
 
+def _missing_care(spark: "SparkSession", events: Place, study: Study, run: Run) -> dict[str, Any]:
+    """Which share of the care is still to come, by the lags of the delivery (see `missing_care`)."""
+    lines = [(row["care"], row["flux"], row["rows"]) for row in _read(spark, events / "flux_lags.parquet").collect()]
+    return missing_care(study.population, lines, run["data"]["DCIR"])
+
+
 def _rules_without_data(study: Study, run: Run) -> list[str]:
     from parcours.cohort.fractures import load_fracture_lists
 
@@ -227,13 +250,6 @@ def _rules_without_data(study: Study, run: Run) -> list[str]:
 def _prevalence(spark: "SparkSession", path: Place) -> dict[str, int]:
     counts = {row["prevalent"]: row["count"] for row in _read(spark, path).groupBy("prevalent").count().collect()}
     return {"kept": counts.get(False, 0), "prevalent": counts.get(True, 0)}
-
-
-def _done(run: Run, stage: str) -> Place:
-    directory = stage_directory(run, stage)
-    if read_manifest(directory) is None:
-        raise InputError(f"Run {run['fingerprint']} of {run['cohort']} has no {stage} yet; run that stage first.")
-    return directory
 
 
 def _read_events(spark: "SparkSession", directory: Place) -> "DataFrame":

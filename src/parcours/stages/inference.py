@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parcours.cohort.plan import read_run, stage_directory, study_of
+from parcours.cohort.plan import done_stage, read_run, stage_directory, study_of
 from parcours.cohort.study import ModelSettings, Study
 from parcours.errors import InputError
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
@@ -110,7 +110,7 @@ def _case_series(run: Run, settings: ModelSettings) -> "CaseSeries":
     """
     from parcours.models import CaseSeries
 
-    source = _done(run, "features", "Extract the features first.")
+    source = done_stage(run, "features")
     summary = _read_json(source / "summary.json")
     if summary["cases"] < FEWEST_CASES:
         raise InputError(
@@ -225,9 +225,7 @@ def _material(root: Root, run: Run) -> "Material":
     from parcours.reporting.compile import Material
     from parcours.reporting.names import medicine_names
 
-    model = _done(run, "model", "Train the model first.")
-    features = _done(run, "features", "Extract the features first.")
-    cohort = _done(run, "cohort", "Select the cohort first.")
+    events, cohort, features, model = (done_stage(run, stage) for stage in ("events", "cohort", "features", "model"))
     return Material(
         run=run,
         peaks=_read_table(model, "peaks"),
@@ -238,7 +236,8 @@ def _material(root: Root, run: Run) -> "Material":
         persons=_read_table(features, "persons"),
         events=_read_table(features, "events"),
         outcomes=_read_table(cohort, "outcomes", ["person_id", "date", "site"]),
-        names=medicine_names(root.flat("IR_PHA_R"), run["study"]["medicines"]["level"]),
+        names=medicine_names(_read_table(events, "medicine_names"), run["study"]["medicines"]["level"]),
+        missing_care=_read_json(cohort / "summary.json")["missing_care"],
     )
 
 
@@ -247,7 +246,7 @@ def _track(root: Root, run: Run, findings: "Findings", folder: Path, verdict: Ma
     from parcours.tracking.record import RunRecord
     from parcours.tracking.runs import track
 
-    model = _done(run, "model", "Train the model first.")
+    model = done_stage(run, "model")
     curves = _read_table(model, "curves")
     record = RunRecord(
         run=run,
@@ -310,13 +309,6 @@ def _manifest(run: Run, stage: str, staged: Path, summary: dict[str, Any], start
         "started": started,
         "ended": _now(),
     }
-
-
-def _done(run: Run, stage: str, advice: str) -> Place:
-    directory = stage_directory(run, stage)
-    if read_manifest(directory) is None:
-        raise InputError(f"Run {run['fingerprint']} of study {run['cohort']} has no {stage} yet. {advice}")
-    return directory
 
 
 def _read_table(directory: Place, name: str, columns: list[str] | None = None) -> "pd.DataFrame":

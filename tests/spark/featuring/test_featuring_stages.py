@@ -230,3 +230,24 @@ def test_a_period_replaced_after_planning_stops_the_run(spark, study, tmp_path):
     write_manifest(directory, {**manifest, "fingerprint": "another"})
     with pytest.raises(GateRefused, match="changed since the gate looked"):
         run_events(path)
+
+
+def test_names_and_lags_are_kept_with_the_events(finished):
+    names = rows_of(finished, "events", "medicine_names")
+    assert {(row["PHA_CIP_C13"], row["PHA_ATC_C07"]) for row in names} == {
+        (BISOPROLOL, "C07AB07"),
+        (ZOLPIDEM, "N05CF02"),
+    }
+    lags = rows_of(finished, "events", "flux_lags")
+    dated = [claim for claim in CLAIMS if claim["EXE_SOI_DTD"] is not None]
+    assert sum(row["rows"] for row in lags) == len(dated)
+    assert {row["flux"] for row in lags} == {"2015-06", "2015-07"}
+    assert finished[2]["cohort"]["missing_care"] == {"measured": False}, "two flux months tell nothing of lags"
+
+
+def test_an_identity_made_anew_after_planning_stops_the_run(spark, study, tmp_path):
+    root = build_root(tmp_path, TABLES)
+    path = write_run(root, study, {"incomplete_data": "accept"})
+    write_manifest(root.identity, {"fingerprint": "f", "mapping": "another"})
+    with pytest.raises(GateRefused, match="changed since run"):
+        run_events(path)

@@ -55,6 +55,7 @@ def material(**changes):
         "events": pd.DataFrame({"person_id": persons, "day": 16500}),
         "outcomes": pd.DataFrame({"person_id": persons, "site": site, "date": pd.Timestamp("2015-03-06")}),
         "names": {"B": "Zolpidem"},
+        "missing_care": {"measured": True, "study": 0.012, "last_month": 0.31, "months": {}},
     }
     return Material(**(tables | changes))
 
@@ -148,8 +149,16 @@ def test_second_events_of_few_persons_are_not_given_away_by_the_number_of_events
 
 def test_metrics_compare_across_runs():
     metrics = compile_findings(material()).metrics
+    assert metrics.pop("care_still_to_come") == 0.012
     assert metrics == {"held_out_likelihood": -3.5, "cases": 120.0, "events": 120.0, "persons_followed": 5000.0}
 
 
 def test_the_source_names_products_years_study_and_run():
     assert compile_findings(material()).source == "Source: SNDS (DCIR, MCO) 2014 to 2017; study fall, run 01234567."
+
+
+def test_a_study_without_its_late_flux_says_which_share_of_the_care_is_missing():
+    notes = compile_findings(material(run=RUN | {"missing_periods": {"DCIR": ["2018-01", "2018-02"]}})).notes
+    assert "DCIR: 2 periods that the study needs are not published." in notes
+    assert any("1.2% of the care of the study is expected to be missing, 31.0% of that of its last" in n for n in notes)
+    assert compile_findings(material()).metrics["care_still_to_come"] == 0.012

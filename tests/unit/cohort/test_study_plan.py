@@ -1,11 +1,12 @@
 """Planning a run: what it is made of, when it is the same run, and what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from parcours.cohort.plan import planned_stages, read_run, study_of, write_run
+from parcours.cohort.plan import done_stage, planned_stages, read_run, stage_directory, study_of, write_run
 from parcours.cohort.study import load_study
 from parcours.errors import InputError
 from parcours.storage.manifest import write_manifest
@@ -13,7 +14,7 @@ from parcours.storage.publication import publish
 from parcours.storage.root import Root, ensure_layout
 
 HOME = Path(__file__).parents[3]
-MONTHS = [f"{year}-{month:02d}" for year in range(2014, 2018) for month in range(1, 13)]
+MONTHS = [f"{year}-{month:02d}" for year in range(2014, 2019) for month in range(1, 13)][:54]  # to 2018-06
 PERIODS = {"DCIR": MONTHS, "MCO": ["2014", "2015", "2016", "2017"], "IR_BEN_R": ["all"], "IR_PHA_R": ["all"]}
 
 
@@ -80,8 +81,76 @@ def test_a_study_refuses_data_with_a_hole_in_it(root_with, study):
 
 
 def test_a_shorter_study_needs_less_data(root_with, study):
-    root = root_with({**PERIODS, "DCIR": MONTHS[:36], "MCO": ["2014", "2015", "2016"]})
+    root = root_with({**PERIODS, "DCIR": MONTHS[:42], "MCO": ["2014", "2015", "2016"]})
     assert read_run(write_run(root, study, {"study_end": "2016-12-31"}))["missing_periods"] == {}
+
+
+def test_the_months_after_the_end_are_needed_too(root_with, study):
+    root = root_with({**PERIODS, "DCIR": MONTHS[:48]})  # the flux of 2017, and nothing after it
+    with pytest.raises(InputError, match=r"needs the flux of 6 months more, .*DCIR 2018-01 to 2018-06 \(6 periods\)"):
+        write_run(root, study, {})
+    assert read_run(write_run(root, study, {"late_flux_months": 0}))["missing_periods"] == {}
+    accepted = read_run(write_run(root, study, {"incomplete_data": "accept", "late_flux_months": 1}))
+    assert accepted["missing_periods"] == {"DCIR": ["2018-01"]}
+
+
+@pytest.mark.parametrize("end", ["2016-06-01", "2016-06-15", "2016-06-30"])
+def test_a_study_that_ends_within_a_month_needs_six_months_after_that_month(root_with, study, end):
+    root = root_with({**PERIODS, "DCIR": MONTHS[:36]})  # to 2016-12
+    assert read_run(write_run(root, study, {"study_end": end}))["missing_periods"] == {}
+    with pytest.raises(InputError, match="DCIR 2017-01 missing"):
+        write_run(root, study, {"study_end": "2016-07-01"})
+
+
+def test_who_an_identifier_is_decides_the_events(root_with, study):
+    root = root_with(PERIODS)
+    write_manifest(root.identity, {"fingerprint": "a", "mapping": "before"})
+    before = read_run(write_run(root, study, {}))
+    write_manifest(root.identity, {"fingerprint": "b", "mapping": "after"})
+    after = read_run(write_run(root, study, {}))
+    assert before["events_fingerprint"] != after["events_fingerprint"]
+    assert before["fingerprint"] != after["fingerprint"]
+
+
+@pytest.fixture
+def own_study(tmp_path):
+    """A copy of the study and its code lists that may be changed."""
+    shutil.copytree(HOME / "codelists", tmp_path / "checkout/codelists")
+    shutil.copytree(HOME / "cohorts", tmp_path / "checkout/cohorts")
+    return tmp_path / "checkout"
+
+
+def test_a_run_reads_the_code_lists_that_it_was_planned_with(root_with, own_study):
+    planned = write_run(root_with(PERIODS), load_study(own_study / "cohorts/fall.yaml"), {})
+    with (own_study / "codelists/fracture_codes.csv").open("a", encoding="utf-8") as list_of_codes:
+        list_of_codes.write("\n")
+    assert study_of(read_run(planned)).codelists == planned.parent / "codelists"
+    assert (planned.parent / "study.yaml").read_text("utf-8") == (own_study / "cohorts/fall.yaml").read_text("utf-8")
+    again = write_run(root_with({}), load_study(own_study / "cohorts/fall.yaml"), {})
+    assert again != planned, "another code list is another run"
+
+
+def test_a_copy_that_was_changed_is_refused_and_mended_by_a_new_plan(root_with, study):
+    planned = write_run(root_with(PERIODS), study, {})
+    (planned.parent / "codelists/fracture_sites.csv").write_text("site\n", "utf-8")
+    with pytest.raises(
+        InputError, match=r"does not hold fracture_sites.csv as run \w+ was planned with it; plan the run"
+    ):
+        study_of(read_run(planned))
+    assert write_run(root_with({}), study, {}) == planned
+    assert study_of(read_run(planned)).cohort == "fall"
+
+
+def test_what_a_stage_left_of_another_run_is_not_read(root_with, study):
+    run = read_run(write_run(root_with(PERIODS), study, {}))
+    write_manifest(stage_directory(run, "cohort"), {"fingerprint": "another"})
+    with pytest.raises(InputError, match="is not of run"):
+        done_stage(run, "cohort")
+
+
+def test_no_curve_of_fewer_than_eleven_persons_can_be_asked_for(root_with, study):
+    with pytest.raises(InputError, match=r"model.min_exposed_cases is 10, but must lie between 11 and 100000"):
+        write_run(root_with(PERIODS), study, {"min_exposed_cases": "10"})
 
 
 def test_what_did_not_pass_the_gate_is_named(root_with, study):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from parcours.cohort.planned_copies import codelist_checksums
 from parcours.cohort.study import load_study, resolve
 from parcours.errors import InputError
 from parcours.models import ConvSCCS
@@ -61,7 +62,9 @@ def make_run(root, persons=400, **changes):
         "root": str(root),
         "study": study.as_dict(),
         "data": {"DCIR": {"2015-01": "aa"}, "MCO": {"2015": "bb"}},
+        "codelists": codelist_checksums(HOME / "codelists"),
         "codelists_folder": str(HOME / "codelists"),
+        "events_fingerprint": "e" * 16,
         "code_version": "test",
         "airflow": None,
     }
@@ -79,6 +82,12 @@ def make_run(root, persons=400, **changes):
     outcomes = pd.DataFrame({"person_id": events["person_id"], "date": dates, "site": "hip"})
     outcomes.to_parquet(cohort / "outcomes.parquet", index=False)
     write(cohort / "attrition.json", [{"step": "all", "description": "everybody", "persons": 5000, "lost": 0}])
+    write(cohort / "summary.json", {"missing_care": {"measured": True, "study": 0.01, "last_month": 0.2, "months": {}}})
+    packs = {"PHA_CIP_C13": ["1"], "PHA_ATC_C07": ["NOTHIN1"], "PHA_ATC_L07": ["NOTHING"], "PHA_NOM_COURT": [None]}
+    kept = root / "events" / run["events_fingerprint"]
+    kept.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(packs).to_parquet(kept / "medicine_names.parquet")
+    write_manifest(kept, {"fingerprint": run["events_fingerprint"]})
     for stage in (features, cohort):
         write_manifest(stage, {"fingerprint": run["fingerprint"]})
     write(folder / "run.json", run)
@@ -194,5 +203,5 @@ def test_the_job_ends_with_the_sentence_and_exit_code_2(tmp_path):
     command = [sys.executable, str(HOME / "spark_jobs" / "inference.py"), "--run", str(run_json), "--stage", "report"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert ended.stderr.strip().endswith("has no model yet. Train the model first.")
+    assert ended.stderr.strip().endswith("has no model yet; run that stage first.")
     assert "Traceback" not in ended.stderr
