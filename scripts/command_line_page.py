@@ -1,6 +1,6 @@
 """Writes docs/reference/command-line.md: every command with its options, as the command line itself declares them.
 
-    .venv/bin/python scripts/command_line_page.py
+.venv/bin/python scripts/command_line_page.py
 """
 
 from pathlib import Path

@@ -32,7 +32,10 @@ app = typer.Typer(
 Root = Annotated[str, typer.Option("--root", help="Where tables and studies live: a folder, file:///... or hdfs://...")]
 DeliveryPath = Annotated[str, typer.Option("--delivery", help="delivery.yaml, or the folder that holds it")]
 Products = Annotated[list[str] | None, typer.Option("--product", help="Only this product; may be repeated")]
-Periods = Annotated[list[str] | None, typer.Option("--period", help="Only this period, as 2016-01 or 2016")]
+Periods = Annotated[
+    list[str] | None,
+    typer.Option("--period", help="Only this month, as 2016-01, or all of this year, as 2016; may be repeated"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Override a study parameter: name=value")]
 Cohort = Annotated[str, typer.Argument(help="A study of cohorts/, or the path of its YAML")]
