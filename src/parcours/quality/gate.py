@@ -12,6 +12,7 @@ from parcours.quality.catalogue import Catalogue, catalogue_version, load_catalo
 from parcours.quality.context import docs_directory, run_context
 from parcours.quality.evaluation import evaluate
 from parcours.quality.manifests import Manifests, fingerprints
+from parcours.quality.passed import features_state
 from parcours.quality.tables import (
     private_session,
     register_features,
@@ -19,7 +20,7 @@ from parcours.quality.tables import (
     register_manifests,
     register_view,
 )
-from parcours.quality.verdict import critical_failures, refuse, rule_record
+from parcours.quality.verdict import VERDICT, critical_failures, refuse, rule_record
 from parcours.snds.contracts import product_names
 from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from great_expectations.data_context import FileDataContext
     from pyspark.sql import SparkSession
 
-VERDICT = "verdict.json"
 DATA_DOCS = "data_docs"
 
 
@@ -97,7 +97,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         run_name=f"{run['cohort']}-{run['fingerprint']}",
         products=("FEATURES",),
         catalogues=(load_catalogue("FEATURES"),),
-        fingerprints={"FEATURES": {"features": str(manifest["fingerprint"])}},
+        fingerprints=features_state(manifest),
     )
     summary = json.loads((study / "features" / "summary.json").read_text("utf-8"))
     verdict = _run(task, spark, lambda session: register_features(session, study / "features", summary))

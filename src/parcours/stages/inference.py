@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from parcours.cohort.plan import read_run, stage_directory, study_of
 from parcours.cohort.study import ModelSettings, Study
 from parcours.errors import InputError
+from parcours.quality.passed import refuse_unless_passed
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_json, write_manifest
 from parcours.storage.place import Place, local_copy
@@ -44,9 +45,11 @@ RULE_FIELDS = ("id", "table", "description", "severity", "success")
 def run_train(run_json: str | Place) -> dict[str, Any]:
     """Fit the study's model on its features: model.json, curves, peaks and cross-validation tables, metrics.json.
 
-    Raises InputError when the features are not there, or hold too few cases or exposed cases for the study's settings.
+    Raises InputError when the features are not there, or hold too few cases or exposed cases for the study's settings,
+    GateRefused when the study gate has not let these features through.
     """
     run = read_run(run_json)
+    _check_gate(run)
     root, final = open_root(run["root"]), stage_directory(run, "model")
     with exclusive_writer(root, final):
         done = read_manifest(final)
@@ -63,10 +66,13 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
 def run_report(run_json: str | Place) -> dict[str, Any]:
     """Write the study's report and log its run in MLflow; an MLflow run of this fingerprint is found, not made again.
 
-    Raises InputError when there is no model yet, RetryableFault when the tracking server cannot be used: the report
-    is then not committed, and the next attempt makes both.
+    Raises InputError when there is no model yet, GateRefused when the study gate has not let its features through (its
+    rules may have become stricter since), RetryableFault when the tracking server cannot be used: the report is then
+    not committed, and the next attempt makes both.
     """
     run = read_run(run_json)
+    _done(run, "model", "Train the model first.")
+    _check_gate(run)
     root, final = open_root(run["root"]), stage_directory(run, "report")
     with exclusive_writer(root, final):
         done = read_manifest(final)
@@ -77,6 +83,11 @@ def run_report(run_json: str | Place) -> dict[str, Any]:
             summary = _report(root, run, staged, final)
             commit_directory(root, staged, final, _manifest(run, "report", staged, summary, started))
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
+
+
+def _check_gate(run: Run) -> None:
+    features = _done(run, "features", "Extract the features first.")
+    refuse_unless_passed(features.parent, read_manifest(features) or {})
 
 
 def _train(root: Root, run: Run, staged: Path) -> dict[str, Any]:
