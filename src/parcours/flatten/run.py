@@ -25,7 +25,7 @@ from parcours.storage.commit import commit_directory, exclusive_writer, staging_
 from parcours.storage.fingerprint import code_version, fingerprint
 from parcours.storage.manifest import read_manifest
 from parcours.storage.place import Place, file_size, place, stamp
-from parcours.storage.progress import write_progress
+from parcours.storage.progress import Tell, told_progress
 from parcours.storage.root import Root, buckets_for, ensure_layout
 
 if TYPE_CHECKING:
@@ -103,7 +103,15 @@ def flatten(
     Raises what a task raised, and RetryableFault when another writer is on one of the periods, an input changed while
     it was read, or a process of Spark died.
     """
+    with told_progress(root, selection.name) as tell:
+        return _flatten(spark, delivery, root, selection, on_progress, tell)
+
+
+def _flatten(
+    spark: "SparkSession", delivery: Delivery, root: Root, selection: Selection, on_progress: Progress, tell: Tell
+) -> dict[str, Any]:
     buckets = _layout(root, delivery)
+    tell(0, 1, "reading headers and checksums")
     on_progress(0, 1, "reading headers and checksums")
     scan_all: Scanner = lambda todo: spark_scans(spark, todo)  # noqa: E731
     products = selected_products(delivery, selection)
@@ -111,7 +119,7 @@ def flatten(
     unmatched(selection, held_periods(products, scans))  # refused before anything is written
     done = ensure_identity(delivery, root, scans, buckets, partial(flatten_product, spark, delivery, root))
     plans = plan(root, delivery, selection, scan_all)
-    reporter = _Reporter(root, [found for _, periods in plans for found in periods], on_progress)
+    reporter = _Reporter(tell, [found for _, periods in plans for found in periods], on_progress)
     for product, periods in plans:
         states = done.setdefault(product.name, {})
         for period, state in flatten_product(spark, delivery, root, product, periods):
@@ -124,19 +132,19 @@ def flatten(
 class _Reporter:
     """Tells the caller and the root how far the work is; what is left is weighed by the bytes still to be read."""
 
-    def __init__(self, root: Root, plans: list[PeriodPlan], on_progress: Progress) -> None:
-        self._root, self._on_progress = root, on_progress
+    def __init__(self, tell: Tell, plans: list[PeriodPlan], on_progress: Progress) -> None:
+        self._tell, self._on_progress = tell, on_progress
         self._total, self._done = len(plans), 0
         self._bytes = {(plan.product, plan.period): plan.bytes for plan in plans if plan.status != "reuse"}
         self._all, self._behind = sum(self._bytes.values()), 0
-        write_progress(root, "flatten", 0, self._total, "joining", 0.0)
+        tell(0, self._total, "joining", 0.0)
 
     def step(self, product: str, period: str) -> None:
         """One more period is settled."""
         self._done += 1
         self._behind += self._bytes.get((product, period), 0)
         share = self._behind / self._all if self._all else 1.0
-        write_progress(self._root, "flatten", self._done, self._total, f"{product} {period}", share)
+        self._tell(self._done, self._total, f"{product} {period}", share)
         self._on_progress(self._done, self._total, f"{product} {period}")
 
 

@@ -36,6 +36,11 @@ class Selection:
                 month = _meant(asked)
                 raise InputError(f'There is no period "{asked}"; write a month as {month}, or a year as {month[:4]}.')
 
+    @property
+    def name(self) -> str:
+        """`flatten DCIR 2014`: how a job of this selection is called."""
+        return " ".join(["flatten", *(self.products or ()), *(str(year) for year in self.years or self.periods or ())])
+
     def wants(self, period: str) -> bool:
         """Whether a period is asked for; rows of unknown period and references belong to every selection."""
         if period in (WHOLE, UNKNOWN):

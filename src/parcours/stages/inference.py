@@ -6,7 +6,8 @@ Each reads its `run.json` and commits one directory; done already, it does nothi
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from parcours.quality.passed import refuse_unless_passed
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_json, write_manifest
 from parcours.storage.place import Place, local_copy
-from parcours.storage.progress import write_progress
+from parcours.storage.progress import told_progress
 from parcours.storage.root import Root, open_root
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Run = dict[str, Any]
+Step = Callable[[int, str], None]
 
 FEWEST_CASES = 20
 DAYS_A_YEAR = 365.25
@@ -91,9 +93,14 @@ def _check_gate(run: Run) -> None:
 
 
 def _train(root: Root, run: Run, staged: Path) -> dict[str, Any]:
+    with _progress(root, run, "train", 4) as progress:
+        return _fit(run, staged, progress)
+
+
+def _fit(run: Run, staged: Path, progress: Step) -> dict[str, Any]:
     from parcours.models import ConvSCCS
 
-    study, progress = study_of(run), _progress(root, f"train-{run['cohort']}", 4)
+    study = study_of(run)
     settings = study.model
     progress(0, "reading the features")
     series = _case_series(run, settings)
@@ -201,14 +208,14 @@ def _with_empty_columns(table: "pd.DataFrame", *names: str) -> "pd.DataFrame":
 def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
     from parcours.reporting.report import write_report
 
-    progress = _progress(root, f"report-{run['cohort']}", 3)
-    progress(0, "reading the model")
-    findings, verdict = _findings(root, run), _verdict(run)
-    progress(1, "figures and tables")
-    write_report(findings, staged, verdict)
-    progress(2, "MLflow run")
-    tracked = _track(root, run, findings, staged, verdict)
-    progress(3, "done")
+    with _progress(root, run, "report", 3) as progress:
+        progress(0, "reading the model")
+        findings, verdict = _findings(root, run), _verdict(run)
+        progress(1, "figures and tables")
+        write_report(findings, staged, verdict)
+        progress(2, "MLflow run")
+        tracked = _track(root, run, findings, staged, verdict)
+        progress(3, "done")
     return _summary(tracked, findings, final)
 
 
@@ -346,12 +353,16 @@ def _plain(column: "pd.Series") -> list[Any]:
     return [None if value != value else value for value in column.tolist()]
 
 
-def _progress(root: Root, name: str, total: int) -> Any:
-    def report(done: int, label: str) -> None:
-        log.info("%s: %s", name, label)
-        write_progress(root, name, done, total, label)
+@contextmanager
+def _progress(root: Root, run: Run, stage: str, total: int) -> Iterator[Step]:
+    """Tells the root, and with a line such as `2/4 bootstrap` whoever reads the log, how far the stage is."""
+    with told_progress(root, f"{stage} {run['cohort']} {run['fingerprint']}") as tell:
 
-    return report
+        def step(done: int, label: str) -> None:
+            log.info("%d/%d %s", done, total, label)
+            tell(done, total, label)
+
+        yield step
 
 
 def _threads() -> int:
