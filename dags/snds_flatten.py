@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from parcours_airflow.assets import flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
 from parcours_airflow.failures import told_to_airflow
-from parcours_airflow.forms import root_param
+from parcours_airflow.forms import checked_params, root_param
 from parcours_airflow.operators import GateJob, ScanJob, SparkJob
 from parcours_airflow.slices import reference_arguments, slice_jobs
 
@@ -30,8 +30,8 @@ def plan() -> list[dict[str, Any]]:
     from parcours.stages.flatten import plan_flatten
 
     context = get_current_context()
-    params = context["params"]
     with told_to_airflow(context):
+        params = checked_params(context)
         periods = plan_flatten(
             params["delivery"], params["root"], params["products"] or None, params["periods"] or None
         )

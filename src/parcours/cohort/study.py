@@ -16,8 +16,10 @@ from parcours.cohort.parameters import (
     MISSING,
     Parameter,
     checked,
+    limits,
     near_miss,
     parameter_table,
+    refuse_unknown,
     section_titles,
 )
 from parcours.errors import InputError
@@ -123,9 +125,10 @@ class Study:
     model: ModelSettings
 
     def parameters(self) -> list[dict[str, Any]]:
-        """Every parameter as {name, value, type, minimum, maximum, enum, section, title, help}, JSON-able.
+        """Every parameter as {name, value, type, minimum, maximum, enum, pattern, section, title, help}, JSON-able.
 
-        `section` is the section's name; `section_title` its heading. For lists, limits and enum hold for each item.
+        `section` is the section's name; `section_title` its heading. For lists, limits, enum and pattern hold for each
+        item. `help` ends with the limits in words.
         """
         return [self._described(parameter) for parameter in parameter_table().values()]
 
@@ -138,10 +141,11 @@ class Study:
             "minimum": parameter.minimum,
             "maximum": parameter.maximum,
             "enum": list(choices) if choices else None,
+            "pattern": f"^({parameter.pattern})$" if parameter.pattern else None,
             "section": parameter.section,
             "section_title": section_titles()[parameter.section],
             "title": parameter.title,
-            "help": parameter.help,
+            "help": f"{parameter.help} {limits(parameter, choices)}".strip(),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -213,13 +217,10 @@ def add_months(day: dt.date, months: int) -> dt.date:
 
 
 def _parameter_named(key: str, where: str) -> Parameter:
-    section, _, name = key.rpartition(".")
-    parameter = parameter_table().get(name)
-    if parameter is None or section not in ("", parameter.section):
-        known = [parameter.name for parameter in parameter_table().values() if section in ("", parameter.section)]
-        hint = near_miss(name, known) or f"; known are {', '.join(known or parameter_table())}"
-        raise InputError(f'{where} has no parameter "{key}"{hint}.')
-    return parameter
+    rows = parameter_table().values()
+    named = {f"{row.section}.{row.name}" if "." in key else row.name: row for row in rows}
+    refuse_unknown([key], list(named), where)
+    return named[key]
 
 
 def _read(path: Path) -> dict[str, Any]:
