@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from parcours.cohort.parameters import (
     MISSING,
@@ -23,6 +24,7 @@ from parcours.cohort.parameters import (
     section_titles,
 )
 from parcours.errors import InputError
+from parcours.yaml_names import Values
 
 FILE_KEYS = ("cohort", "title", "description", "schedule", "codelists")
 
@@ -227,14 +229,21 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"Study file {path} does not exist.")
     try:
-        declared = yaml.safe_load(path.read_text("utf-8"))
+        declared = yaml.load(path.read_text("utf-8"), Loader=Values)
+    except ConstructorError as error:
+        raise InputError(f"{path}{_line(error)}: {error.problem}; mend it and start again.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line} is not readable YAML in UTF-8: check indentation and quotes.") from None
+        raise InputError(f"{path}{_line(error)} is not readable YAML in UTF-8: check indentation and quotes.") from None
+    except ValueError as error:
+        raise InputError(f"{path} holds a day that does not exist ({error}); write days as 2014-01-31.") from None
     if not isinstance(declared, dict):
         raise InputError(f"{path} must hold keys and values: cohort, title and the sections {', '.join(SECTIONS)}.")
     return declared
+
+
+def _line(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}" if mark else ""
 
 
 def _check_keys(declared: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

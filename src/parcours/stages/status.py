@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from parcours.errors import InputError
 from parcours.snds.contracts import product_names
 from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.place import Place, found
@@ -14,8 +15,13 @@ STUDY_STAGES = ("cohort", "features", "model", "report")
 
 
 def root_status(root_uri: str) -> dict[str, Any]:
-    """Committed periods by product, stages that report progress, and studies with their finished stages."""
+    """Committed periods by product, jobs that run, and studies with their finished stages.
+
+    Raises InputError when there is no root.
+    """
     root = open_root(root_uri)
+    if not root.path.exists():
+        raise InputError(f"There is no root at {root.path}; give the folder that `parcours flatten` was given.")
     return {
         "root": str(root.path),
         "products": [_product(root, name) for name in product_names() if committed_periods(root, name)],

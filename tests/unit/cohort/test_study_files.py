@@ -115,6 +115,21 @@ def test_yaml_that_cannot_be_read_names_the_line(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("cohort: fall\npopulation: {age_minimum: 65, age_minimum: 75}\n", "line 2: age_minimum is written twice"),
+        ("cohort: fall\ncohort: hips\n", "line 1: cohort is written twice"),
+        ("cohort: fall\npopulation: {study_start: 2014-02-30}\n", "a day that does not exist (day is out of range"),
+    ],
+)
+def test_what_yaml_would_lose_or_cannot_hold_is_refused(tmp_path, text, sentence):
+    (tmp_path / "fall.yaml").write_text(text, "utf-8")
+    with pytest.raises(InputError) as refused:
+        load_study(tmp_path / "fall.yaml")
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("key", "hint"),
     [
         ("age_min", ' (did you mean "age_minimum"?)'),
