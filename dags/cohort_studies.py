@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from parcours_airflow.assets import flat_asset
 from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
 from parcours_airflow.failures import told_to_airflow
-from parcours_airflow.forms import overrides, root_param, study_params
+from parcours_airflow.forms import checked_params, overrides, root_param, study_params
 from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
 
 from parcours.cohort.study import Study, load_study
@@ -29,9 +29,10 @@ def plan(study_file: str) -> str:
     context = get_current_context()
     with told_to_airflow(context):
         study = load_study(Path(study_file))
-        changes = overrides(study.parameters(), context["params"])
+        params = checked_params(context)
+        changes = overrides(study.parameters(), params)
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
-        return str(write_run(context["params"]["root"], study, changes, asked_by))
+        return str(write_run(params["root"], study, changes, asked_by))
 
 
 def study_dag(file: Path) -> DAG:

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from parcours_airflow.assets import flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
 from parcours_airflow.failures import told_to_airflow
-from parcours_airflow.forms import root_param
+from parcours_airflow.forms import checked_params, root_param
 from parcours_airflow.operators import GateJob, ScanJob, SparkJob
 from parcours_airflow.slices import reference_arguments, slice_jobs
 
@@ -30,8 +30,8 @@ def plan() -> list[dict[str, Any]]:
     from parcours.stages.flatten import plan_flatten
 
     context = get_current_context()
-    params = context["params"]
     with told_to_airflow(context):
+        params = checked_params(context)
         periods = plan_flatten(
             params["delivery"], params["root"], params["products"] or None, params["periods"] or None
         )
@@ -39,7 +39,7 @@ def plan() -> list[dict[str, Any]]:
     before = {product: published_state(params["root"], product)["fingerprint"] for product in FLAT_PRODUCTS}
     context["ti"].xcom_push(key="references", value=reference_arguments(periods, common))
     context["ti"].xcom_push(key="published_before", value=before)
-    return slice_jobs(periods, common, params["periods"] or [])
+    return slice_jobs(periods, common, narrowed=bool(params["periods"]))
 
 
 @task(trigger_rule="none_failed")
@@ -85,7 +85,9 @@ with DAG(
             "Products", "Only these products. Empty: all that were delivered.", enum=list(PRODUCTS)
         ),
         "periods": product_list(
-            "Periods", "Only these periods, as 2016-01 or 2016. Empty: all.", pattern=r"^\d{4}(-\d{2})?$"
+            "Periods",
+            "Only these periods: a month as 2016-01, or a year as 2016: all its months of claims. Empty: all.",
+            pattern=r"^\d{4}(-(0[1-9]|1[0-2]))?$",
         ),
         "root": root_param(default_root()),
     },

@@ -5,6 +5,8 @@ from typing import Any
 
 from airflow.sdk import Param
 
+from parcours.cohort.parameters import refuse_unknown
+
 TYPES: dict[str, dict[str, Any]] = {
     "date": {"type": "string", "format": "date"},
     "integer": {"type": "integer"},
@@ -16,6 +18,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "numbers": {"type": ["array", "null"], "items": {"type": "number"}},
 }
 LISTS = ("strings", "numbers")
+LIMITS = ("minimum", "maximum", "enum", "pattern")
 
 
 def root_param(default: str) -> Param:
@@ -31,6 +34,18 @@ def study_params(parameters: Sequence[Mapping[str, Any]]) -> dict[str, Param]:
     return {parameter["name"]: _param(parameter) for parameter in parameters}
 
 
+def checked_params(context: Any) -> Mapping[str, Any]:
+    """The parameters of the run.
+
+    Raises InputError when the trigger gave one that the DAG does not declare: Airflow takes any name, and a slip would
+    run with the default.
+    """
+    dag, params = context["dag"], context["params"]
+    given = [*params, *(name for name in context["dag_run"].conf or {} if name not in params)]
+    refuse_unknown(given, list(dag.params), dag.dag_id)
+    return params
+
+
 def overrides(parameters: Sequence[Mapping[str, Any]], filled: Mapping[str, Any]) -> dict[str, Any]:
     """What the form holds, as overrides of the study; an emptied list is an empty list."""
     lists = {parameter["name"] for parameter in parameters if parameter["type"] in LISTS}
@@ -40,7 +55,7 @@ def overrides(parameters: Sequence[Mapping[str, Any]], filled: Mapping[str, Any]
 
 def _param(parameter: Mapping[str, Any]) -> Param:
     schema = {**TYPES[parameter["type"]], "title": parameter["title"], "section": parameter["section_title"]}
-    limits = {name: parameter[name] for name in ("minimum", "maximum", "enum") if parameter.get(name) is not None}
+    limits = {name: parameter[name] for name in LIMITS if parameter.get(name) is not None}
     if parameter["type"] in LISTS:
         schema["items"] = {**schema["items"], **limits}
         schema["examples"] = limits.get("enum")

@@ -26,6 +26,7 @@ from parcours_airflow.drivers import (
     status_address,
 )
 from parcours_airflow.failures import REFUSED, WRONG_INPUT, fail, note_failure
+from parcours_airflow.forms import checked_params
 from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page, spark_page
 from parcours_airflow.output import JobOutput, report_of
 from parcours_airflow.triggers import PROGRESS_KEY, DriverTrigger
@@ -180,8 +181,8 @@ class ScanJob(SparkJob):
             most = scan_here_gigabytes()
         except InputError as error:
             fail(context, error.exit_code, str(error))
-        params = context["params"]
         try:
+            params = checked_params(context)
             unread = unread_gigabytes(params["delivery"], params["root"], params["products"] or None)
         except InputError as error:
             raise AirflowSkipException(f"The plan will say what is wrong here: {error}") from None

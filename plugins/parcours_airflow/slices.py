@@ -16,23 +16,25 @@ def reference_arguments(periods: Periods, common: Sequence[str]) -> list[str]:
     return [*common, *chosen] if chosen else []
 
 
-def slice_jobs(periods: Periods, common: Sequence[str], narrowed: Sequence[str]) -> list[dict[str, Any]]:
+def slice_jobs(periods: Periods, common: Sequence[str], narrowed: bool) -> list[dict[str, Any]]:
     """{name, application_args} of each product and year that has something to do.
 
-    `narrowed` are the periods the user asked for. Rows of unknown period go with any job of their product, and get one
-    of their own, without a year, when there is no other.
+    `narrowed`: the user asked for some periods only; each job is then told its own. Rows of unknown period go with any
+    job of their product, and get one of their own, without a year, when there is no other.
     """
     todo = [(period["product"], str(period["period"])) for period in _to_do(periods) if period["period"] != WHOLE]
     years = {(product, period[:4]) for product, period in todo if period != UNKNOWN}
-    alone = {product for product, _ in todo} - {product for product, _ in years}
-    only = [text for period in narrowed for text in ("--period", period)]
-    return [
-        {
-            "name": f"{product} {year}".strip(),
-            "application_args": [*common, "--product", product, *(["--year", year] if year else []), *only],
-        }
-        for product, year in sorted(years | {(product, "") for product in alone})
-    ]
+    alone = {(product, "") for product, _ in todo} - {(product, "") for product, _ in years}
+    return [_slice_job(product, year, todo, common, narrowed) for product, year in sorted(years | alone)]
+
+
+def _slice_job(
+    product: str, year: str, todo: Sequence[tuple[str, str]], common: Sequence[str], narrowed: bool
+) -> dict[str, Any]:
+    mine = [period for name, period in todo if name == product and (not year or period[:4] == year)]
+    only = [text for period in mine if narrowed for text in ("--period", period)]
+    arguments = [*common, "--product", product, *(["--year", year] if year else []), *only]
+    return {"name": f"{product} {year}".strip(), "application_args": arguments}
 
 
 def _to_do(periods: Periods) -> list[Mapping[str, Any]]:

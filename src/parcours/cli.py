@@ -15,6 +15,7 @@ import typer
 
 from parcours import __version__
 from parcours.cli_output import progress_bar, show
+from parcours.cli_settings import overrides_of
 from parcours.errors import InputError
 from parcours.home import project_home, study_file
 from parcours.leaving import fit_to_leave
@@ -32,26 +33,27 @@ app = typer.Typer(
 Root = Annotated[str, typer.Option("--root", help="Where tables and studies live: a folder, file:///... or hdfs://...")]
 DeliveryPath = Annotated[str, typer.Option("--delivery", help="delivery.yaml, or the folder that holds it")]
 Products = Annotated[list[str] | None, typer.Option("--product", help="Only this product; may be repeated")]
-Periods = Annotated[list[str] | None, typer.Option("--period", help="Only this period, as 2016-01 or 2016")]
+Periods = Annotated[
+    list[str] | None,
+    typer.Option("--period", help="Only this month, as 2016-01, or all of this year, as 2016; may be repeated"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Override a study parameter: name=value")]
 Cohort = Annotated[str, typer.Argument(help="A study of cohorts/, or the path of its YAML")]
 
 
-def _plan_run(cohort: str, root: str, settings: list[str] | None) -> Place:
-    import yaml
+def _planner(cohort: str, root: str, settings: list[str] | None) -> Callable[[], Place]:
+    """A function that writes the run.json of a study, once what it reads is published.
 
+    Raises InputError at once, before hours of work, when the study or a setting is wrong.
+    """
     from parcours.cohort.plan import write_run
-    from parcours.cohort.study import load_study
+    from parcours.cohort.study import load_study, resolve
     from parcours.storage.root import open_root
 
-    overrides: dict[str, Any] = {}
-    for setting in settings or []:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise InputError(f"--set {setting}: write it as name=value, for example --set start_gap_months=6.")
-        overrides[name] = yaml.safe_load(value)
-    return write_run(open_root(root), load_study(study_file(cohort)), overrides)
+    target, study, overrides = open_root(root), load_study(study_file(cohort)), overrides_of(settings or ())
+    resolve(study, overrides)
+    return lambda: write_run(target, study, overrides)
 
 
 def _finish(title: str, work: Callable[[], dict[str, Any]], as_json: bool) -> None:
@@ -162,7 +164,7 @@ def features(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJ
         from parcours.stages.featuring import run_cohort, run_events, run_features
         from parcours.stages.quality import run_study_gate
 
-        run = _plan_run(cohort, root, settings)
+        run = _planner(cohort, root, settings)()
         return {
             "run": str(run),
             "events": run_events(run),
@@ -181,7 +183,7 @@ def train(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson
     def work() -> dict[str, Any]:
         from parcours.stages.inference import run_train
 
-        return run_train(_plan_run(cohort, root, settings))
+        return run_train(_planner(cohort, root, settings)())
 
     _finish("Model", work, as_json)
 
@@ -193,7 +195,7 @@ def report(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJso
     def work() -> dict[str, Any]:
         from parcours.stages.inference import run_report
 
-        return run_report(_plan_run(cohort, root, settings))
+        return run_report(_planner(cohort, root, settings)())
 
     _finish("Report", work, as_json)
 
@@ -211,8 +213,9 @@ def run(
     def work() -> dict[str, Any]:
         from parcours.stages.chain import run_chain
 
+        planner = _planner(cohort, root, settings)
         with progress_bar("The chain", as_json) as on_progress:
-            return run_chain(delivery, root, lambda: _plan_run(cohort, root, settings), on_progress)
+            return run_chain(delivery, root, planner, on_progress)
 
     _finish("The chain", work, as_json)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from parcours.spark_classes import sharing_options
 from parcours.spark_faults import leave_telling_to_exceptions, told_by_spark
+from parcours.spark_given import given_properties
 from parcours.storage.job_status import own_status
 
 if TYPE_CHECKING:
@@ -20,10 +21,22 @@ SHORT_JOB_JVM = (
 )
 
 
+# Results depend on it: a day is a day of UTC, whatever was configured.
+FIXED = {"spark.sql.session.timeZone": "UTC"}
+# What suits these jobs where the user has said nothing.
+DEFAULTS = {
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.ui.showConsoleProgress": "false",
+    # A row may be a payload of megabytes: batches for Python are bounded by bytes, not by 10,000 rows.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "64m",
+}
+
+
 def spark_session(application: str, settings: Mapping[str, str] | None = None) -> "SparkSession":
     """The Spark session of a job: what spark-submit configured, else `local[*]` on this machine.
 
-    `settings` are Spark properties of this kind of job alone.
+    `settings` are Spark properties of this kind of job alone; what the user gave goes before them, and before DEFAULTS.
     Workers run the interpreter of the driver, or they would start the system's python3. Raises RetryableFault when
     the Java process ends meanwhile.
     """
@@ -32,23 +45,16 @@ def spark_session(application: str, settings: Mapping[str, str] | None = None) -
     pool = os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from pyspark.sql import SparkSession
 
-    builder = (
-        SparkSession.builder.appName(application)
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
-        .config("spark.sql.shuffle.partitions", "8")
-        .config("spark.ui.showConsoleProgress", "false")
-        # A row may be a payload of megabytes: batches for Python are bounded by bytes, not by 10,000 rows.
-        .config("spark.sql.execution.arrow.maxBytesPerBatch", "64m")
-        .config("spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL", pool)
-    )
+    own = {**DEFAULTS, "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": pool}
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # no spark-submit has started the JVM and set its options
-        builder = builder.config("spark.driver.extraJavaOptions", f"{SHORT_JOB_JVM} {sharing_options()}")
-    for name, value in (settings or {}).items():
-        builder = builder.config(name, value)
+        own["spark.driver.extraJavaOptions"] = f"{SHORT_JOB_JVM} {sharing_options()}"
+    builder = SparkSession.builder.appName(application)
     leave_telling_to_exceptions()
     with told_by_spark():
-        session = builder.getOrCreate()
+        given = given_properties()
+        for name, value in {**own, **(settings or {})}.items():
+            builder = builder if name in given else builder.config(name, value)
+        session = builder.config(map=dict(FIXED)).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     own_status().note(application_id=session.sparkContext.applicationId, ui=session.sparkContext.uiWebUrl)
     return session

@@ -15,7 +15,8 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 
-from parcours.flatten.run import Selection, flatten, scan_ahead
+from parcours.flatten.run import flatten, scan_ahead
+from parcours.flatten.selection import Selection
 from parcours.snds.delivery import load_delivery
 from parcours.stages.exit import exit_code_of
 from parcours.stages.flatten import scan_here

@@ -16,10 +16,16 @@ WRONG = {
         "study_start": "the first of May",
         "level": "molecule",
         "sites": ["moon"],
+        "packs": ["340"],
         "season": "maybe",
         "root": "",
     },
-    "snds_flatten": {"products": ["DCIRR"], "periods": ["May 2016"], "delivery": ""},
+    "snds_flatten": {"products": ["DCIRR"], "periods": ["2014-13"], "delivery": ""},
+}
+
+UNKNOWN = {
+    "study__fall": {"age_minimun": 70, "sex": "women"},
+    "snds_flatten": {"period": ["2014"], "Delivery": "d"},
 }
 
 
@@ -27,8 +33,8 @@ WRONG = {
 def read_dags() -> Callable[..., dict[str, Any]]:
     """Read all DAG files once more; `cohorts` is another folder of study files."""
 
-    def read(cohorts: Path | None = None, wrong: dict[str, Any] | None = None) -> dict[str, Any]:
-        asked = json.dumps({"cohorts": str(cohorts) if cohorts else None, "wrong": wrong or {}})
+    def read(cohorts: Path | None = None, **tried: dict[str, Any]) -> dict[str, Any]:
+        asked = json.dumps({"cohorts": str(cohorts) if cohorts else None, **tried})
         found = subprocess.run([sys.executable, str(DUMP), asked], capture_output=True, text=True, check=False)
         assert found.returncode == 0, found.stderr[-3000:]
         return dict(json.loads(found.stdout))
@@ -39,4 +45,4 @@ def read_dags() -> Callable[..., dict[str, Any]]:
 @pytest.fixture(scope="session")
 def dumped(read_dags: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """What the project's own DAG files give."""
-    return read_dags(wrong=WRONG)
+    return read_dags(wrong=WRONG, unknown=UNKNOWN)

@@ -26,8 +26,13 @@ def prepare(airflow_home: str) -> None:
     sys.path.insert(0, str(HOME / "plugins"))
 
 
-def read_dags(cohorts: str | None, wrong: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """DAGs by id, import errors, heavy modules, and the answer to each wrong trigger {dag: {parameter: value}}."""
+def read_dags(
+    cohorts: str | None, wrong: dict[str, dict[str, Any]], unknown: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """DAGs by id, import errors, heavy modules, and the answers to triggers {dag: {parameter: value}}.
+
+    Each value of `wrong` is tried alone, the names of `unknown` all at once.
+    """
     import parcours_airflow.defaults as defaults
 
     if cohorts:
@@ -41,6 +46,7 @@ def read_dags(cohorts: str | None, wrong: dict[str, dict[str, Any]]) -> dict[str
         "heavy": heavy,
         "dags": {dag_id: describe(dag) for dag_id, dag in bag.dags.items()},
         "refusals": {dag_id: refusals(bag.dags[dag_id], values) for dag_id, values in wrong.items()},
+        "unknown": {dag_id: unknown_names(bag.dags[dag_id], conf) for dag_id, conf in unknown.items()},
         "plugins": plugins(),
     }
 
@@ -57,9 +63,14 @@ def describe(dag: Any) -> dict[str, Any]:
         "schedule": str(dag.schedule if not isinstance(dag.schedule, list) else [a.name for a in dag.schedule]),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
-        "params": {name: {**dag.params.get_param(name).schema, "value": dag.params[name]} for name in dag.params},
+        "params": {name: describe_param(dag.params.get_param(name)) for name in dag.params},
         "tasks": {task.task_id: describe_task(task) for task in dag.tasks},
     }
+
+
+def describe_param(param: Any) -> dict[str, Any]:
+    """One field of the form."""
+    return {**param.schema, "value": param.value, "description": param.description}
 
 
 def describe_task(task: Any) -> dict[str, Any]:
@@ -91,6 +102,24 @@ def refusals(dag: Any, values: dict[str, Any]) -> dict[str, str]:
     return said
 
 
+def unknown_names(dag: Any, conf: dict[str, Any]) -> list[str]:
+    """What the first task says to a trigger with this configuration, and to one that changes nothing."""
+    from types import SimpleNamespace
+
+    from airflow.sdk.definitions.param import process_params
+    from parcours_airflow.forms import checked_params
+
+    said = []
+    for given in (conf, {}, None):
+        params = process_params(dag, dag.get_task("plan"), given, suppress_exception=False)
+        try:
+            checked_params({"dag": dag, "params": params, "dag_run": SimpleNamespace(conf=given)})
+            said.append("accepted")
+        except Exception as error:  # noqa: BLE001 - the test looks at what it is
+            said.append(f"{type(error).__name__}: {error}")
+    return said
+
+
 def plugins() -> list[str]:
     """Names of the plugins that load, errors included."""
     from airflow import plugins_manager
@@ -105,5 +134,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as airflow_home:
         prepare(airflow_home)
         with contextlib.redirect_stdout(noise):
-            answer = read_dags(asked.get("cohorts"), asked.get("wrong", {}))
+            answer = read_dags(asked.get("cohorts"), asked.get("wrong", {}), asked.get("unknown", {}))
         sys.stdout.write(json.dumps(answer, default=str))

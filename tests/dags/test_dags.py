@@ -90,10 +90,11 @@ def test_the_form_of_a_study_shows_what_its_file_says(dumped: dict[str, Any]) ->
         ("study__fall", "study_start", "'the first of May' is not a 'date'"),
         ("study__fall", "level", "'molecule' is not one of"),
         ("study__fall", "sites", "'moon' is not one of"),
+        ("study__fall", "packs", "'340' does not match"),
         ("study__fall", "season", "'maybe' is not of type 'boolean'"),
         ("study__fall", "root", "'' "),
         ("snds_flatten", "products", "'DCIRR' is not one of"),
-        ("snds_flatten", "periods", "'May 2016' does not match"),
+        ("snds_flatten", "periods", "'2014-13' does not match"),
         ("snds_flatten", "delivery", "'' "),
     ],
 )
@@ -103,6 +104,23 @@ def test_a_wrong_value_in_the_form_is_refused_by_name(
     sentence = dumped["refusals"][dag][parameter].splitlines()[0]
     assert parameter in sentence
     assert words in sentence
+
+
+def test_the_help_of_each_field_ends_with_its_limits(dumped: dict[str, Any]) -> None:
+    told = {name: param["description"] for name, param in dumped["dags"]["study__fall"]["params"].items()}
+    assert told["age_minimum"].endswith("younger persons are left out. From 0 to 120 (a whole number).")
+    assert told["level"].endswith("One of: substance, atc_class, family, cip13.")
+    assert "hip, " in told["sites"].partition("Each one of: ")[2]
+
+
+def test_a_name_that_no_field_has_is_refused_with_the_nearest_right_one(dumped: dict[str, Any]) -> None:
+    refused, *others = dumped["unknown"]["study__fall"]
+    assert refused == 'InputError: study__fall has no parameter "age_minimun" (did you mean "age_minimum"?).'
+    assert others == ["accepted", "accepted"]
+    assert dumped["unknown"]["snds_flatten"][0] == (
+        'InputError: snds_flatten has no parameter "period" (did you mean "periods"?), '
+        '"Delivery" (did you mean "delivery"?).'
+    )
 
 
 def test_a_study_file_with_a_mistake_hides_no_other_study(read_dags: Callable[..., Any], tmp_path: Path) -> None:

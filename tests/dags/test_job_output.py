@@ -75,21 +75,27 @@ PLAN = [
 
 
 def test_a_slice_is_a_product_and_a_year_with_something_to_do() -> None:
-    jobs = slice_jobs(PLAN, ["--root", "R"], [])
+    jobs = slice_jobs(PLAN, ["--root", "R"], narrowed=False)
     assert [job["name"] for job in jobs] == ["DCIR 2015", "MCO 2015", "MCO 2016"]
     assert jobs[0]["application_args"] == ["--root", "R", "--product", "DCIR", "--year", "2015"]
 
 
-def test_periods_asked_for_go_on_to_the_jobs() -> None:
-    job = slice_jobs(PLAN[2:3], [], ["2015-01"])[0]
-    assert job["application_args"] == ["--product", "DCIR", "--year", "2015", "--period", "2015-01"]
+def test_each_job_is_told_the_periods_of_its_own_that_were_asked_for() -> None:
+    jobs = slice_jobs(PLAN[2:6], [], narrowed=True)
+    assert [job["application_args"] for job in jobs] == [
+        ["--product", "DCIR", "--year", "2015", "--period", "2015-01"],
+        ["--product", "MCO", "--year", "2015", "--period", "2015"],
+    ]
 
 
 def test_rows_of_unknown_period_go_with_another_job_of_their_product_or_alone() -> None:
     unknown = {"product": "DCIR", "period": "unknown", "status": "compute"}
-    assert [job["name"] for job in slice_jobs([*PLAN, unknown], [], [])] == ["DCIR 2015", "MCO 2015", "MCO 2016"]
-    alone = slice_jobs([*PLAN[3:5], unknown], [], [])
+    with_others = slice_jobs([*PLAN, unknown], [], narrowed=False)
+    assert [job["name"] for job in with_others] == ["DCIR 2015", "MCO 2015", "MCO 2016"]
+    alone = slice_jobs([*PLAN[3:5], unknown], [], narrowed=False)
     assert alone == [{"name": "DCIR", "application_args": ["--product", "DCIR"]}]
+    narrowed = slice_jobs([*PLAN[3:5], unknown], [], narrowed=True)
+    assert narrowed[0]["application_args"] == ["--product", "DCIR", "--period", "unknown"]
 
 
 def test_references_are_one_job_and_none_when_all_are_there() -> None:

@@ -162,6 +162,13 @@ def test_values_that_do_not_go_together_fail_the_plan_at_once_with_a_sentence(de
     assert (tasks["plan"].state, tasks["plan"].attempt) == ("failed", 1)
 
 
+def test_a_name_that_no_field_has_fails_the_plan_with_the_nearest_right_one(demo: Demo) -> None:
+    with pytest.raises(InputError, match=r'no parameter "age_minimun" \(did you mean "age_minimum"'):
+        demo.follow(STUDY, {"age_minimun": 70})
+    _, tasks = demo.latest(STUDY)
+    assert (tasks["plan"].state, tasks["plan"].attempt) == ("failed", 1)
+
+
 def test_a_delivery_that_is_not_there_fails_the_plan_with_a_sentence(demo: Demo, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no delivery at"):
         demo.follow(FLATTEN, {"delivery": str(tmp_path / "nowhere")})

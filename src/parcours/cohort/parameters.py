@@ -4,7 +4,7 @@ import csv
 import datetime as dt
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,10 +79,41 @@ def codelist_words(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({row[column] for row in rows for column in columns if row[column]}))
 
 
-def near_miss(word: str, known: tuple[str, ...] | list[str]) -> str:
-    """` (did you mean "x"?)` when a known word is close, else nothing."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f' (did you mean "{close[0]}"?)' if close else ""
+def near_miss(word: str, known: Sequence[str]) -> str:
+    """` (did you mean "x"?)` when a known word is close, whatever its capitals, else nothing."""
+    as_small = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), as_small, n=1)
+    return f' (did you mean "{as_small[close[0]]}"?)' if close else ""
+
+
+def limits(parameter: Parameter, choices: Sequence[str] | None) -> str:
+    """What a value of the parameter may be, as a sentence; `choices` are its allowed words, None: any."""
+    each = "Each " if parameter.type in ("strings", "numbers") else ""
+    if choices:
+        return _sentence(f"{each}one of: {', '.join(choices)}")
+    if parameter.minimum is not None:
+        whole = " (a whole number)" if parameter.type == "integer" else ""
+        return _sentence(f"{each}from {parameter.minimum} to {parameter.maximum}{whole}")
+    if parameter.pattern:
+        return _sentence(f"{each}{_PATTERN_NAMES[parameter.pattern]}")
+    return {"date": "A date such as 2014-01-31.", "boolean": "true or false."}.get(parameter.type, "")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def refuse_unknown(given: Iterable[str], known: Sequence[str], where: str) -> None:
+    """Let names through that are known.
+
+    Raises InputError, which names the others, each with the nearest right one, or with all of them where none is near.
+    """
+    unknown = [str(name) for name in given if name not in known]
+    if unknown:
+        hints = [near_miss(name, known) for name in unknown]
+        told = ", ".join(f'"{name}"{hint}' for name, hint in zip(unknown, hints, strict=True))
+        others = "" if all(hints) else f"; known are {', '.join(known)}"
+        raise InputError(f"{where} has no parameter {told}{others}.")
 
 
 def checked(parameter: Parameter, value: Any, where: str, codelists: Path) -> Any:

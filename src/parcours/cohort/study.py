@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from parcours.cohort.parameters import (
     MISSING,
     Parameter,
     checked,
+    limits,
     near_miss,
     parameter_table,
+    refuse_unknown,
     section_titles,
 )
 from parcours.errors import InputError
+from parcours.yaml_names import Values
 
 FILE_KEYS = ("cohort", "title", "description", "schedule", "codelists")
 
@@ -125,9 +129,10 @@ class Study:
     file: Path | None = None
 
     def parameters(self) -> list[dict[str, Any]]:
-        """Every parameter as {name, value, type, minimum, maximum, enum, section, title, help}, JSON-able.
+        """Every parameter as {name, value, type, minimum, maximum, enum, pattern, section, title, help}, JSON-able.
 
-        `section` is the section's name; `section_title` its heading. For lists, limits and enum hold for each item.
+        `section` is the section's name; `section_title` its heading. For lists, limits, enum and pattern hold for each
+        item. `help` ends with the limits in words.
         """
         return [self._described(parameter) for parameter in parameter_table().values()]
 
@@ -140,10 +145,11 @@ class Study:
             "minimum": parameter.minimum,
             "maximum": parameter.maximum,
             "enum": list(choices) if choices else None,
+            "pattern": f"^({parameter.pattern})$" if parameter.pattern else None,
             "section": parameter.section,
             "section_title": section_titles()[parameter.section],
             "title": parameter.title,
-            "help": parameter.help,
+            "help": f"{parameter.help} {limits(parameter, choices)}".strip(),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -216,27 +222,31 @@ def add_months(day: dt.date, months: int) -> dt.date:
 
 
 def _parameter_named(key: str, where: str) -> Parameter:
-    section, _, name = key.rpartition(".")
-    parameter = parameter_table().get(name)
-    if parameter is None or section not in ("", parameter.section):
-        known = [parameter.name for parameter in parameter_table().values() if section in ("", parameter.section)]
-        hint = near_miss(name, known) or f"; known are {', '.join(known or parameter_table())}"
-        raise InputError(f'{where} has no parameter "{key}"{hint}.')
-    return parameter
+    rows = parameter_table().values()
+    named = {f"{row.section}.{row.name}" if "." in key else row.name: row for row in rows}
+    refuse_unknown([key], list(named), where)
+    return named[key]
 
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"Study file {path} does not exist.")
     try:
-        declared = yaml.safe_load(path.read_text("utf-8"))
+        declared = yaml.load(path.read_text("utf-8"), Loader=Values)
+    except ConstructorError as error:
+        raise InputError(f"{path}{_line(error)}: {error.problem}; mend it and start again.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line} is not readable YAML in UTF-8: check indentation and quotes.") from None
+        raise InputError(f"{path}{_line(error)} is not readable YAML in UTF-8: check indentation and quotes.") from None
+    except ValueError as error:
+        raise InputError(f"{path} holds a day that does not exist ({error}); write days as 2014-01-31.") from None
     if not isinstance(declared, dict):
         raise InputError(f"{path} must hold keys and values: cohort, title and the sections {', '.join(SECTIONS)}.")
     return declared
+
+
+def _line(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}" if mark else ""
 
 
 def _check_keys(declared: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from parcours.errors import InputError, RetryableFault
+from parcours.errors import RetryableFault
 from parcours.flatten.engine import Batch, batches, make_job, run_job, spark_scans
 from parcours.flatten.owners import Owners
 from parcours.flatten.persons import ensure_identity, how_found, lookup_of, person_columns, planned_owners, with_persons
@@ -17,14 +17,15 @@ from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
 from parcours.flatten.scan import Scan, Scanner, Unread, kept_scans, scan_delivery
-from parcours.snds.contracts import Product, load_product, product_names
+from parcours.flatten.selection import Selection, held_periods, selected_products, unmatched
+from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery
 from parcours.spark_faults import told_by_spark
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import code_version, fingerprint
 from parcours.storage.manifest import read_manifest
 from parcours.storage.place import Place, file_size, place, stamp
-from parcours.storage.progress import write_progress
+from parcours.storage.progress import Tell, told_progress
 from parcours.storage.root import Root, buckets_for, ensure_layout
 
 if TYPE_CHECKING:
@@ -36,39 +37,6 @@ Progress = Callable[[int, int, str], None]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which products and periods are asked for; None is all that the delivery holds."""
-
-    products: list[str] | None = None
-    periods: list[str] | None = None
-    years: list[int] | None = None
-
-    def wants(self, period: str) -> bool:
-        """Whether a period is asked for; rows of unknown period and references belong to every selection."""
-        if period in ("all", UNKNOWN):
-            return True
-        named = self.periods is None or period in self.periods
-        return named and (self.years is None or int(period[:4]) in self.years)
-
-
-def selected_products(delivery: Delivery, selection: Selection) -> list[Product]:
-    """Products to flatten, references first.
-
-    Raises InputError when a product is unknown or the delivery has no file of its main table.
-    """
-    names = selection.products
-    if names is None:
-        names = [name for name in product_names() if delivery.files_of(load_product(name).main)]
-    products = [load_product(name) for name in dict.fromkeys(names)]
-    for product in products:
-        if not delivery.files_of(product.main):
-            raise InputError(f"{delivery.folder}: no file of {product.main}, the main table of {product.name}.")
-    if not products:
-        raise InputError(f"{delivery.folder}: no main table of any product; known are {', '.join(product_names())}.")
-    return sorted(products, key=lambda product: (product.form != "reference", product.name))
-
-
 def _layout(root: Root, delivery: Delivery) -> int:
     """Number of person buckets: the root's, or for a new root what the size of its first delivery asks for."""
     return ensure_layout(root, buckets_for(sum(file_size(raw.path) for raw in delivery.files)))
@@ -77,22 +45,20 @@ def _layout(root: Root, delivery: Delivery) -> int:
 def plan(
     root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner
 ) -> list[tuple[Product, list[PeriodPlan]]]:
-    """What flattening would do, product by product.
+    """What flattening would do, product by product; says of which product a period that is asked for holds nothing.
 
-    Raises InputError when a period is asked for that the delivery does not hold.
+    Raises InputError when such a period holds nothing of any product.
     """
     products = selected_products(delivery, selection)
     scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
+    for sentence in unmatched(selection, held_periods(products, scans)):
+        log.warning(sentence)
     buckets = _layout(root, delivery)
     owners = planned_owners(root, delivery, scans, buckets)
     found = [
         (product, plan_product(root, delivery, product, scans, buckets, _owners_of(product, delivery, owners)))
         for product in products
     ]
-    held = {plan.period for _, plans in found for plan in plans}
-    missing = sorted(set(selection.periods or ()) - held)
-    if missing:
-        raise InputError(f"{delivery.folder}: no row of period {', '.join(missing)} was delivered.")
     return [(product, [plan for plan in plans if selection.wants(plan.period)]) for product, plans in found]
 
 
@@ -137,14 +103,23 @@ def flatten(
     Raises what a task raised, and RetryableFault when another writer is on one of the periods, an input changed while
     it was read, or a process of Spark died.
     """
+    with told_progress(root, selection.name) as tell:
+        return _flatten(spark, delivery, root, selection, on_progress, tell)
+
+
+def _flatten(
+    spark: "SparkSession", delivery: Delivery, root: Root, selection: Selection, on_progress: Progress, tell: Tell
+) -> dict[str, Any]:
     buckets = _layout(root, delivery)
+    tell(0, 1, "reading headers and checksums")
     on_progress(0, 1, "reading headers and checksums")
     scan_all: Scanner = lambda todo: spark_scans(spark, todo)  # noqa: E731
     products = selected_products(delivery, selection)
     scans = scan_delivery(root, delivery, with_persons(delivery, products), scan_all)
+    unmatched(selection, held_periods(products, scans))  # refused before anything is written
     done = ensure_identity(delivery, root, scans, buckets, partial(flatten_product, spark, delivery, root))
     plans = plan(root, delivery, selection, scan_all)
-    reporter = _Reporter(root, [found for _, periods in plans for found in periods], on_progress)
+    reporter = _Reporter(tell, [found for _, periods in plans for found in periods], on_progress)
     for product, periods in plans:
         states = done.setdefault(product.name, {})
         for period, state in flatten_product(spark, delivery, root, product, periods):
@@ -157,19 +132,19 @@ def flatten(
 class _Reporter:
     """Tells the caller and the root how far the work is; what is left is weighed by the bytes still to be read."""
 
-    def __init__(self, root: Root, plans: list[PeriodPlan], on_progress: Progress) -> None:
-        self._root, self._on_progress = root, on_progress
+    def __init__(self, tell: Tell, plans: list[PeriodPlan], on_progress: Progress) -> None:
+        self._tell, self._on_progress = tell, on_progress
         self._total, self._done = len(plans), 0
         self._bytes = {(plan.product, plan.period): plan.bytes for plan in plans if plan.status != "reuse"}
         self._all, self._behind = sum(self._bytes.values()), 0
-        write_progress(root, "flatten", 0, self._total, "joining", 0.0)
+        tell(0, self._total, "joining", 0.0)
 
     def step(self, product: str, period: str) -> None:
         """One more period is settled."""
         self._done += 1
         self._behind += self._bytes.get((product, period), 0)
         share = self._behind / self._all if self._all else 1.0
-        write_progress(self._root, "flatten", self._done, self._total, f"{product} {period}", share)
+        self._tell(self._done, self._total, f"{product} {period}", share)
         self._on_progress(self._done, self._total, f"{product} {period}")
 
 

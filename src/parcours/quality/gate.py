@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from parcours.cohort.plan import read_run
 from parcours.errors import InputError, RetryableFault
 from parcours.quality.catalogue import Catalogue, catalogue_version, load_catalogue, product_catalogues
 from parcours.quality.context import docs_directory, run_context
 from parcours.quality.evaluation import evaluate
 from parcours.quality.manifests import Manifests, fingerprints
+from parcours.quality.passed import features_state
 from parcours.quality.tables import (
     private_session,
     register_features,
@@ -19,8 +21,8 @@ from parcours.quality.tables import (
     register_manifests,
     register_view,
 )
-from parcours.quality.verdict import critical_failures, refuse, rule_record
-from parcours.snds.contracts import product_names
+from parcours.quality.verdict import VERDICT, critical_failures, refuse, rule_record
+from parcours.snds.contracts import load_product, product_names
 from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import committed_periods, read_manifest, write_json
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from great_expectations.data_context import FileDataContext
     from pyspark.sql import SparkSession
 
-VERDICT = "verdict.json"
 DATA_DOCS = "data_docs"
 
 
@@ -83,9 +84,9 @@ def check_root(
 def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict[str, Any]:
     """Check the features of a study run; verdict and Data Docs go to `quality/` beside its run.json.
 
-    Raises GateRefused when a critical rule fails, InputError when the features are not there.
+    Raises GateRefused when a critical rule fails, InputError when the run or its features are not there.
     """
-    run = json.loads(run_json.read_text("utf-8"))
+    run = read_run(run_json)
     study = run_json.absolute().parent
     manifest = read_manifest(study / "features")
     if manifest is None:
@@ -97,7 +98,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         run_name=f"{run['cohort']}-{run['fingerprint']}",
         products=("FEATURES",),
         catalogues=(load_catalogue("FEATURES"),),
-        fingerprints={"FEATURES": {"features": str(manifest["fingerprint"])}},
+        fingerprints=features_state(manifest),
     )
     summary = json.loads((study / "features" / "summary.json").read_text("utf-8"))
     verdict = _run(task, spark, lambda session: register_features(session, study / "features", summary))
@@ -106,7 +107,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
 
 
 def _manifests(root: Root, products: Iterable[str] | None) -> Manifests:
-    names = list(products) if products is not None else product_names()
+    names = [load_product(name).name for name in products] if products is not None else product_names()
     found = {name: committed_periods(root, name) for name in names}
     missing = [name for name, periods in found.items() if not periods]
     if products is not None and missing:

@@ -21,14 +21,22 @@ FEATURES = {
     "exposures": {"person_id": "bigint", "drug": "string", "start": "int", "end": "int"},
 }
 
+# What suits the gate where the user has said nothing.
+LOOKING = {
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Listing the directories here beats a Spark job that lists them, up to a few hundred periods.
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
+}
+
 
 def private_session(spark: "SparkSession") -> "SparkSession":
     """A session of its own on the same Spark: the views of two gates do not meet."""
     session = spark.newSession()
     session.conf.set("spark.sql.session.timeZone", "UTC")
-    session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
-    # Listing the directories here beats a Spark job that lists them, up to a few hundred periods.
-    session.conf.set("spark.sql.sources.parallelPartitionDiscovery.threshold", "1000")
+    given = spark.sparkContext.getConf()
+    for name, value in LOOKING.items():
+        if not given.contains(name):
+            session.conf.set(name, value)
     return session
 
 

@@ -7,6 +7,8 @@ from parcours.errors import GateRefused
 from parcours.quality.catalogue import WHOLE_STUDY
 from parcours.quality.evaluation import Outcome
 
+VERDICT = "verdict.json"
+
 
 def rule_record(outcome: Outcome, table: str, root: str) -> dict[str, Any]:
     """One rule of verdict.json; `table` is the catalogue's name, `root` the folder named in `where`.

@@ -13,6 +13,7 @@ from parcours.errors import InputError
 from parcours.snds.names import resolve
 from parcours.storage.hdfs import SCHEME, HdfsPath
 from parcours.storage.place import Place, place
+from parcours.yaml_names import NamesOnce
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,8 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-class Texts(yaml.BaseLoader):
+class Texts(NamesOnce, yaml.BaseLoader):
     """Reads every value as the text that is written: NO, 0010 and 2016-01-01 stay what they are."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A map, refused when it has a name twice: one of the two would be lost."""
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} is written twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def load_delivery(path: Place) -> Delivery:

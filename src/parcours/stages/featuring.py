@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from parcours.cohort.enough import refuse_too_few
 from parcours.cohort.late_flux import missing_care
 from parcours.cohort.plan import (
     done_stage,
@@ -48,7 +49,7 @@ def run_events(run_json: str | Place) -> dict[str, Any]:
 def run_cohort(run_json: str | Place) -> dict[str, Any]:
     """Select the study's persons, exposures and outcomes, with the attrition table.
 
-    Raises InputError when the events were not extracted yet.
+    Raises InputError when the events were not extracted yet, or fewer than 11 persons or cases are left.
     """
     return _stage(run_json, "cohort", _cohort)
 
@@ -187,15 +188,18 @@ def _cohort(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     persons, packs = (_read(spark, source / f"{name}.parquet") for name in ("persons", "packs"))
     population = study_population(persons, study)
     _write(population.follow_up, staged / "follow_up.parquet")
+    chain = population.attrition()
+    refuse_too_few(run["cohort"], chain)
     followed = _read(spark, staged / "follow_up.parquet")
-    _write(study_exposures(events, packs, followed, study), staged / "exposures.parquet")
     # A few outcomes per hundred persons: counted and written from memory.
     outcomes = study_outcomes(events, followed, study).persist()
     when = _counts(outcomes.groupBy("when").count().collect())
     _write(outcomes.where(F.col("when") == "during").drop("when"), staged / "outcomes.parquet")
     outcomes.unpersist()
     cases = _read(spark, staged / "outcomes.parquet").select("person_id").distinct().count()
-    chain = next_step(population.attrition(), "cases", "with a fracture during follow-up", cases)
+    chain = next_step(chain, "cases", "with a fracture during follow-up", cases)
+    refuse_too_few(run["cohort"], chain)
+    _write(study_exposures(events, packs, followed, study), staged / "exposures.parquet")
     write_json(staged / "attrition.json", chain)
     summary = {
         "persons_followed": chain[-2]["persons"],

@@ -37,7 +37,8 @@ def run_flatten(
     Returns {status: done|reused, root, products: {product: {period: done|reused}}}. Raises InputError for wrong
     input, RetryableFault when another writer is on one of the periods.
     """
-    from parcours.flatten.run import Selection, flatten, scan_ahead
+    from parcours.flatten.run import flatten, scan_ahead
+    from parcours.flatten.selection import Selection
 
     opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
     selection = Selection(products, periods, years)
@@ -73,7 +74,8 @@ def run_scan(delivery: str | Place, root: str, products: list[str] | None = None
     Returns {status: done|reused, root, files, bytes}. Raises InputError for wrong input.
     """
     from parcours.flatten.engine import spark_scans
-    from parcours.flatten.run import Selection, known_and_unread, scan, unread_bytes
+    from parcours.flatten.run import known_and_unread, scan, unread_bytes
+    from parcours.flatten.selection import Selection
 
     opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
     known, unread = known_and_unread(target, opened, Selection(products))
@@ -86,7 +88,8 @@ def run_scan(delivery: str | Place, root: str, products: list[str] | None = None
 
 def unread_gigabytes(delivery: str | Place, root: str, products: list[str] | None = None) -> float:
     """10^9 bytes of the files of a delivery that a plan would have to read first. Raises InputError."""
-    from parcours.flatten.run import Selection, known_and_unread, unread_bytes
+    from parcours.flatten.run import known_and_unread, unread_bytes
+    from parcours.flatten.selection import Selection
 
     opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
     return unread_bytes(known_and_unread(target, opened, Selection(products))[1]) / 1e9
@@ -100,7 +103,8 @@ def plan_flatten(
     `seconds` is an estimate for the cores of this machine, 0 for what is reused. Needs no Spark; files not seen before
     are read once, to know which periods they hold.
     """
-    from parcours.flatten.run import Selection, plan
+    from parcours.flatten.run import plan
+    from parcours.flatten.selection import Selection
 
     found = plan(open_root(root), load_delivery(place(delivery, "delivery")), Selection(products, periods), scan_here)
     return [

@@ -6,7 +6,8 @@ Each reads its `run.json` and commits one directory; done already, it does nothi
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from parcours.cohort.plan import done_stage, read_run, stage_directory, study_of
 from parcours.cohort.study import ModelSettings, Study
 from parcours.errors import InputError
+from parcours.quality.passed import refuse_unless_passed
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_json, write_manifest
 from parcours.storage.place import Place, local_copy
-from parcours.storage.progress import write_progress
+from parcours.storage.progress import told_progress
 from parcours.storage.root import Root, open_root
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Run = dict[str, Any]
+Step = Callable[[int, str], None]
 
 FEWEST_CASES = 20
 DAYS_A_YEAR = 365.25
@@ -44,9 +47,11 @@ RULE_FIELDS = ("id", "table", "description", "severity", "success")
 def run_train(run_json: str | Place) -> dict[str, Any]:
     """Fit the study's model on its features: model.json, curves, peaks and cross-validation tables, metrics.json.
 
-    Raises InputError when the features are not there, or hold too few cases or exposed cases for the study's settings.
+    Raises InputError when the features are not there, or hold too few cases or exposed cases for the study's settings,
+    GateRefused when the study gate has not let these features through.
     """
     run = read_run(run_json)
+    _check_gate(run)
     root, final = open_root(run["root"]), stage_directory(run, "model")
     with exclusive_writer(root, final):
         done = read_manifest(final)
@@ -63,10 +68,13 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
 def run_report(run_json: str | Place) -> dict[str, Any]:
     """Write the study's report and log its run in MLflow; an MLflow run of this fingerprint is found, not made again.
 
-    Raises InputError when there is no model yet, RetryableFault when the tracking server cannot be used: the report
-    is then not committed, and the next attempt makes both.
+    Raises InputError when there is no model yet, GateRefused when the study gate has not let its features through (its
+    rules may have become stricter since), RetryableFault when the tracking server cannot be used: the report is then
+    not committed, and the next attempt makes both.
     """
     run = read_run(run_json)
+    done_stage(run, "model")
+    _check_gate(run)
     root, final = open_root(run["root"]), stage_directory(run, "report")
     with exclusive_writer(root, final):
         done = read_manifest(final)
@@ -79,10 +87,20 @@ def run_report(run_json: str | Place) -> dict[str, Any]:
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
 
 
+def _check_gate(run: Run) -> None:
+    features = done_stage(run, "features")
+    refuse_unless_passed(features.parent, read_manifest(features) or {})
+
+
 def _train(root: Root, run: Run, staged: Path) -> dict[str, Any]:
+    with _progress(root, run, "train", 4) as progress:
+        return _fit(run, staged, progress)
+
+
+def _fit(run: Run, staged: Path, progress: Step) -> dict[str, Any]:
     from parcours.models import ConvSCCS
 
-    study, progress = study_of(run), _progress(root, f"train-{run['cohort']}", 4)
+    study = study_of(run)
     settings = study.model
     progress(0, "reading the features")
     series = _case_series(run, settings)
@@ -190,14 +208,14 @@ def _with_empty_columns(table: "pd.DataFrame", *names: str) -> "pd.DataFrame":
 def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
     from parcours.reporting.report import write_report
 
-    progress = _progress(root, f"report-{run['cohort']}", 3)
-    progress(0, "reading the model")
-    findings, verdict = _findings(root, run), _verdict(run)
-    progress(1, "figures and tables")
-    write_report(findings, staged, verdict)
-    progress(2, "MLflow run")
-    tracked = _track(root, run, findings, staged, verdict)
-    progress(3, "done")
+    with _progress(root, run, "report", 3) as progress:
+        progress(0, "reading the model")
+        findings, verdict = _findings(root, run), _verdict(run)
+        progress(1, "figures and tables")
+        write_report(findings, staged, verdict)
+        progress(2, "MLflow run")
+        tracked = _track(root, run, findings, staged, verdict)
+        progress(3, "done")
     return _summary(tracked, findings, final)
 
 
@@ -327,12 +345,16 @@ def _plain(column: "pd.Series") -> list[Any]:
     return [None if value != value else value for value in column.tolist()]
 
 
-def _progress(root: Root, name: str, total: int) -> Any:
-    def report(done: int, label: str) -> None:
-        log.info("%s: %s", name, label)
-        write_progress(root, name, done, total, label)
+@contextmanager
+def _progress(root: Root, run: Run, stage: str, total: int) -> Iterator[Step]:
+    """Tells the root, and with a line such as `2/4 bootstrap` whoever reads the log, how far the stage is."""
+    with told_progress(root, f"{stage} {run['cohort']} {run['fingerprint']}") as tell:
 
-    return report
+        def step(done: int, label: str) -> None:
+            log.info("%d/%d %s", done, total, label)
+            tell(done, total, label)
+
+        yield step
 
 
 def _threads() -> int:

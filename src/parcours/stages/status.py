@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+from parcours.errors import InputError
 from parcours.snds.contracts import product_names
 from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.place import Place, found
-from parcours.storage.progress import read_progress
+from parcours.storage.progress import running_jobs
 from parcours.storage.publication import changed_periods, published_fingerprints
 from parcours.storage.root import Root, open_root
 
@@ -14,12 +15,17 @@ STUDY_STAGES = ("cohort", "features", "model", "report")
 
 
 def root_status(root_uri: str) -> dict[str, Any]:
-    """Committed periods by product, stages that report progress, and studies with their finished stages."""
+    """Committed periods by product, jobs that run, and studies with their finished stages.
+
+    Raises InputError when there is no root.
+    """
     root = open_root(root_uri)
+    if not root.path.exists():
+        raise InputError(f"There is no root at {root.path}; give the folder that `parcours flatten` was given.")
     return {
         "root": str(root.path),
         "products": [_product(root, name) for name in product_names() if committed_periods(root, name)],
-        "running": _progress(root),
+        "running": running_jobs(root),
         "studies": [_study(root, run) for run in found(root.path, "studies/*/*/run.json")],
     }
 
@@ -39,11 +45,6 @@ def _product(root: Root, name: str) -> dict[str, Any]:
         "ended": max(ends),
         "published": "" if not published else "yes" if not changed_periods(published, committed) else "stale",
     }
-
-
-def _progress(root: Root) -> list[dict[str, Any]]:
-    names = [file.stem for file in found(root.path, "_progress/*.json")]
-    return [{"stage": name, **(read_progress(root, name) or {})} for name in names]
 
 
 def _study(root: Root, run: Place) -> dict[str, Any]:

@@ -57,6 +57,34 @@ def locked_when_free(root: Root, name: str, busy: str) -> Iterator[None]:
         hold.__exit__(None, None, None)
 
 
+def is_held(root: Root, name: str) -> bool:
+    """Whether somebody holds a lock of the root; on HDFS a killed holder seems to for a minute."""
+    path = root.lock(name)
+    if not path.is_file():
+        return False
+    try:
+        with _lease(path, "") if isinstance(path, HdfsPath) else _shared_lock(path):
+            return False
+    except RetryableFault:
+        return True
+    except FileNotFoundError:  # its holder has ended since
+        return False
+
+
+@contextmanager
+def _shared_lock(path: Path) -> Iterator[None]:
+    """Needs no right to write."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _taken("") from None
+        yield
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def _kernel_lock(path: Path, busy: str) -> Iterator[None]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

@@ -1,24 +1,69 @@
-"""Progress of a running job, readable by anybody while it runs."""
+"""Progress of running jobs, readable by anybody while they run: a file and a lock for each job."""
 
 import json
+import logging
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
+from parcours.storage.locks import is_held, locked
 from parcours.storage.manifest import write_json
+from parcours.storage.place import Place, found
 from parcours.storage.root import Root
 
+log = logging.getLogger(__name__)
 
-def write_progress(root: Root, name: str, done: int, total: int, label: str, share: float | None = None) -> None:
-    """Record that `done` of `total` steps are behind; `done` = 0 starts the clock.
 
-    `share` of the work that is behind, from 0 to 1, where steps are of different sizes; None: done / total.
+class Tell(Protocol):
+    """How a job tells how far it is."""
+
+    def __call__(self, done: int, total: int, label: str, share: float | None = None) -> None:
+        """Record that `done` of `total` steps are behind; `done` = 0 starts the clock.
+
+        `share` of the work that is behind, from 0 to 1, where steps are of different sizes; None: done / total.
+        """
+
+
+@contextmanager
+def told_progress(root: Root, job: str) -> Iterator[Tell]:
+    """How a job tells how far it is, in a file of its own, which is gone when the job has ended.
+
+    Jobs of the same name do not meet. A killed job leaves its file behind, but not the lock: `running_jobs` does not
+    list it, and the next job removes it.
     """
-    now = datetime.now(UTC)
-    before = read_progress(root, name)
-    started = datetime.fromisoformat(before["started"]) if before and done > 0 else now
-    elapsed = (now - started).total_seconds()
+    _sweep(root)
+    key = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', job)}.{uuid.uuid4().hex[:12]}"
+    path, started = root.progress(key), datetime.now(UTC)
+
+    def tell(done: int, total: int, label: str, share: float | None = None) -> None:
+        nonlocal started
+        now = datetime.now(UTC)
+        started = now if done == 0 else started
+        write_json(path, {"stage": job, **_state(done, total, label, share, started, now)})
+
+    try:
+        with locked(root, _lock(path), f"{job} runs already"):
+            try:
+                yield tell
+            finally:
+                path.unlink(missing_ok=True)
+    finally:
+        root.lock(_lock(path)).unlink(missing_ok=True)
+
+
+def running_jobs(root: Root) -> list[dict[str, Any]]:
+    """What each running job last told, first started first; a job that has told nothing yet is not there."""
+    told = [_read(path) for path in _files(root) if is_held(root, _lock(path))]
+    return sorted((job for job in told if job), key=lambda job: str(job["started"]))
+
+
+def _state(done: int, total: int, label: str, share: float | None, started: datetime, now: datetime) -> dict[str, Any]:
     behind = share if share is not None else done / max(total, 1)
-    content = {
+    elapsed = (now - started).total_seconds()
+    return {
         "done": done,
         "total": total,
         "label": label,
@@ -27,13 +72,27 @@ def write_progress(root: Root, name: str, done: int, total: int, label: str, sha
         "share": round(behind, 4),
         "eta_seconds": round(elapsed / behind * (1 - behind), 1) if behind else None,
     }
-    write_json(root.progress(name), content)
 
 
-def read_progress(root: Root, name: str) -> dict[str, Any] | None:
-    """What the job last recorded, or None when it never did."""
-    path = root.progress(name)
-    if not path.is_file():
+def _files(root: Root) -> list[Place]:
+    return found(root.path, "_progress/*.json")
+
+
+def _lock(path: Place) -> str:
+    return f"progress.{path.stem}"
+
+
+def _read(path: Place) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:  # its job has ended since the folder was listed
         return None
-    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return content
+
+
+def _sweep(root: Root) -> None:
+    """Remove what killed jobs left."""
+    for path in _files(root):
+        if not is_held(root, _lock(path)):
+            path.unlink(missing_ok=True)
+            root.lock(_lock(path)).unlink(missing_ok=True)

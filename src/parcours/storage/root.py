@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from parcours.errors import InputError
+from parcours.storage.hdfs import HdfsPath
 from parcours.storage.manifest import write_json
 from parcours.storage.place import Place, place
 
@@ -78,12 +79,18 @@ class Root:
 def open_root(address: str | Place) -> Root:
     """The root at a plain path, a file:/// or an hdfs:// address.
 
-    Raises InputError for an address of another kind, or one that is a file.
+    Raises InputError for an address of another kind or none, or one that is a file or lies in one.
     """
-    path = place(address, "root")
+    if not str(address).strip():
+        raise InputError("The root is empty; give a folder, or a file:/// or an hdfs:// address.")
+    path = place(address, "root").absolute()
     if path.is_file():
         raise InputError(f"The root {path} is a file; give a folder.")
-    return Root(path.absolute())
+    above = [] if isinstance(path, HdfsPath) or path.exists() else path.parents
+    for folder in above:
+        if folder.is_file():
+            raise InputError(f"The root {path} lies in {folder}, which is a file; give another folder.")
+    return Root(path)
 
 
 def buckets_for(raw_bytes: int) -> int:

@@ -65,6 +65,8 @@ def write_delivery(settings: SynthSettings, out: Path, on_progress: Progress | N
 
 def _empty(out: Path) -> None:
     """Make `out` an empty folder; an older synthetic delivery in it is replaced."""
+    if out.is_file():
+        raise InputError(f"{out} is a file; give an empty folder or an older synthetic delivery.")
     out.mkdir(parents=True, exist_ok=True)
     foreign = sorted(path.name for path in out.iterdir() if path.name not in OURS)
     if foreign:

@@ -95,6 +95,8 @@ IDENTITY = {
     "merged": pa.bool_(),
     "ambiguous": pa.bool_(),
 }
+# A study of fewer than 11 persons ends at its cohort: these have one fracture each, and are left out of what is shown.
+FILLERS, FIRST_FILLER = 12, 500
 BISOPROLOL, ZOLPIDEM = 3400930000001, 3400930000002
 
 
@@ -156,6 +158,15 @@ def person(number: int, birth_year: str, **other: Any) -> dict[str, Any]:
         "BEN_CDI_NIR": "00",
         **other,
     }
+
+
+def filled(tables: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The tables with the fillers: in IR_BEN_R, and with a stay each in the first year of MCO."""
+    numbers = range(FIRST_FILLER, FIRST_FILLER + FILLERS)
+    (year, stays), *others = tables["MCO"].items()
+    added = [row for number in numbers for row in stay(number, "2016-06-01", number, "S720")]
+    persons = [*tables["IR_BEN_R"]["all"], *(person(number, "1930") for number in numbers)]
+    return {**tables, "MCO": {year: [*stays, *added], **dict(others)}, "IR_BEN_R": {"all": persons}}
 
 
 def write_period(root: Root, product: str, period: str, rows: list[dict[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from small_root import DAY, ZOLPIDEM, build_root, person, purchase, stay
+from small_root import DAY, FILLERS, FIRST_FILLER, ZOLPIDEM, build_root, filled, person, purchase, stay
 
 from parcours.cohort.plan import write_run
 from parcours.cohort.study import load_study
@@ -105,7 +105,7 @@ def run(root):
 
 @pytest.fixture(scope="module")
 def finished(spark, tmp_path_factory):
-    return run(build_root(tmp_path_factory.mktemp("root"), TABLES, shared=(23,)))
+    return run(build_root(tmp_path_factory.mktemp("root"), filled(TABLES), shared=(23,)))
 
 
 def table_of(summary, name):
@@ -114,7 +114,11 @@ def table_of(summary, name):
 
 def ends_of(finished):
     rows = table_of(finished["cohort"], "follow_up.parquet")
-    return {row["person_id"]: (str(row["end"]), row["end_reason"], row["death_source"]) for row in rows}
+    return {
+        row["person_id"]: (str(row["end"]), row["end_reason"], row["death_source"])
+        for row in rows
+        if row["person_id"] < FIRST_FILLER
+    }
 
 
 def test_nobody_is_followed_after_a_credible_death(finished):
@@ -142,7 +146,7 @@ def test_nobody_is_followed_after_a_credible_death(finished):
 
 def test_persons_without_attributes_are_a_step(finished):
     chain = json.loads((Path(finished["cohort"]["directory"]) / "attrition.json").read_text("utf-8"))
-    assert [(step["step"], step["persons"], step["lost"]) for step in chain] == [
+    assert [(step["step"], step["persons"] - FILLERS, step["lost"]) for step in chain] == [
         ("persons", 22, 0),
         ("referential", 20, 2),  # 70, 71: care alone
         ("certified", 19, 1),  # 22
@@ -192,7 +196,7 @@ def test_who_tells_of_deaths_and_who_is_not_believed_is_counted_once_for_all_sta
 
 def test_rows_that_filters_remove_are_counted_for_every_register(finished):
     rows = finished["events"]["rows"]
-    assert rows["persons"] == {"read": 16}
+    assert rows["persons"] == {"read": 16 + FILLERS}
     assert rows["archived_persons"] == {"read": 7, "uncertified_identifier": 1}
     assert rows["ssr_discharge"] == {"read": 1}
     assert rows["rip_discharge"] == {"read": 1, "return_code": 1}
@@ -212,7 +216,7 @@ def test_every_telling_is_kept_with_its_verdict(finished):
 
 def test_a_study_needs_neither_archive_nor_certificates(spark, tmp_path):
     required = {name: TABLES[name] for name in ("DCIR", "MCO", "IR_BEN_R", "IR_PHA_R")}
-    without = run(build_root(tmp_path, required))
+    without = run(build_root(tmp_path, filled(required)))
     assert without["events"]["not_delivered"] == ["HAD", "IR_BEN_R_ARC", "KI_CCI_R", "MCO_CE", "RIP", "SSR"]
     assert without["events"]["deaths"]["certificates"] == {}
     ends = ends_of(without)

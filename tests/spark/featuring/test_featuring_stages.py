@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from small_root import BISOPROLOL, DAY, ZOLPIDEM, act, build_root, person, purchase, stay
+from small_root import BISOPROLOL, DAY, FILLERS, FIRST_FILLER, ZOLPIDEM, act, build_root, filled, person, purchase, stay
 
 from parcours.cohort.plan import planned_stages, write_run
 from parcours.cohort.study import load_study
@@ -77,7 +77,7 @@ def study():
 @pytest.fixture(scope="module")
 def finished(spark, study, tmp_path_factory):
     """The root, the run and the summaries of its three stages."""
-    root = build_root(tmp_path_factory.mktemp("root"), TABLES, shared=(7,))
+    root = build_root(tmp_path_factory.mktemp("root"), filled(TABLES), shared=(7,))
     path = write_run(root, study, {"incomplete_data": "accept"})
     summaries = {"events": run_events(path), "cohort": run_cohort(path), "features": run_features(path)}
     return root, path, summaries
@@ -85,7 +85,8 @@ def finished(spark, study, tmp_path_factory):
 
 def rows_of(finished, stage, name):
     _, _path, summaries = finished
-    return pq.read_table(Path(summaries[stage]["directory"]) / f"{name}.parquet").to_pylist()
+    rows = pq.read_table(Path(summaries[stage]["directory"]) / f"{name}.parquet").to_pylist()
+    return [row for row in rows if row["person_id"] < FIRST_FILLER]
 
 
 def test_every_row_that_a_filter_removes_is_counted(finished):
@@ -100,8 +101,8 @@ def test_every_row_that_a_filter_removes_is_counted(finished):
         },
         "dcir_ccam_act": {"read": 3, "public_hospital_activity": 1},
         # Two flat rows for each stay.
-        "hospital": {"read": 18, "doubled_hospital": 2, "grouping_error": 2, "return_code": 2},
-        "persons": {"read": 11, "uncertified_identifier": 1},
+        "hospital": {"read": 18 + 2 * FILLERS, "doubled_hospital": 2, "grouping_error": 2, "return_code": 2},
+        "persons": {"read": 11 + FILLERS, "uncertified_identifier": 1},
     }
 
 
@@ -117,7 +118,7 @@ def test_events_have_one_schema_and_no_repeats(finished):
     counts = finished[2]["events"]["events"]
     assert counts["drug_purchase"] == 6
     assert counts["dcir_ccam_act"] == 2
-    assert counts["mco_main_diagnosis"] == counts["mco_hospital_stay"] == counts["mco_ccam_act"] == 6
+    assert counts["mco_main_diagnosis"] == counts["mco_hospital_stay"] == counts["mco_ccam_act"] == 6 + FILLERS
     act_rows = rows_of(finished, "events", "dcir_ccam_act")
     assert {(row["value"], row["group_id"]) for row in act_rows} == {
         ("MADP001", "liberal"),
@@ -127,7 +128,7 @@ def test_events_have_one_schema_and_no_repeats(finished):
 
 def test_each_step_says_how_many_persons_it_costs(finished):
     chain = json.loads((Path(finished[2]["cohort"]["directory"]) / "attrition.json").read_text("utf-8"))
-    assert [(step["step"], step["persons"], step["lost"]) for step in chain] == [
+    assert [(step["step"], step["persons"] - FILLERS, step["lost"]) for step in chain] == [
         ("persons", 9, 0),
         ("referential", 9, 0),
         ("certified", 8, 1),  # 6: provisional identifier
@@ -168,7 +169,7 @@ def test_outcomes_are_falls_of_followed_persons(finished):
         (5, "2016-02-01", "hip", "hospital_stay", 4),
         (9, "2016-09-01", "distal_lower_limb", "private_ambulatory_act", 1),
     }
-    assert finished[2]["cohort"]["outcomes"] == {"before": 1, "during": 5}
+    assert finished[2]["cohort"]["outcomes"] == {"before": 1, "during": 5 + FILLERS}
     assert finished[2]["cohort"]["rules_without_data"] == ["public_ambulatory_act"]
 
 
@@ -233,12 +234,12 @@ def test_a_period_replaced_after_planning_stops_the_run(spark, study, tmp_path):
 
 
 def test_names_and_lags_are_kept_with_the_events(finished):
-    names = rows_of(finished, "events", "medicine_names")
+    folder = Path(finished[2]["events"]["directory"])
+    names, lags = (pq.read_table(folder / f"{n}.parquet").to_pylist() for n in ("medicine_names", "flux_lags"))
     assert {(row["PHA_CIP_C13"], row["PHA_ATC_C07"]) for row in names} == {
         (BISOPROLOL, "C07AB07"),
         (ZOLPIDEM, "N05CF02"),
     }
-    lags = rows_of(finished, "events", "flux_lags")
     dated = [claim for claim in CLAIMS if claim["EXE_SOI_DTD"] is not None]
     assert sum(row["rows"] for row in lags) == len(dated)
     assert {row["flux"] for row in lags} == {"2015-06", "2015-07"}
@@ -251,3 +252,29 @@ def test_an_identity_made_anew_after_planning_stops_the_run(spark, study, tmp_pa
     write_manifest(root.identity, {"fingerprint": "f", "mapping": "another"})
     with pytest.raises(GateRefused, match="changed since run"):
         run_events(path)
+
+
+@pytest.fixture(scope="module")
+def few_falls(spark, tmp_path_factory):
+    """The fillers are followed and have no fracture: four cases are left of sixteen persons."""
+    tables = filled(TABLES)
+    return build_root(tmp_path_factory.mktemp("few"), {**tables, "MCO": {"2015": STAYS}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "left", "steps"),
+    [
+        ({"age_minimum": 110}, "nobody", 'by the step "aged 110 to 120 on 2014-01-01"; change'),
+        ({"age_maximum": 80}, "fewer than 11 persons", 'by the step "aged 65 to 80 on 2014-01-01"; change'),
+        ({"sex": "men"}, "nobody", 'by the step "men only"; change'),
+        ({}, "fewer than 11 persons", 'by the step "with a fracture during follow-up"; change'),
+    ],
+)
+def test_too_few_to_report_end_at_the_cohort_with_the_step_that_lost_them(few_falls, study, changes, left, steps):
+    path = write_run(few_falls, study, {"incomplete_data": "accept", **changes})
+    run_events(path)
+    with pytest.raises(InputError) as refused:
+        run_cohort(path)
+    assert str(refused.value).startswith(f"Study fall is left with {left}, too few to report, {steps}")
+    assert not (path.parent / "cohort").exists()
+    assert not list((few_falls.path / "_staging").glob("*/*"))

@@ -9,8 +9,9 @@ import yaml
 
 from parcours.errors import InputError
 from parcours.flatten.persons import planned_owners
-from parcours.flatten.run import Selection, flatten
+from parcours.flatten.run import flatten
 from parcours.flatten.scan import scan_and_keep, scan_delivery
+from parcours.flatten.selection import Selection
 from parcours.snds.contracts import load_product
 from parcours.snds.delivery import load_delivery
 from parcours.stages.flatten import plan_flatten

@@ -14,12 +14,13 @@ import yaml
 
 from parcours.errors import InputError, RetryableFault
 from parcours.flatten import run
-from parcours.flatten.run import Selection, flatten
+from parcours.flatten.run import flatten
+from parcours.flatten.selection import Selection
 from parcours.snds.delivery import load_delivery
 from parcours.stages.flatten import plan_flatten, run_scan, scan_here, unread_gigabytes
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import committed_periods, read_manifest
-from parcours.storage.progress import read_progress
+from parcours.storage.progress import running_jobs
 from parcours.storage.root import ensure_layout, open_root
 
 pytestmark = pytest.mark.spark
@@ -73,7 +74,7 @@ def test_a_run_its_rerun_and_a_corrected_month(spark, tmp_path, root):
     assert plan == dict.fromkeys([("IR_BEN_R", "all"), ("DCIR", "2016-01"), ("DCIR", "2016-02")], "compute")
     first = run_once(spark, folder, root)
     assert first["products"]["DCIR"] == {"2016-01": "done", "2016-02": "done"}
-    assert (read_progress(root, "flatten")["done"], read_progress(root, "flatten")["total"]) == (3, 3)
+    assert running_jobs(root) == []
     before = committed_periods(root, "DCIR")
 
     again = run_once(spark, folder, root)
@@ -260,8 +261,21 @@ def test_what_was_not_delivered_is_said(spark, tmp_path, root):
         run_once(spark, folder, root, products=["MCO"])
     with pytest.raises(InputError, match="Product DICR is not known"):
         run_once(spark, folder, root, products=["DICR"])
-    with pytest.raises(InputError, match="no row of period 2019-01"):
+    with pytest.raises(InputError, match="2019-01 was delivered; ask for what is there: DCIR holds 2016-01 to 2016-02"):
         run_once(spark, folder, root, products=["DCIR"], periods=["2019-01"])
+    assert not root.identity.exists()
+
+
+def test_a_year_is_all_its_months_of_claims_and_what_it_misses_of_a_product_is_told(spark, tmp_path, root, caplog):
+    folder = deliver(tmp_path / "d")
+    (folder / "b.csv").write_text("ETA_NUM;RSA_NUM\n1;2\n")
+    described = yaml.safe_load((folder / "delivery.yaml").read_text())
+    described["tables"]["MCO_B"] = {"files": "b.csv", "year": 2015}
+    (folder / "delivery.yaml").write_text(yaml.safe_dump(described))
+    planned = [(p["product"], p["period"]) for p in plan_flatten(folder, str(root.path), None, ["2016"])]
+    assert planned == [("IR_BEN_R", "all"), ("DCIR", "2016-01"), ("DCIR", "2016-02")]
+    assert "Nothing of MCO is in period 2016: MCO holds 2015." in caplog.messages
+    assert set(run_once(spark, folder, root, periods=["2016"])["products"]["DCIR"]) == {"2016-01", "2016-02"}
 
 
 def test_a_stay_file_needs_its_year(tmp_path):

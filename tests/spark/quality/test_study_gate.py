@@ -19,6 +19,7 @@ pytestmark = pytest.mark.spark
 
 PERSONS = 150
 START, END, BIRTH = 16071, 17531, -9000  # 2014-01-01, 2017-12-31, 1945
+RUN = {"cohort": "fall", "fingerprint": "f00d", "study": {}, "data": {}}
 RULES = {rule.id: rule for rule in load_catalogue("FEATURES").rules}
 
 
@@ -57,7 +58,7 @@ def write_study(path: Path, study: Study) -> Path:
     (features / "summary.json").write_text(json.dumps(study.summary))
     write_manifest(features, {"fingerprint": "features-1"})
     run = directory / "run.json"
-    run.write_text(json.dumps({"cohort": "fall", "fingerprint": "f00d", "root": str(path / "root")}))
+    run.write_text(json.dumps({**RUN, "root": str(path / "root")}))
     return run
 
 
@@ -191,6 +192,11 @@ def test_no_person_reaches_a_report(batch: str, refused: dict[str, dict[str, Any
 
 def test_features_that_are_not_there_are_named(tmp_path: Path) -> None:
     run = tmp_path / "run.json"
-    run.write_text(json.dumps({"cohort": "fall", "fingerprint": "f00d", "root": str(tmp_path)}))
+    run.write_text(json.dumps({**RUN, "root": str(tmp_path)}))
     with pytest.raises(InputError, match="holds no finished features; run the features stage of fall first"):
         run_study_gate(run)
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Run file .* does not exist; plan the run first"):
+        run_study_gate(tmp_path / "run.json")

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parcours.flatten import engine, source
-from parcours.flatten.run import Selection, flatten
+from parcours.flatten.run import flatten
+from parcours.flatten.selection import Selection
 from parcours.snds.contracts import load_product, product_names
 from parcours.snds.delivery import load_delivery
 from parcours.storage.manifest import committed_periods

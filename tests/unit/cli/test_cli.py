@@ -23,14 +23,29 @@ def parcours(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("plan", "--delivery", "nowhere", "--root", "{root}"), "There is no delivery at nowhere"),
         (("features", "nothing", "--root", "{root}"), "There is no study nothing; known are fall"),
         (("features", "fall", "--root", "{root}", "--set", "start_gap_months"), "write it as name=value"),
+        (("features", "fall", "--root", "{root}", "--set", "=6"), "write it as name=value"),
+        (("features", "fall", "--root", "{root}", "--set", "sites=[hip"), "--set sites=[hip: the value cannot be read"),
+        (("train", "fall", "--root", "{root}", "--set", "study_end=2014-02-30"), "cannot be read; write a list"),
+        (("report", "fall", "--root", "{root}", "--set", "lags=1", "--set", "lags=2"), "--set lags is given twice"),
         (("features", "fall", "--root", "{root}", "--set", "no_such_parameter=1"), "no_such_parameter"),
+        (("run", "fall", "--root", "{root}", "--delivery", "nowhere", "--set", "age_minimun=70"), "age_minimun"),
+        (("run", "falls", "--root", "{root}", "--delivery", "nowhere"), "There is no study falls"),
+        (("status", "--root", "{root}/nowhere"), "There is no root at"),
+        (("status", "--root", ""), "The root is empty; give a folder"),
+        (("check", "--root", "{root}/file"), "file is a file; give a folder"),
+        (("check", "--root", "{root}/file/root"), "file, which is a file; give another folder"),
+        (("check", "--root", "{root}", "--product", "DICR"), "Product DICR is not known; known are DCIR"),
+        (("plan", "--delivery", "nowhere", "--root", "s3://bucket"), "s3://bucket cannot be used: give a path"),
+        (("synth", "--out", "{root}/file"), "file is a file; give an empty folder"),
         (("features", "fall", "--root", "{root}"), "DCIR has not been flattened"),
         (("synth", "--out", "{root}/d", "--years", "long ago"), "--years long ago: write it as 2014-2017"),
     ],
 )
 def test_wrong_input_ends_with_code_2_and_one_sentence(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    (tmp_path / "file").write_text("")
     ended = parcours(*(argument.format(root=tmp_path) for argument in arguments))
     assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.count("\n") == 1
     assert says in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""

@@ -114,9 +114,61 @@ def test_yaml_that_cannot_be_read_names_the_line(tmp_path):
         load_study(path)
 
 
-def test_an_unknown_override_is_refused_with_a_hint():
-    with pytest.raises(InputError, match=r'no parameter "age_min" \(did you mean "age_minimum"\?\)'):
-        resolve(load_study(FALL), {"age_min": 70})
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("cohort: fall\npopulation: {age_minimum: 65, age_minimum: 75}\n", "line 2: age_minimum is written twice"),
+        ("cohort: fall\ncohort: hips\n", "line 1: cohort is written twice"),
+        ("cohort: fall\npopulation: {study_start: 2014-02-30}\n", "a day that does not exist (day is out of range"),
+    ],
+)
+def test_what_yaml_would_lose_or_cannot_hold_is_refused(tmp_path, text, sentence):
+    (tmp_path / "fall.yaml").write_text(text, "utf-8")
+    with pytest.raises(InputError) as refused:
+        load_study(tmp_path / "fall.yaml")
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("age_min", ' (did you mean "age_minimum"?)'),
+        ("age_minimun", ' (did you mean "age_minimum"?)'),
+        ("AGE_MINIMUM", ' (did you mean "age_minimum"?)'),
+        ("min-exposed-cases", ' (did you mean "min_exposed_cases"?)'),
+        ("population.age_minimun", ' (did you mean "population.age_minimum"?)'),
+        ("populatoin.age_minimum", ' (did you mean "population.age_minimum"?)'),
+        ("model.age_minimum", ' (did you mean "population.age_minimum"?)'),
+        ("xyz", "; known are study_start, study_end, "),
+    ],
+)
+def test_an_unknown_override_is_refused_with_a_hint(key, hint):
+    with pytest.raises(InputError) as refused:
+        resolve(load_study(FALL), {"age_maximum": 90, key: 70})
+    assert f'Study fall has no parameter "{key}"{hint}' in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [
+        ("age_minimum", "From 0 to 120 (a whole number)."),
+        ("sex", "One of: all, women, men."),
+        ("study_start", "A date such as 2014-01-31."),
+        ("atc_include", "Each an ATC code or prefix such as N05B or C07AB03."),
+        ("packs", "Each a CIP13 code (13 digits)."),
+        ("age_cuts_years", "Each from 0 to 130."),
+        ("season", "true or false."),
+    ],
+)
+def test_the_help_of_a_parameter_ends_with_its_limits(name, limits):
+    told = {row["name"]: row["help"] for row in load_study(FALL).parameters()}
+    assert told[name] == f"{parameter_table()[name].help} {limits}"
+
+
+def test_every_parameter_tells_its_limits():
+    for row in load_study(FALL).parameters():
+        assert row["help"] != parameter_table()[row["name"]].help, row["name"]
+        assert all(word in row["help"] for word in row["enum"] or ())
 
 
 @pytest.mark.parametrize(

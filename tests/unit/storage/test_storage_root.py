@@ -10,7 +10,6 @@ import pytest
 from parcours.errors import GateRefused, InputError
 from parcours.storage.fingerprint import checksum, code_version, fingerprint, sources_version
 from parcours.storage.manifest import committed_periods, read_manifest, write_manifest
-from parcours.storage.progress import read_progress, write_progress
 from parcours.storage.publication import publish, published_periods
 from parcours.storage.root import buckets_for, ensure_layout, open_root
 
@@ -108,19 +107,6 @@ def test_what_was_never_flattened_or_never_checked_is_named(tmp_path):
     write_manifest(root.period("DCIR", "2016-01"), {"fingerprint": "a"})
     with pytest.raises(InputError, match="parcours check"):
         published_periods(root, "DCIR")
-
-
-def test_progress_keeps_its_start_and_guesses_its_end(tmp_path):
-    root = open_root(str(tmp_path))
-    assert read_progress(root, "flatten") is None
-    write_progress(root, "flatten", 0, 4, "reading")
-    first = read_progress(root, "flatten")
-    assert first["eta_seconds"] is None
-    write_progress(root, "flatten", 1, 4, "joining")
-    second = read_progress(root, "flatten")
-    assert (second["done"], second["total"], second["label"]) == (1, 4, "joining")
-    assert second["started"] == first["started"]
-    assert second["eta_seconds"] >= 0
 
 
 def test_storage_needs_nothing_but_the_standard_library():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 from parcours.cohort.planned_copies import codelist_checksums
 from parcours.cohort.study import load_study, resolve
-from parcours.errors import InputError
+from parcours.errors import GateRefused, InputError
 from parcours.models import ConvSCCS
+from parcours.quality.catalogue import catalogue_version
+from parcours.quality.passed import features_state
 from parcours.stages.inference import run_report, run_train
 from parcours.storage.manifest import read_manifest, write_manifest
 
@@ -91,7 +94,25 @@ def make_run(root, persons=400, **changes):
     for stage in (features, cohort):
         write_manifest(stage, {"fingerprint": run["fingerprint"]})
     write(folder / "run.json", run)
+    decide(folder / "run.json")
     return folder / "run.json"
+
+
+def decide(run_json, *failed):
+    """The gate's verdict on the features as they are: refused for these rules, or passed."""
+    record = {"severity": "critical", "success": False, "unexpected_count": 0}
+    rules = [{**record, "id": rule, "sentence": f"Wrong (rule {rule}, critical)."} for rule in failed]
+    folder = run_json.parent / "quality"
+    folder.mkdir(exist_ok=True)
+    verdict = {
+        "passed": not failed,
+        "rules": rules,
+        "data_docs": str(folder / "data_docs" / "index.html"),
+        "fingerprints": features_state(read_manifest(run_json.parent / "features")),
+        "catalogue": catalogue_version(),
+    }
+    write(folder / "verdict.json", verdict)
+    return verdict
 
 
 def write(path, content):
@@ -196,6 +217,46 @@ def test_too_few_cases_are_one_sentence(tmp_path):
 def test_no_medicine_with_enough_exposed_cases_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="No medicine of study fall has 5000 exposed cases: lower min_exposed_cases"):
         run_train(make_run(tmp_path, persons=40, min_exposed_cases=5000))
+
+
+def test_features_that_the_gate_refused_train_no_model_and_report_none(run_json, trained, tmp_path):
+    refused = make_run(tmp_path, persons=40)
+    decide(refused, "features_event_in_follow_up")
+    with pytest.raises(GateRefused, match=r"1 critical rule.*\nWrong .rule features_event_in_follow_up, critical"):
+        run_train(refused)
+    assert not (refused.parent / "model").exists()
+    shutil.copytree(run_json.parent / "model", refused.parent / "model")  # trained before the rules became stricter
+    write_manifest(refused.parent / "model", {"fingerprint": refused.parent.name})
+    with pytest.raises(GateRefused, match="features_event_in_follow_up"):
+        run_train(refused)
+    with pytest.raises(GateRefused, match="features_event_in_follow_up"):
+        run_report(refused)
+    assert not (refused.parent / "report").exists()
+
+
+def test_features_that_the_gate_has_not_looked_at_train_no_model(tmp_path):
+    run_json = make_run(tmp_path, persons=40)
+    features = run_json.parent / "features"
+    write_manifest(features, read_manifest(features) | {"ended": "later"})  # extracted again, with the same settings
+    with pytest.raises(GateRefused, match="have changed since the gate looked at them; run it again"):
+        run_train(run_json)
+    verdict = decide(run_json)
+    write(run_json.parent / "quality" / "verdict.json", verdict | {"catalogue": "older rules"})
+    with pytest.raises(GateRefused, match="or the rules, have changed"):
+        run_train(run_json)
+    (run_json.parent / "quality" / "verdict.json").unlink()
+    with pytest.raises(GateRefused, match="The gate has not looked at the features"):
+        run_train(run_json)
+
+
+def test_a_job_that_is_cleared_after_the_gate_refused_ends_with_the_gates_sentence(tmp_path):
+    run_json = make_run(tmp_path, persons=40)
+    decide(run_json, "features_person_once")
+    command = [sys.executable, str(HOME / "spark_jobs" / "inference.py"), "--run", str(run_json), "--stage", "train"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "The quality gate refused: 1 critical rule(s) failed.\nWrong (rule features_person_once" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_the_job_ends_with_the_sentence_and_exit_code_2(tmp_path):
