@@ -1,74 +1,102 @@
-"""Texts -> typed columns: what each contract type accepts, and what is null."""
+"""Columns as they were delivered -> typed columns: what each contract type accepts, and what is null.
 
-from dataclasses import dataclass
-from datetime import date
+Every form is in docs/reference/forms.md. Texts are read here, numbers and moments in modules of their own.
+"""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parcours.flatten.dates import date_reader
-from parcours.snds.contracts import sentinel_dates
+from parcours.flatten.converted import ARROW_TYPES, EPOCH, EVER, NO_ROW, Converted, Texts, Years, days_known, some
+from parcours.flatten.dates import day_of, moment_reader, zone_named
+from parcours.flatten.moments import is_moment, moment_texts, read_moments
+from parcours.flatten.numbers import is_number, number_texts, read_numbers
 
-ARROW_TYPES = {"string": pa.string(), "integer": pa.int64(), "decimal": pa.float64(), "date": pa.date32()}
-NOT_READABLE = {
-    "integer": "is not an integer",
-    "decimal": "is not a decimal number (with a point)",
-    "date": "is not a date in the formats of the delivery",
-}
-INTEGER = r"^[+-]?\d{1,18}(\.0*)?$"
+INTEGER = r"^[+-]?\d+(\.0*)?$"
 DECIMAL = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
+# A code that a spreadsheet took for a number: most of its digits are gone.
+SCIENTIFIC = r"^[+-]?\d([.,]\d*)?[eE]\+\d{2,3}$"
+PADDING = " \t\n\r\v\f\0\u00a0\u202f\ufeff"
+LARGEST = "9223372036854775807"
 
 
-@dataclass(frozen=True)
-class Texts:
-    """How the texts of a delivery stand for values."""
-
-    null_values: tuple[str, ...]
-    date_formats: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Converted:
-    """A typed column, and which of its rows need to be counted (None: none of them).
-
-    `bad` could not be read; `sentinel` held a date that means "not known"; `canonical` were written otherwise than
-    they are stored: a text padded with blanks, an integer as 3400930000001.0.
-    """
-
-    values: pa.Array
-    bad: np.ndarray | None
-    sentinel: np.ndarray | None
-    canonical: np.ndarray | None = None
-
-
-def convert(column: pa.Array, kind: str, texts: Texts) -> Converted:
-    """Read a column of texts (dictionary-encoded: each distinct text is read once) as a contract type.
+def convert(column: pa.Array, kind: str, texts: Texts, years: Years = EVER) -> Converted:
+    """Read a column of texts, numbers, days or moments as a contract type; `years` are those that its dates can be of.
 
     integer: "12", "12.0", padded; decimal: "12.5"; date: the delivery's formats; string: trailing blanks cut.
-    Empty texts and the delivery's null values are null, and so are sentinel dates.
+    Empty texts and the delivery's null values are null, and so are sentinel dates and floats that are NaN.
     """
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    texts_ = encoded.dictionary.cast(pa.string())
-    if kind == "string":
-        cleaned = clean_strings(texts_, texts)
-        padded = _spread(cleaned.canonical, encoded.indices)
-        return Converted(cleaned.values.take(encoded.indices), None, None, padded)
-    trimmed = _null_where_empty(pc.utf8_trim_whitespace(texts_), texts)
-    values, bad, sentinel = _READERS[kind](trimmed, texts)
-    floats = pc.match_substring(trimmed, ".") if kind == "integer" else pa.nulls(len(trimmed), pa.bool_())
-    flags = (values.is_valid(), pc.or_kleene(pc.not_equal(texts_, trimmed), pc.fill_null(floats, False)))
-    canonical = pc.fill_null(pc.and_(*flags), False).to_numpy(zero_copy_only=False)
-    spread = (_spread(flag, encoded.indices) for flag in (bad, sentinel, canonical))
-    return Converted(values.take(encoded.indices), *spread)
+    column = _plain(column)
+    if pa.types.is_null(column.type):
+        return Converted(pa.nulls(len(column), ARROW_TYPES[kind]), None, None)
+    if is_moment(column.type) and kind == "date":
+        return read_moments(column, texts, years)
+    if is_number(column.type) and kind != "date":
+        return read_numbers(column, kind, texts)
+    written, canonical = column, None
+    if is_moment(column.type):
+        written = moment_texts(column)
+    elif is_number(column.type) or pa.types.is_decimal(column.type):
+        written, canonical = number_texts(column)
+    read = _read_texts(written, kind, texts, years)
+    if canonical is None or kind == "decimal":
+        return read
+    return _also_canonical(read, canonical)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """The column without an encoding that says nothing of its values; texts stay dictionaries."""
+    if pa.types.is_dictionary(column.type) and not _is_text(column.type.value_type):
+        return _plain(column.dictionary_decode())
+    return column.cast(pa.string()) if pa.types.is_boolean(column.type) else column
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _also_canonical(read: Converted, flags: np.ndarray) -> Converted:
+    flags = flags & read.values.is_valid().to_numpy(zero_copy_only=False)
+    both = flags if read.canonical is None else read.canonical | flags
+    return Converted(read.values, read.bad, read.sentinel, both if both.any() else None, read.strange, read.unzoned)
+
+
+# --- texts -------------------------------------------------------------------------------------------------------
+
+
+def _read_texts(column: pa.Array, kind: str, how: Texts, years: Years) -> Converted:
+    """Each distinct text is read once."""
+    encoded = column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
+    found = encoded.dictionary.cast(pa.string())
+    read = _strings(found, how) if kind == "string" else _read_trimmed(found, kind, how, years)
+    values = read.values.take(encoded.indices)
+    flags = (read.bad, read.sentinel, read.canonical, read.strange)
+    bad, sentinel, canonical, strange = (_spread(flag, encoded.indices) for flag in flags)
+    return Converted(values, bad, sentinel, canonical, strange, read.unzoned)
 
 
 def clean_strings(texts: pa.Array, how: Texts) -> Converted:
-    """Cut the trailing blanks that pad a text; empty texts and null values become null."""
-    cut = pc.utf8_rtrim(texts, " ")
+    """Cut the trailing blanks and NULs that pad a text; empty texts and null values become null."""
+    cut = pc.utf8_rtrim(texts, " \0")
     values = _null_where_empty(cut, how)
     padded = pc.and_(values.is_valid(), pc.not_equal(pc.binary_length(texts), pc.binary_length(cut)))
-    return Converted(values, None, None, pc.fill_null(padded, False).to_numpy(zero_copy_only=False))
+    return Converted(values, None, None, some(pc.fill_null(padded, False).to_numpy(zero_copy_only=False)))
+
+
+def _strings(texts: pa.Array, how: Texts) -> Converted:
+    """Numbers in scientific notation are bad, and kept: it does not matter where the contract knows no such column."""
+    read = clean_strings(texts, how)
+    lossy = pc.fill_null(pc.match_substring_regex(read.values, SCIENTIFIC), False).to_numpy(zero_copy_only=False)
+    return Converted(read.values, some(lossy), None, read.canonical, some(lossy))
+
+
+def _read_trimmed(found: pa.Array, kind: str, how: Texts, years: Years) -> Converted:
+    trimmed = _null_where_empty(pc.utf8_trim(found, PADDING), how)
+    read = _dates(trimmed, how, years) if kind == "date" else _READERS[kind](trimmed)
+    floats = pc.match_substring(trimmed, ".") if kind == "integer" else pa.nulls(len(trimmed), pa.bool_())
+    written = pc.or_kleene(pc.not_equal(found, trimmed), pc.fill_null(floats, False))
+    canonical = pc.fill_null(pc.and_(read.values.is_valid(), written), False).to_numpy(zero_copy_only=False)
+    return Converted(read.values, read.bad, read.sentinel, canonical, read.strange, read.unzoned)
 
 
 def _null_where_empty(texts: pa.Array, how: Texts) -> pa.Array:
@@ -84,17 +112,25 @@ def _spread(flags: np.ndarray | None, indices: pa.Array) -> np.ndarray | None:
     return np.append(flags, False)[positions]
 
 
-def _integers(texts: pa.Array, _: Texts) -> tuple[pa.Array, np.ndarray, None]:
+def _integers(texts: pa.Array) -> Converted:
+    """Whole numbers of 64 bits."""
     texts, bad = _matching(texts, INTEGER)
-    digits = pc.replace_substring_regex(texts, r"^\+|\.0*$", "")
-    return digits.cast(pa.int64()), bad, None
+    digits = pc.replace_substring_regex(pc.replace_substring_regex(texts, r"\.0*$", ""), r"^\+?(-?)0*(\d)", r"\1\2")
+    size = pc.utf8_length(pc.utf8_ltrim(digits, "-"))
+    large = pc.or_(pc.greater(size, 19), pc.and_(pc.equal(size, 19), pc.greater(pc.utf8_ltrim(digits, "-"), LARGEST)))
+    digits = pc.if_else(large, pa.scalar(None, pa.string()), digits)
+    return Converted(digits.cast(pa.int64()), bad | pc.fill_null(large, False).to_numpy(zero_copy_only=False), None)
 
 
-def _decimals(texts: pa.Array, _: Texts) -> tuple[pa.Array, np.ndarray, None]:
+def _decimals(texts: pa.Array) -> Converted:
     texts, bad = _matching(texts, DECIMAL)
     values = pc.replace_substring_regex(texts, r"^\+", "").cast(pa.float64())
     infinite = pc.fill_null(pc.is_inf(values), False)
-    return pc.if_else(infinite, pa.scalar(None, pa.float64()), values), bad | infinite.to_numpy(False), None
+    finite = pc.if_else(infinite, pa.scalar(None, pa.float64()), values)
+    return Converted(finite, bad | infinite.to_numpy(zero_copy_only=False), None)
+
+
+_READERS = {"integer": _integers, "decimal": _decimals}
 
 
 def _matching(texts: pa.Array, pattern: str) -> tuple[pa.Array, np.ndarray]:
@@ -103,14 +139,12 @@ def _matching(texts: pa.Array, pattern: str) -> tuple[pa.Array, np.ndarray]:
     return pc.if_else(bad, pa.scalar(None, pa.string()), texts), bad.to_numpy(zero_copy_only=False)
 
 
-def _dates(texts: pa.Array, how: Texts) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    read = date_reader(how.date_formats)
-    sentinels = {date.fromisoformat(day) for day in sentinel_dates()}
-    days = [None if text is None else read(text) for text in texts.to_pylist()]
-    bad = np.array([day is None for day in days], bool) & texts.is_valid().to_numpy(zero_copy_only=False)
-    sentinel = np.array([day in sentinels for day in days], bool)
-    values = pa.array([None if day in sentinels else day for day in days], pa.date32())
-    return values, bad, sentinel
-
-
-_READERS = {"integer": _integers, "decimal": _decimals, "date": _dates}
+def _dates(texts: pa.Array, how: Texts, years: Years) -> Converted:
+    read, zone = moment_reader(how.date_formats), zone_named(how.time_zone)
+    moments = [None if text is None else read(text) for text in texts.to_pylist()]
+    told = [(None, True) if moment is None else day_of(moment, zone) for moment in moments]
+    days = np.array([NO_ROW if day is None else day.toordinal() - EPOCH for day, _ in told], np.int64)
+    known = days_known(days, days != NO_ROW, years)
+    unread = (days == NO_ROW) & texts.is_valid().to_numpy(zero_copy_only=False)
+    bad = unread if known.bad is None else unread | known.bad
+    return Converted(known.values, bad, known.sentinel, None, known.strange, not all(sure for _, sure in told))

@@ -69,9 +69,7 @@ def read_blocks(job: Job, item: Item) -> Iterator[tuple[Block, list[str]]]:
 
 def reading(product: Product, delivery: Delivery, scan: Scan) -> Reading:
     """How the rows of one file are read."""
-    key = product.key_of(scan.table)
-    if product.form == "reference":
-        key = tuple(name for name in key if name in scan.header)
+    key = tuple(name for name in product.key_of(scan.table) if name in scan.header)
     return Reading(
         table=scan.table,
         file=scan.name,

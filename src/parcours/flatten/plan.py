@@ -1,16 +1,19 @@
 """Which periods to compute, from which files, into which columns; needs no Spark."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from parcours.flatten.convert import ARROW_TYPES
+from parcours.errors import InputError
+from parcours.flatten.converted import ARROW_TYPES
 from parcours.flatten.owners import Owners, unmoved
 from parcours.flatten.rows import UNKNOWN
 from parcours.flatten.scan import Scan
 from parcours.snds.contracts import Product, load_table
 from parcours.snds.delivery import Delivery
+from parcours.snds.spelling import UNNAMED, folded
 from parcours.storage.fingerprint import fingerprint, sources_version
-from parcours.storage.manifest import read_manifest
+from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.root import Root
 
 CODE = ("flatten", "snds")
@@ -51,7 +54,7 @@ def period_year(period: str) -> int | None:
 def file_columns(table: str, header: list[str], period: str) -> dict[str, str]:
     """Contract type of each column of a file; a column that the contract of that year does not know is a string."""
     known = load_table(table).columns_of(period_year(period))
-    return {name: known[name].type if name in known else "string" for name in header}
+    return {name: known[name].type if name in known else "string" for name in header if name != UNNAMED}
 
 
 def plan_product(
@@ -72,13 +75,49 @@ def plan_product(
         "encoding": delivery.encoding,
         "null_values": list(delivery.null_values),
         "date_formats": list(delivery.date_formats),
+        "time_zone": delivery.time_zone,
+        "trailing_delimiter": delivery.trailing_delimiter,
         "person": delivery.person,
         "person_buckets": person_buckets,
         "identity": owners.mapping if owners else None,
     }
     mine = [scan for scan in scans if scan.table in product.tables]
+    for table in product.tables:
+        _check_spellings(root, product, table, [scan for scan in mine if scan.table == table])
     periods = sorted({period for scan in mine for period in scan.periods})
     return [_plan_period(root, product, period, mine, config, owners) for period in periods]
+
+
+def _check_spellings(root: Root, product: Product, table: str, scans: list[Scan]) -> None:
+    """Two spellings of one name would be two columns that SQL cannot tell apart, in one period or in several.
+
+    Raises InputError when files of a table, or the periods in the root that they do not replace, have both.
+    """
+    contract = load_table(table).names
+    first: dict[str, tuple[str, str]] = {}
+    found = [(name, scan.path) for scan in scans for name in scan.header if name not in contract]
+    if found:
+        first |= {folded(name): (name, period) for name, period in _held_unknown(root, product, table, scans)}
+    for name, path in found:
+        known, where = first.setdefault(folded(name), (name, path))
+        if known != name:
+            raise InputError(
+                f"{path}: a column of {table} that no contract knows (number {_number(scans, path, name)}) is written "
+                f"in other capitals in {where}; give it one spelling in both."
+            )
+
+
+def _number(scans: list[Scan], path: str, name: str) -> int:
+    return next(scan.header.index(name) + 1 for scan in scans if scan.path == path)
+
+
+def _held_unknown(root: Root, product: Product, table: str, scans: list[Scan]) -> Iterator[tuple[str, str]]:
+    """Columns that no contract knows of the periods in the root that a delivery has no rows of, with their period."""
+    delivered = {period for scan in scans for period in scan.periods}
+    for period, manifest in committed_periods(root, product.name).items():
+        if period not in delivered:
+            for name in manifest["drift"].get(table, {}).get("unknown", []):
+                yield name, f"{product.name} {period}, which the root holds"
 
 
 def _plan_period(
@@ -136,7 +175,7 @@ def _table_columns(
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Columns of the contract of that year (optional ones when delivered), then those it does not know; the drift."""
     contract = load_table(table).columns_of(period_year(period))
-    delivered = list(dict.fromkeys(name for names in headers for name in names))
+    delivered = list(dict.fromkeys(name for names in headers for name in names if name != UNNAMED))
     columns = {name: column.type for name, column in contract.items() if not column.optional or name in delivered}
     unknown = [name for name in delivered if name not in contract]
     missing = [

@@ -41,7 +41,7 @@ def split_records(data: bytes, first_line: int, fields: int, delimiter: str, *, 
                 break
             text, end, taken, problem = _quoted(data, at, end, fields, delimiter)
         else:
-            problem = _problem(text, text.count(mark) + 1, fields)
+            problem = _problem(text, mark, fields)
         if problem:
             bad.append((line, problem, text))
         elif text:
@@ -51,12 +51,19 @@ def split_records(data: bytes, first_line: int, fields: int, delimiter: str, *, 
     return Records(texts, lines, bad, min(at, len(data)), line)
 
 
-def _problem(text: bytes, found: int, fields: int) -> str | None:
+def _problem(text: bytes, mark: bytes, fields: int) -> str | None:
     if not text:
         return None
     if b"\r" in text:
         return "a carriage return stands inside the line"
-    return f"{found} fields where the header has {fields}" if found != fields else None
+    return _miscounted(text.count(mark) + 1, fields, text.endswith(mark))
+
+
+def _miscounted(found: int, fields: int, open_end: bool) -> str | None:
+    if found == fields:
+        return None
+    advice = "; see trailing_delimiter of delivery.yaml" if open_end and found == fields + 1 else ""
+    return f"{found} fields where the header has {fields}{advice}"
 
 
 @cache
@@ -89,7 +96,7 @@ def _quoted(data: bytes, at: int, end: int, fields: int, delimiter: str) -> tupl
     count = sum(1 for mark in field.findall(text) if mark) + 1
     if taken > MOST_LINES or (taken > 1 and count != fields):
         return first, end, 1, "a quote is not closed"
-    problem = f"{count} fields where the header has {fields}" if count != fields else None
+    problem = _miscounted(count, fields, text.endswith(delimiter.encode()))
     after = data.find(b"\n", found.end())
     return text, len(data) if after < 0 else after, taken, problem
 

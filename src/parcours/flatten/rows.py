@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -12,12 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from parcours.flatten.convert import ARROW_TYPES, NOT_READABLE, Converted, Texts, clean_strings, convert
+from parcours.errors import InputError
+from parcours.flatten.convert import clean_strings, convert
+from parcours.flatten.converted import ARROW_TYPES, Converted, Texts
+from parcours.flatten.moments import is_moment
+from parcours.flatten.numbers import is_number
 from parcours.flatten.records import Records, decoded, split_records
 from parcours.flatten.source import Block
+from parcours.snds.contracts import load_table, plausible_years
+from parcours.snds.spelling import UNNAMED, folded
 
 UNKNOWN = "unknown"
 TEXT = pa.dictionary(pa.int32(), pa.string())
+NOTHING = Texts(("",), ())
 # Bytes that the CSV reader takes at once: what fits in a core's cache is read twice as fast as 16 MiB.
 PARSED_BYTES = 1 << 20
 CACHED_BYTES = 1 << 17
@@ -74,7 +81,7 @@ def read_rows(block: Block, how: Reading, periods: list[str]) -> Rows:
     """The rows of a block, typed; `periods` are those that the block is known to hold.
 
     A row is rejected whole when a value is not of its contract type, a key is null, or its fields are not as many
-    as the header's.
+    as the header's. Raises InputError when a column holds instants that are not midnight, and their zone is not known.
     """
     forms = {tuple(sorted(how.columns(period).items())) for period in periods if period != UNKNOWN}
     if len(forms) <= 1 and block.rows is None:
@@ -82,8 +89,8 @@ def read_rows(block: Block, how: Reading, periods: list[str]) -> Rows:
         typed = _typed_at_once(block, how, types)
         if typed is not None:
             return _accept_all(typed, how)
-    texts, records = text_columns(block, how.header, how.delimiter, how.encoding)
-    return _read_with_care(texts, records, how)
+    raw, records = raw_columns(block, how.header, how)
+    return _read_with_care(raw, records, how)
 
 
 def period_texts(block: Block, how: Reading) -> tuple[pa.Array, int]:
@@ -91,19 +98,24 @@ def period_texts(block: Block, how: Reading) -> tuple[pa.Array, int]:
 
     This is the one reading of the period column: the plan and the rows must agree.
     """
-    data = _plain_utf8(block, how.encoding)
     column = how.period_column
-    if data is not None and column in how.header:
+    raw, records = _some_columns(block, [column] if column in how.header else [], how)
+    if column not in how.header:
+        return pa.array([UNKNOWN] * len(records.lines), pa.string()), len(records.bad)
+    return _periods(_single(raw[column]), how), len(records.bad)
+
+
+def _some_columns(block: Block, names: list[str], how: Reading) -> tuple[pa.Table, Records]:
+    """Some columns as they were delivered, at once where a CSV file needs no care."""
+    data = _plain_utf8(block, how.encoding)
+    if data is not None and names:
         try:
-            table = _parse(data, how, {column: TEXT}, [column])
+            table = _parse(data, how, dict.fromkeys(names, TEXT), names)
             if table.num_rows == block.lines:
-                return _periods(_single(table[column]), how.texts), 0
+                return table, Records([], [], [], 0, 0)
         except pa.ArrowInvalid:
             pass  # a line with another number of fields: split with care below
-    texts, records = text_columns(block, how.header, how.delimiter, how.encoding)
-    if column not in how.header:
-        return pa.array([UNKNOWN] * texts.num_rows, pa.string()), len(records.bad)
-    return _periods(_single(texts[column]), how.texts), len(records.bad)
+    return raw_columns(block, names if block.rows is not None else how.header, how)
 
 
 def row_count(block: Block, how: Reading) -> int:
@@ -117,8 +129,32 @@ def row_count(block: Block, how: Reading) -> int:
     return block.lines
 
 
-def _periods(column: pa.Array, texts: Texts) -> pa.Array:
-    return months(convert(column, "date", texts))
+def check_instants(block: Block, how: Reading) -> None:
+    """Raise InputError where a date holds instants that are not midnight, and the delivery does not say their zone.
+
+    Looks at the columns that are dates in some year; at those of a CSV file only where it may hold a time of day.
+    """
+    dates = [name for name in how.header if name in load_table(how.table).dates]
+    timed = any("%H" in form for form in how.texts.date_formats)
+    if how.texts.time_zone or not dates or (block.rows is None and not (timed and b":" in block.data)):
+        return
+    if block.rows is not None:
+        dates = [name for name in dates if folded(name) in map(folded, block.rows.schema.names)]
+    columns, _ = _some_columns(block, dates, how)
+    for name in dates:
+        _check_zoned(name, convert(_single(columns[name]), "date", how.texts), how)
+
+
+def _check_zoned(name: str, column: Converted, how: Reading) -> None:
+    if column.unzoned:
+        raise InputError(
+            f"{how.file}: column {name} of {how.table} holds instants that are not midnight; write `time_zone:` in "
+            "delivery.yaml, such as Europe/Paris: each is the day that it was there (UTC where they are local times)."
+        )
+
+
+def _periods(column: pa.Array, how: Reading) -> pa.Array:
+    return months(convert(column, "date", how.texts, plausible_years(how.period_column or "")))
 
 
 def months(days: Converted) -> pa.Array:
@@ -147,7 +183,7 @@ def _plain_utf8(block: Block, encoding: str) -> bytes | None:
 
 
 def _parse(data: bytes, how: Reading, types: dict[str, pa.DataType], include: list[str]) -> pa.Table:
-    nulls = [] if len(include) == 1 else ["", *how.texts.null_values]
+    nulls = ["", *how.texts.null_values] if len(include) == len(how.header) > 1 else []
     return pa_csv.read_csv(
         pa.BufferReader(data),
         pa_csv.ReadOptions(column_names=list(how.header), use_threads=False, block_size=PARSED_BYTES),
@@ -161,9 +197,10 @@ def _parse(data: bytes, how: Reading, types: dict[str, pa.DataType], include: li
 def _typed_at_once(block: Block, how: Reading, types: dict[str, str]) -> dict[str, Converted] | None:
     """All columns typed by the CSV reader; None when anything in the block needs care."""
     plain = _plain_utf8(block, how.encoding)
-    if not plain or len(how.header) == 1 or _holds_hexadecimal(plain, how.delimiter):
+    if not plain or len(how.header) == 1 or _holds_odd_text(plain, how.delimiter):
         return None
     arrow = {name: TEXT if kind == "date" else ARROW_TYPES[kind] for name, kind in types.items()}
+    arrow[UNNAMED] = pa.string()
     try:
         table = _parse(plain, how, arrow, list(how.header))
     except pa.ArrowInvalid:
@@ -171,11 +208,20 @@ def _typed_at_once(block: Block, how: Reading, types: dict[str, str]) -> dict[st
     if table.num_rows != block.lines:
         return None
     padded = b" " in plain and any(pad in plain for pad in (f" {how.delimiter}".encode(), b" \n", b" \r"))
+    if UNNAMED in how.header and table[UNNAMED].null_count < table.num_rows:
+        return None
     columns = {
-        name: _finish(_single(table[name]), kind, how.texts, padded or plain.endswith(b" "))
+        name: _finish(_single(table[name]), name, kind, how.texts, padded or plain.endswith(b" "))
         for name, kind in types.items()
     }
+    for name, column in columns.items():
+        _check_zoned(name, column, how)
     return columns if _all_good(columns, how) else None
+
+
+def _holds_odd_text(data: bytes, delimiter: str) -> bool:
+    """Whether a NUL, a number such as 3.4E+12 or one such as 0x1F may be there, which are told text by text."""
+    return b"\0" in data or b"E+" in data or b"e+" in data or _holds_hexadecimal(data, delimiter)
 
 
 def _holds_hexadecimal(data: bytes, delimiter: str) -> bool:
@@ -198,9 +244,9 @@ def _hexadecimal_field(delimiter: str) -> re.Pattern[bytes]:
     return re.compile(rb"0[xX][0-9A-Fa-f]+[ \t]*(?:[\r\n" + re.escape(delimiter).encode() + rb"]|\Z)")
 
 
-def _finish(column: pa.Array, kind: str, texts: Texts, padded: bool) -> Converted:
+def _finish(column: pa.Array, name: str, kind: str, texts: Texts, padded: bool) -> Converted:
     if kind == "date":
-        return convert(column, kind, texts)
+        return convert(column, kind, texts, plausible_years(name))
     if kind == "string" and padded:
         return clean_strings(column, texts)
     if kind == "decimal":
@@ -229,99 +275,106 @@ def _accept_all(columns: dict[str, Converted], how: Reading) -> Rows:
 # --- with care: column by column, keeping what can be read -------------------------------------------------------
 
 
-def text_columns(block: Block, header: tuple[str, ...], delimiter: str, encoding: str) -> tuple[pa.Table, Records]:
-    """All columns of a block as texts (dictionary-encoded), with the records they come from."""
+def raw_columns(block: Block, names: Sequence[str], how: Reading) -> tuple[pa.Table, Records]:
+    """Columns of a block as they were delivered, with the records they come from: those of CSV are all texts."""
     if block.rows is not None:
-        return _parquet_texts(block, header)
-    records = split_records(block.data, block.first_line, len(header), delimiter, last=True)
-    records = decoded(records, encoding)
+        lines = list(range(block.first_line, block.first_line + block.rows.num_rows))
+        found = {folded(name): at for at, name in enumerate(block.rows.schema.names)}
+        return pa.table({name: block.rows.column(found[folded(name)]) for name in names}), Records([], lines, [], 0, 0)
+    records = split_records(block.data, block.first_line, len(how.header), how.delimiter, last=True)
+    records = decoded(records, how.encoding)
+    if not records.texts:
+        return pa.table({name: pa.array([], TEXT) for name in how.header}), records
     clean = b"\n".join(records.texts) + b"\n"
-    table = (
-        pa_csv.read_csv(
-            pa.BufferReader(clean if records.texts else b""),
-            pa_csv.ReadOptions(column_names=list(header), use_threads=False, block_size=len(clean) + 1),
-            pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            pa_csv.ConvertOptions(column_types=dict.fromkeys(header, TEXT), null_values=[], strings_can_be_null=False),
-        )
-        if records.texts
-        else pa.table({name: pa.array([], TEXT) for name in header})
+    types = dict.fromkeys(how.header, TEXT)
+    table = pa_csv.read_csv(
+        pa.BufferReader(clean),
+        pa_csv.ReadOptions(column_names=list(how.header), use_threads=False, block_size=len(clean) + 1),
+        pa_csv.ParseOptions(delimiter=how.delimiter, newlines_in_values=True),
+        pa_csv.ConvertOptions(column_types=types, null_values=[], strings_can_be_null=False),
     )
     if table.num_rows != len(records.texts):
         raise AssertionError("records were read as another number of rows")
     return table, records
 
 
-def _parquet_texts(block: Block, header: tuple[str, ...]) -> tuple[pa.Table, Records]:
-    assert block.rows is not None
-    lines = list(range(block.first_line, block.first_line + block.rows.num_rows))
-    columns = {}
-    for name in header:
-        column = block.rows.column(name)
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.date32(), safe=False)
-        columns[name] = column.cast(pa.string()).dictionary_encode()
-    table = pa.table(columns)
-    return table, Records([], lines, [], 0, 0)
-
-
-def _read_with_care(texts: pa.Table, records: Records, how: Reading) -> Rows:
+def _read_with_care(raw: pa.Table, records: Records, how: Reading) -> Rows:
     rows = Rows()
-    periods = _row_periods(texts, how)
+    periods = _row_periods(raw, how)
     own = periods.to_numpy(zero_copy_only=False)
-    for line, reason, raw in records.bad:
-        _reject(rows, how, how.period or how.only_period, line, None, reason, _shown(raw, how.encoding))
+    for line, reason, text in records.bad:
+        _reject(rows, how, how.period or how.only_period, line, None, reason, _shown(text, how.encoding))
     for form in sorted({tuple(how.columns(period).items()) for period in set(own)}):
         inside = np.isin(own, [period for period in set(own) if tuple(how.columns(period).items()) == form])
-        part = texts if inside.all() else texts.filter(pa.array(inside))
+        part = raw if inside.all() else raw.filter(pa.array(inside))
         lines = np.array(records.lines, np.int64)[inside]
-        raws = [records.texts[i] for i in np.flatnonzero(inside)] if records.texts else None
-        _convert_part(rows, part, dict(form), periods.filter(pa.array(inside)), lines, raws, how)
+        texts = [records.texts[i] for i in np.flatnonzero(inside)] if records.texts else None
+        _convert_part(rows, part, dict(form), periods.filter(pa.array(inside)), lines, texts, how)
     return rows
 
 
-def _row_periods(texts: pa.Table, how: Reading) -> pa.Array:
+def _row_periods(raw: pa.Table, how: Reading) -> pa.Array:
     if how.period is not None:
-        return pa.array([how.period] * texts.num_rows, pa.string())
+        return pa.array([how.period] * raw.num_rows, pa.string())
     if how.period_column not in how.header:
-        return pa.array([how.only_period] * texts.num_rows, pa.string())
-    own = _periods(_single(texts[how.period_column]), how.texts)
+        return pa.array([how.only_period] * raw.num_rows, pa.string())
+    own = _periods(_single(raw[how.period_column]), how)
     return pc.if_else(pc.equal(own, UNKNOWN), how.only_period, own)
 
 
 def _convert_part(
     rows: Rows,
-    texts: pa.Table,
+    raw: pa.Table,
     types: dict[str, str],
     periods: pa.Array,
     lines: np.ndarray,
-    raws: list[bytes] | None,
+    texts: list[bytes] | None,
     how: Reading,
 ) -> None:
-    columns = {name: convert(_single(texts[name]), kind, how.texts) for name, kind in types.items()}
-    accepted = np.ones(texts.num_rows, bool)
-    for position, (column, reason) in _faults(columns, types, how, texts.num_rows).items():
+    columns = {name: _converted(_single(raw[name]), name, kind, how) for name, kind in types.items()}
+    accepted = np.ones(raw.num_rows, bool)
+    for position, (column, reason) in _faults(raw, columns, types, how).items():
         accepted[position] = False
-        raw = _shown(raws[position], "utf-8") if raws is not None else _as_json(texts, position)
-        _reject(rows, how, periods[position].as_py(), int(lines[position]), column, reason, raw)
+        shown = _shown(texts[position], "utf-8") if texts is not None else _as_json(raw, position)
+        _reject(rows, how, periods[position].as_py(), int(lines[position]), column, reason, shown)
     table = pa.table({name: column.values for name, column in columns.items()})
     _accept(rows, table, columns, periods, accepted, how)
 
 
+def _converted(column: pa.Array, name: str, kind: str, how: Reading) -> Converted:
+    """A column as its contract type; a text of a column that the contract does not know is any text."""
+    read = convert(column, kind, how.texts, plausible_years(name))
+    _check_zoned(name, read, how)
+    texts = pa.types.is_dictionary(column.type) or not is_number(column.type)
+    return replace(read, bad=None) if texts and kind == "string" and name not in load_table(how.table).names else read
+
+
 def _faults(
-    columns: dict[str, Converted], types: dict[str, str], how: Reading, count: int
-) -> dict[int, tuple[str, str]]:
+    raw: pa.Table, columns: dict[str, Converted], types: dict[str, str], how: Reading
+) -> dict[int, tuple[str | None, str]]:
     """First fault of each faulty row: position -> (column, reason)."""
-    found: dict[int, tuple[str, str]] = {}
-    for name in how.key:
-        if name not in columns:
-            found.update(dict.fromkeys(range(count), (name, "the file has no such column, which is a key")))
+    found: dict[int, tuple[str | None, str]] = {}
+    for row in _set(_unnamed(raw)):
+        found[row] = (None, "a field stands after the last delimiter, where the header has no name")
     for name, column in columns.items():
-        for row in np.flatnonzero(column.bad) if column.bad is not None else ():
-            found.setdefault(int(row), (name, NOT_READABLE[types[name]]))
+        for row in _set(column.bad):
+            found.setdefault(row, (name, column.reason(row, types[name])))
         if name in how.key:
-            for row in np.flatnonzero(column.values.is_null().to_numpy(zero_copy_only=False)):
-                found.setdefault(int(row), (name, "the key is empty"))
+            for row in _set(column.values.is_null().to_numpy(zero_copy_only=False)):
+                found.setdefault(row, (name, "the key is empty"))
     return dict(sorted(found.items()))
+
+
+def _unnamed(raw: pa.Table) -> np.ndarray | None:
+    """Rows that hold something in the column without a name that ends a header; None where there is none."""
+    if UNNAMED not in raw.column_names:
+        return None
+    return clean_strings(_single(raw[UNNAMED]).cast(pa.string()), NOTHING).values.is_valid().to_numpy(False)
+
+
+def _set(flags: np.ndarray | None) -> list[int]:
+    found: list[int] = [] if flags is None else np.flatnonzero(flags).tolist()
+    return found
 
 
 def _reject(rows: Rows, how: Reading, period: str, line: int, column: str | None, reason: str, raw: str) -> None:
@@ -336,8 +389,11 @@ def _shown(raw: bytes, encoding: str) -> str:
     return raw.decode(encoding, errors="backslashreplace")
 
 
-def _as_json(texts: pa.Table, position: int) -> str:
-    return json.dumps(texts.slice(position, 1).to_pylist()[0], ensure_ascii=False)
+def _as_json(raw: pa.Table, position: int) -> str:
+    """A row of Parquet or SAS; moments as Arrow writes them, for Python knows those of the years 1 to 9999 alone."""
+    row = {name: raw[name][position] for name in raw.column_names}
+    values = {name: value.cast(pa.string()) if is_moment(value.type) else value for name, value in row.items()}
+    return json.dumps({name: value.as_py() for name, value in values.items()}, ensure_ascii=False, default=str)
 
 
 def _accept(

@@ -8,17 +8,18 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pyarrow.compute as pc
 
 from parcours.errors import InputError
-from parcours.flatten.convert import Texts
+from parcours.flatten.converted import Texts
 from parcours.flatten.dates import ISO
-from parcours.flatten.rows import UNKNOWN, Reading, period_texts, row_count
-from parcours.flatten.source import Block, blocks, header, header_line, is_plain
+from parcours.flatten.rows import UNKNOWN, Reading, check_instants, period_texts, row_count
+from parcours.flatten.source import Block, blocks, header, header_line, is_parquet, is_plain
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
+from parcours.snds.spelling import UNNAMED, spelled
 from parcours.storage.fingerprint import checksum, fingerprint, named, sources_version
 from parcours.storage.manifest import write_json
 from parcours.storage.place import Place, stamp
@@ -81,7 +82,7 @@ def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
 
     Raises InputError when it is empty, broken, or its header cannot be used.
     """
-    names = header(raw.path, delivery.delimiter, delivery.encoding)
+    names = columns_of(raw, delivery, product)
     how = _period_reading(raw.table, tuple(names), delivery, product)
     before = stamp(raw.path)
     spans, content = _read_once(raw, how, product)
@@ -98,6 +99,25 @@ def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
         splittable=is_plain(raw.path),
         spans=spans,
     )
+
+
+def columns_of(raw: RawFile, delivery: Delivery, product: Product) -> list[str]:
+    """Names of the columns of a file as its contract spells them; UNNAMED last where lines end with a delimiter.
+
+    Raises InputError as `header` does, and when a column is missing that is a key of the table.
+    """
+    names = spelled(raw.table, header(raw.path, delivery.delimiter, delivery.encoding), delivery.person.values())
+    if delivery.trailing_delimiter and not is_parquet(raw.path) and names[-1] != UNNAMED:
+        names.append(UNNAMED)
+    # A referential of persons may know them by other columns: what it must have is a matter of the identity.
+    persons = product.person.values() if product.form == "reference" else ()
+    for column in product.key_of(raw.table):
+        if column not in names and column not in persons:
+            raise InputError(
+                f"{raw.path}: there is no column {column}, which is a key of {raw.table}; mend the header, or deliver "
+                "the file with that column."
+            )
+    return names
 
 
 def _read_once(raw: RawFile, how: Reading, product: Product) -> tuple[list[Span], str]:
@@ -118,7 +138,7 @@ def _name(path: Place, folder: Place) -> str:
 
 def texts_of(delivery: Delivery) -> Texts:
     """How texts stand for values in a delivery; Parquet gives ISO days, which every delivery may hold."""
-    return Texts(delivery.null_values, tuple(dict.fromkeys([*delivery.date_formats, ISO])))
+    return Texts(delivery.null_values, tuple(dict.fromkeys([*delivery.date_formats, ISO])), delivery.time_zone)
 
 
 def _period_reading(table: str, names: tuple[str, ...], delivery: Delivery, product: Product) -> Reading:
@@ -139,6 +159,7 @@ def _period_reading(table: str, names: tuple[str, ...], delivery: Delivery, prod
 
 
 def _rows_by_period(block: Block, how: Reading, raw: RawFile, product: Product) -> dict[str, int]:
+    check_instants(block, replace(how, file=str(raw.path)))
     fixed = file_period(raw, product)
     if fixed is not None:
         return {fixed: row_count(block, how)}
@@ -213,7 +234,8 @@ def scan_and_keep(unread: Unread) -> Scan:
 
 
 def _kept_path(root: Root, raw: RawFile, delivery: Delivery) -> Place:
-    settings = [delivery.delimiter, delivery.encoding, delivery.null_values, delivery.date_formats]
+    how = [delivery.delimiter, delivery.encoding, delivery.null_values, delivery.date_formats]
+    settings = [*how, delivery.time_zone, delivery.trailing_delimiter, delivery.person]
     key = [str(raw.path), raw.table, raw.year, str(delivery.folder), settings, sources_version("flatten", "snds")]
     return root.path / "_scans" / f"{fingerprint(key)}.json"
 

@@ -17,6 +17,7 @@ from parcours.errors import InputError
 from parcours.flatten.claim_rows import CLAIM_ROW, SOURCE
 from parcours.flatten.records import split_records
 from parcours.snds.identity import PERSON
+from parcours.snds.spelling import PADDING, folded
 from parcours.storage.hdfs import HdfsPath
 from parcours.storage.place import Place
 
@@ -120,16 +121,16 @@ class _Zstandard(io.RawIOBase):
 
 
 def header(path: Place, delimiter: str, encoding: str) -> list[str]:
-    """Column names of a file.
+    """Column names of a file; the last of a CSV file is UNNAMED where the header ends with a delimiter.
 
-    Raises InputError when the file is empty, cannot be decoded, or has a column without a name, two of one name (in
-    any case), or one that flattening adds. It shows no other name: the first line of a file that lacks its header is a
-    row of somebody.
+    Raises InputError when the file is empty, cannot be decoded, or has another column without a name, two of one name
+    (in any case), or one that flattening adds. It shows no other name: the first line of a file that lacks its header
+    is a row of somebody.
     """
     if is_parquet(path):
         schema = _parquet(path).schema_arrow
         _check_types(path, schema)
-        names = list(schema.names)
+        names = [name.strip(PADDING) for name in schema.names]
     else:
         check_settings(delimiter, encoding)
         names = _csv_header(path, delimiter, encoding)
@@ -140,18 +141,19 @@ def header(path: Place, delimiter: str, encoding: str) -> list[str]:
 def _check_types(path: Place, schema: pa.Schema) -> None:
     for number, kind in enumerate(schema.types, 1):
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if pa.types.is_nested(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind):
+        refused = (pa.types.is_nested(kind), pa.types.is_time(kind), pa.types.is_duration(kind))
+        if any(refused) or isinstance(kind, pa.BaseExtensionType):
             raise InputError(f"{path}: column {number} cannot be read as texts; write it as a text, a number or a day.")
 
 
 def _check_names(path: Place, names: list[str]) -> None:
     seen: dict[str, int] = {}
     for number, name in enumerate(names, 1):
-        if not name.isprintable() or not name.strip():
+        if not name.isprintable() or (not name and (number < len(names) or number == 1 or is_parquet(path))):
             raise InputError(f"{path}: column {number} of the header has no name that can be printed; mend the header.")
-        if name in ADDED:
+        if folded(name) in ADDED:
             raise InputError(f"{path}: column {number} is named {name}, as a column that flattening adds; rename it.")
-        first = seen.setdefault(name.lower(), number)
+        first = seen.setdefault(folded(name), number)
         if first != number:
             raise InputError(f"{path}: columns {first} and {number} of the header have one name; mend the header.")
 
@@ -178,7 +180,7 @@ def _csv_header(path: Place, delimiter: str, encoding: str) -> list[str]:
         raise InputError(f"{path}: the first line cannot be read as a header; it must name the columns.") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: the header is not {encoding}; set `encoding:` in delivery.yaml.") from None
-    return [name.strip() for name in names]
+    return [name.strip(PADDING) for name in names]
 
 
 def header_line(path: Place) -> bytes:
@@ -195,7 +197,9 @@ def header_line(path: Place) -> bytes:
 
 def _parquet(path: Place) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path.open("rb") if isinstance(path, HdfsPath) else path)
+        # In microseconds an INT96 of the year 1 is one; in nanoseconds it is a day of another century.
+        source = path.open("rb") if isinstance(path, HdfsPath) else path
+        return pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
     except (*BROKEN, UnicodeDecodeError) as error:
         raise _broken(path, error, "is not a Parquet file that can be read") from error
 
@@ -283,8 +287,15 @@ def _next_rows(path: Place, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch
 def _with_texts(rows: pa.RecordBatch) -> pa.RecordBatch:
     """The rows with texts for bytes; texts that are not UTF-8 raise ArrowInvalid."""
     for number, name in enumerate(rows.schema.names):
-        kind = rows.schema.types[number]
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-            rows = rows.set_column(number, name, rows.column(number).cast(pa.binary()).cast(pa.string()))
+        column = rows.column(number)
+        if pa.types.is_dictionary(column.type) and _is_bytes(column.type.value_type):
+            column = column.dictionary_decode()
+        if _is_bytes(column.type):
+            rows = rows.set_column(number, name, column.cast(pa.binary()).cast(pa.string()))
     rows.validate(full=True)
     return rows
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    sized = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    return sized or pa.types.is_binary_view(kind)

@@ -51,6 +51,16 @@ class Table:
         """Whether the source has the table in that year; `None` asks for the latest."""
         return within(self.years, LAST if year is None else year)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the columns of all years."""
+        return frozenset(column.name for column in self.columns)
+
+    @property
+    def dates(self) -> frozenset[str]:
+        """Names of the columns that hold dates in some year."""
+        return frozenset(column.name for column in self.columns if column.type == "date")
+
     def columns_of(self, year: int | None) -> dict[str, Column]:
         """Columns of the table in that year, by name, in the portal's order."""
         return {column.name: column for column in self.columns if column.present_in(year)}
@@ -308,3 +318,14 @@ def sentinel_dates() -> tuple[str, ...]:
     """ISO dates that mean "not known" in the source."""
     declared = yaml.safe_load((HERE / "sentinels.yaml").read_text("utf-8"))
     return tuple(str(date) for date in declared["dates"])
+
+
+@cache
+def plausible_years(column: str) -> tuple[int, int]:
+    """The first and the last year that the dates of a column can be of (years.yaml)."""
+    path = HERE / "years.yaml"
+    for entry in yaml.safe_load(path.read_text("utf-8")):
+        if column in entry.get("columns", [column]):
+            (years,) = year_ranges(path, column, entry["years"])
+            return years
+    raise ValueError(f"{path}: the last entry must have no `columns`, for it is that of all others")

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
 from parcours.errors import InputError
 from parcours.snds.names import resolve
+from parcours.snds.spelling import person_spelled
 from parcours.storage.hdfs import SCHEME, HdfsPath
 from parcours.storage.place import Place, place
 from parcours.yaml_names import NamesOnce
@@ -27,7 +29,11 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What was delivered and how to read it; `person` is {column: ...} or {psa: ..., rank: ...}."""
+    """What was delivered and how to read it; `person` is {column: ...} or {psa: ..., rank: ...}.
+
+    `time_zone` is where instants are days; with `trailing_delimiter` each line of a CSV file ends with a delimiter,
+    whether its header does or not.
+    """
 
     name: str
     folder: Place
@@ -37,6 +43,8 @@ class Delivery:
     date_formats: tuple[str, ...]
     person: dict[str, str]
     files: tuple[RawFile, ...] = field(default=())
+    time_zone: str | None = None
+    trailing_delimiter: bool = False
 
     def files_of(self, table: str) -> list[RawFile]:
         """Raw files of one table, in name order."""
@@ -49,7 +57,11 @@ DEFAULTS: dict[str, Any] = {
     "null_values": [""],
     "date_formats": ["%Y-%m-%d", "%d/%m/%Y", "%d%b%Y", "%d%b%Y:%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
     "person": {"psa": "BEN_NIR_PSA", "rank": "BEN_RNG_GEM"},
+    "time_zone": None,
+    "trailing_delimiter": "false",
 }
+# Tables whose columns `person` names.
+HOLDERS = ("IR_BEN_R", "ER_PRS_F")
 
 
 class Texts(NamesOnce, yaml.BaseLoader):
@@ -75,8 +87,10 @@ def load_delivery(path: Place) -> Delivery:
         encoding=_text(path, settings, "encoding"),
         null_values=_texts(path, settings, "null_values"),
         date_formats=_texts(path, settings, "date_formats"),
-        person=_person(path, settings["person"]),
+        person=person_spelled(_person(path, settings["person"]), HOLDERS),
         files=_files(path, declared.get("tables")),
+        time_zone=_time_zone(path, settings),
+        trailing_delimiter=_truth(path, settings, "trailing_delimiter"),
     )
 
 
@@ -118,6 +132,26 @@ def _texts(path: Place, settings: dict[str, Any], name: str) -> tuple[str, ...]:
         example = ", ".join(f'"{value}"' for value in DEFAULTS[name][:2])
         raise InputError(f"{path}: `{name}` must be a list of texts such as [{example}], not {_shown(values)}.")
     return tuple(values)
+
+
+def _truth(path: Place, settings: dict[str, Any], name: str) -> bool:
+    value = settings[name]
+    if value not in ("true", "false"):
+        raise InputError(f"{path}: `{name}` must be true or false, not {_shown(value)}.")
+    return bool(value == "true")
+
+
+def _time_zone(path: Place, settings: dict[str, Any]) -> str | None:
+    if settings["time_zone"] is None:
+        return None
+    name = _text(path, settings, "time_zone")
+    try:
+        ZoneInfo(name)
+    except (ValueError, KeyError, OSError) as error:
+        raise InputError(
+            f"{path}: `time_zone` {name!r} is not known; use a name such as Europe/Paris or UTC."
+        ) from error
+    return name
 
 
 def _person(path: Place, person: Any) -> dict[str, str]:
