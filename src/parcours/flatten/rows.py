@@ -100,10 +100,18 @@ def period_texts(block: Block, how: Reading) -> tuple[pa.Array, int]:
                 return _periods(_single(table[column]), how.texts), 0
         except pa.ArrowInvalid:
             pass  # a line with another number of fields: split with care below
+    if block.rows is not None:
+        return _periods_of_rows(block.rows, how), 0
     texts, records = text_columns(block, how.header, how.delimiter, how.encoding)
     if column not in how.header:
         return pa.array([UNKNOWN] * texts.num_rows, pa.string()), len(records.bad)
     return _periods(_single(texts[column]), how.texts), len(records.bad)
+
+
+def _periods_of_rows(rows: pa.RecordBatch, how: Reading) -> pa.Array:
+    if how.period_column not in how.header:
+        return pa.array([UNKNOWN] * rows.num_rows, pa.string())
+    return _periods(_texts_of(rows.column(how.period_column)), how.texts)
 
 
 def row_count(block: Block, how: Reading) -> int:
@@ -254,14 +262,14 @@ def text_columns(block: Block, header: tuple[str, ...], delimiter: str, encoding
 def _parquet_texts(block: Block, header: tuple[str, ...]) -> tuple[pa.Table, Records]:
     assert block.rows is not None
     lines = list(range(block.first_line, block.first_line + block.rows.num_rows))
-    columns = {}
-    for name in header:
-        column = block.rows.column(name)
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.date32(), safe=False)
-        columns[name] = column.cast(pa.string()).dictionary_encode()
-    table = pa.table(columns)
+    table = pa.table({name: _texts_of(block.rows.column(name)) for name in header})
     return table, Records([], lines, [], 0, 0)
+
+
+def _texts_of(column: pa.Array) -> pa.Array:
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.date32(), safe=False)
+    return column.cast(pa.string()).dictionary_encode()
 
 
 def _read_with_care(texts: pa.Table, records: Records, how: Reading) -> Rows:

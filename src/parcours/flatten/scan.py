@@ -7,8 +7,9 @@ the file is the same file: it gives plans without Spark, real line numbers, and 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from re import fullmatch
 
 import pyarrow.compute as pc
 
@@ -16,12 +17,23 @@ from parcours.errors import InputError
 from parcours.flatten.convert import Texts
 from parcours.flatten.dates import ISO
 from parcours.flatten.rows import UNKNOWN, Reading, period_texts, row_count
-from parcours.flatten.source import Block, blocks, header, header_line, is_plain
-from parcours.snds.contracts import Product
+from parcours.flatten.sas import Columns, columns_of, is_sas, survey_of
+from parcours.flatten.source import (
+    Block,
+    blocks,
+    check_names,
+    header,
+    header_line,
+    is_plain,
+    read_pages_of,
+    read_range,
+    sas_blocks,
+)
+from parcours.snds.contracts import Product, load_table
 from parcours.snds.delivery import Delivery, RawFile
 from parcours.storage.fingerprint import checksum, fingerprint, named, sources_version
 from parcours.storage.manifest import write_json
-from parcours.storage.place import Place, stamp
+from parcours.storage.place import Place, place, stamp
 from parcours.storage.root import Root
 
 
@@ -40,7 +52,8 @@ class Span:
 class Scan:
     """One raw file as it was when it was read; `splittable` files can be read block by block.
 
-    `period` is that of the whole file, None where each row has its own.
+    `period` is that of the whole file, None where each row has its own; `frame` are the pages of a SAS table that
+    describe its columns.
     """
 
     table: str
@@ -54,6 +67,7 @@ class Scan:
     header: list[str]
     splittable: bool
     spans: list[Span]
+    frame: list[int] = field(default_factory=list)
 
     @property
     def periods(self) -> dict[str, int]:
@@ -76,15 +90,23 @@ class Scan:
         return sorted({self.only_period if period == UNKNOWN else period for period in span.rows})
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What one reading of a file found."""
+
+    header: list[str]
+    spans: list[Span]
+    checksum: str
+    frame: list[int] = field(default_factory=list)
+
+
 def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
     """Read a file once.
 
     Raises InputError when it is empty, broken, or its header cannot be used.
     """
-    names = header(raw.path, delivery.delimiter, delivery.encoding)
-    how = _period_reading(raw.table, tuple(names), delivery, product)
     before = stamp(raw.path)
-    spans, content = _read_once(raw, how, product)
+    seen = _seen_sas(raw, delivery, product) if is_sas(raw.path) else _seen(raw, delivery, product)
     return Scan(
         table=raw.table,
         path=str(raw.path),
@@ -92,24 +114,82 @@ def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
         year=raw.year,
         period=file_period(raw, product),
         bytes=before[0],
-        checksum=content,
+        checksum=seen.checksum,
         stamp=before,
-        header=names,
-        splittable=is_plain(raw.path),
-        spans=spans,
+        header=seen.header,
+        splittable=is_plain(raw.path) or is_sas(raw.path),
+        spans=seen.spans,
+        frame=seen.frame,
     )
 
 
-def _read_once(raw: RawFile, how: Reading, product: Product) -> tuple[list[Span], str]:
+def _seen(raw: RawFile, delivery: Delivery, product: Product) -> _Seen:
     """The spans of a file and its checksum; the blocks of a plain file are all its bytes after the first line."""
+    names = header(raw.path, delivery.delimiter, delivery.encoding)
+    how = _period_reading(raw.table, tuple(names), delivery, product)
     plain = is_plain(raw.path)
     digest = hashlib.sha256(header_line(raw.path) if plain else b"")
     spans = []
-    for block in blocks(raw.path, len(how.header), how.delimiter):
+    for block in blocks(raw.path, len(names), how.delimiter):
         digest.update(block.data if plain else b"")
-        rows = _rows_by_period(block, how, raw, product)
-        spans.append(Span(block.start, block.end, block.first_line, block.lines, rows))
-    return spans, named(digest) if plain else checksum(raw.path)
+        spans.append(_span(block, how, raw, product))
+    return _Seen(names, spans, named(digest) if plain else checksum(raw.path))
+
+
+def _span(block: Block, how: Reading, raw: RawFile, product: Product) -> Span:
+    return Span(block.start, block.end, block.first_line, block.lines, _rows_by_period(block, how, raw, product))
+
+
+def _seen_sas(raw: RawFile, delivery: Delivery, product: Product) -> _Seen:
+    """Of the rows of a SAS table, the columns alone that say their period, or that have to be looked at."""
+    digest = hashlib.sha256()
+    found = survey_of(raw.path, digest)
+    columns = columns_of(raw.path, found.frame)
+    names = list(columns.kinds)
+    check_names(raw.path, names)
+    how = _period_reading(raw.table, tuple(names), delivery, product)
+    undated = _undated(raw.table, columns, how.texts)
+    spans = []
+    for block in sas_blocks(raw.path, found, columns, [*undated, *_period_names(how)]):
+        _check_undated(raw, block, undated)
+        spans.append(_span(block, how, raw, product))
+    return _Seen(names, spans, named(digest), found.frame)
+
+
+def _period_names(how: Reading) -> list[str]:
+    return [name for name in how.header if name == how.period_column]
+
+
+def _undated(table: str, columns: Columns, texts: Texts) -> list[str]:
+    """Dates of the contract that are numbers without a format of dates, and cannot be in one of the delivery's."""
+    if any(fullmatch(r"(%[YmdHMSf])+", form) for form in texts.date_formats):
+        return []
+    dates = {column.name.upper() for column in load_table(table).columns if column.type == "date"}
+    return [name for name, kind in columns.kinds.items() if kind == "number" and name.upper() in dates]
+
+
+def _check_undated(raw: RawFile, block: Block, names: list[str]) -> None:
+    """Raise InputError when such a column has a value: a number alone does not say from when it counts, or what."""
+    assert block.rows is not None
+    for name in names:
+        if block.rows.column(name).null_count < block.rows.num_rows:
+            raise InputError(
+                f"{raw.path}: column {name} is a date in the contract of {raw.table} and a number without a format of "
+                "dates in the file; give it one in SAS, such as DATE9. or DATETIME20., and deliver it again."
+            )
+
+
+def scan_blocks(scan: Scan, spans: list[Span], delimiter: str) -> Iterator[tuple[Block, Span]]:
+    """The blocks of some spans of a file that was scanned, with their spans; of other than plain files, of all."""
+    path = place(scan.path)
+    if is_sas(path):
+        for span in spans:
+            yield read_pages_of(path, scan.frame, span.start, span.end, span.first_line, span.lines), span
+    elif scan.splittable:
+        for span in spans:
+            yield read_range(path, span.start, span.end, span.first_line, span.lines), span
+    else:
+        yield from zip(blocks(path, len(scan.header), delimiter), scan.spans, strict=True)
 
 
 def _name(path: Place, folder: Place) -> str:
