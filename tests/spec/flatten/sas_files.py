@@ -52,8 +52,10 @@ class Missing(str):
 def sas_table(columns, rows, compressed=False, wide=True):
     """The bytes of a table; `columns`: name -> format ("$" for a text, "" for a bare number), `rows` tuples.
 
-    A day or an instant is given as one; None is the missing value `.` of a number.
+    A day or an instant is given as one; None is the missing value `.` of a number. Raises ValueError of what SAS itself
+    does not take; of names and texts of any length the writer would write beyond its memory.
     """
+    _check_lengths(columns, rows)
     library, parts = _library(), []
 
     @TAKE
@@ -80,6 +82,13 @@ def sas_table(columns, rows, compressed=False, wide=True):
     return b"".join(parts)
 
 
+def _check_lengths(columns, rows):
+    if not columns or any(not 0 < len(name.encode()) <= 32 for name in columns):
+        raise ValueError("a name of a SAS column has 1 to 32 bytes")
+    if any(isinstance(value, str) and len(value.encode()) > 2000 for row in rows for value in row):
+        raise ValueError("a text of these tables has 2,000 bytes at most")
+
+
 def _variable(library, writer, name, form, values):
     text = form.startswith("$")
     width = max([1, *(len((value or "").encode()) for value in values)]) if text else 8
@@ -104,7 +113,8 @@ def _insert(library, writer, variable, form, value):
 
 
 def _check(code):
-    assert code == 0, f"the writer of SAS tables ended with {code}"
+    if code:
+        raise ValueError(f"the writer of SAS tables ended with {code}")
 
 
 # --- a CSV file as a SAS table -----------------------------------------------------------------------------------
