@@ -2,7 +2,7 @@
 
 pyreadstat can begin at a row, but passes over every page before it: many ranges of one table would cost the square of
 its size. It is given the pages of a range, behind those that describe the columns, as a table of their own, so that
-each range costs itself alone (measured in docs/adr/0006-sas-tables-by-pages.md).
+each range costs itself alone (measured in docs/adr/0008-sas-tables-by-pages.md).
 """
 
 import io
