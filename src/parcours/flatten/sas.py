@@ -93,13 +93,15 @@ def survey_of(path: Place, digest: Digest | None = None) -> Survey:
         return found
 
 
-def columns_of(path: Place, frame: list[int]) -> Columns:
+def sas_columns(path: Place, frame: list[int]) -> Columns:
     """The columns of a table.
 
     Raises InputError when one is shown as a part of its value (a month of a day), or as a time of day.
     """
     with opened(path) as source:
         _, told = _read(table_of(source, read_layout(source), frame), metadataonly=True)
+        if None in told.column_names:
+            raise DamagedTableError("a column has no name")
     kinds = {name: _kind(told, name) for name in told.column_names}
     for number, (name, kind) in enumerate(kinds.items(), 1):
         if kind == "parts":
@@ -165,6 +167,8 @@ def _read(table: io.BytesIO, **how: Any) -> tuple[dict[str, list[Any]], Any]:
         raise DamagedTableError("a text of it is not of the encoding that it states") from error
     except UserWarning as error:  # the reader would give the second one a name of its own
         raise DamagedTableError("two columns have one name") from error
+    except TypeError as error:  # of a name that is not there, met twice
+        raise DamagedTableError("columns have no name") from error
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, OverflowError) as error:
         raise DamagedTableError(_why(error)) from error
 

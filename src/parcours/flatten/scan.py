@@ -17,7 +17,7 @@ from parcours.errors import InputError
 from parcours.flatten.convert import Texts
 from parcours.flatten.dates import ISO
 from parcours.flatten.rows import UNKNOWN, Reading, period_texts, row_count
-from parcours.flatten.sas import Columns, columns_of, is_sas, survey_of
+from parcours.flatten.sas import Columns, is_sas, sas_columns, survey_of
 from parcours.flatten.source import (
     Block,
     blocks,
@@ -144,7 +144,7 @@ def _seen_sas(raw: RawFile, delivery: Delivery, product: Product) -> _Seen:
     """Of the rows of a SAS table, the columns alone that say their period, or that have to be looked at."""
     digest = hashlib.sha256()
     found = survey_of(raw.path, digest)
-    columns = columns_of(raw.path, found.frame)
+    columns = sas_columns(raw.path, found.frame)
     names = list(columns.kinds)
     check_names(raw.path, names)
     how = _period_reading(raw.table, tuple(names), delivery, product)

@@ -16,7 +16,7 @@ from sas_files import Missing, days, sas_of, sas_table, seconds
 
 from parcours.errors import InputError
 from parcours.flatten import engine, source
-from parcours.flatten.sas import columns_of, page_ranges, read_pages, survey_of
+from parcours.flatten.sas import page_ranges, read_pages, sas_columns, survey_of
 from parcours.flatten.scan import scan_file
 from parcours.snds.contracts import load_product
 from parcours.snds.delivery import load_delivery
@@ -105,7 +105,7 @@ def read(content, path, block=1):
     """All rows of a table, page by page, as rows."""
     path.write_bytes(content)
     found = survey_of(path)
-    columns = columns_of(path, found.frame)
+    columns = sas_columns(path, found.frame)
     parts = [read_pages(path, found.frame, pages) for pages in page_ranges(found, columns.width, block)]
     return [row for part in parts for row in part.to_pylist()]
 
