@@ -63,7 +63,7 @@ def _spoiled(random, number, content, small):
         except (ValueError, IndexError, UnicodeDecodeError):
             continue  # spoiled too far for a second time
         names.append(kind.__name__)
-    if not names or random.random() < 0.1:
+    if not names or random.random() < 0.15:
         return _contained(random, names, content)
     return names, (".csv", content)
 
@@ -72,6 +72,6 @@ def _contained(random, names, content):
     for kind in random.sample(mutate.CONTAINERS, len(mutate.CONTAINERS)):
         try:
             return [*names, kind.__name__], kind(random, content)
-        except (ValueError, IndexError, KeyError, NotImplementedError):
-            continue  # spoiled too far to be put into Parquet
+        except (ValueError, IndexError, KeyError, NotImplementedError, OverflowError, TypeError):
+            continue  # spoiled too far to be put into Parquet or SAS
     return [*names, "bare"], (".csv", content)

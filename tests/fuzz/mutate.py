@@ -4,9 +4,11 @@ import gzip
 import io
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import zstandard
+from sas_files import Missing, sas_table
 
 ODD_VALUES = (
     "1e309", "-1e309", "NaN", "inf", "0x1F", "9" * 18, "9" * 19, "9" * 400, "-0", "1e", "1_000", "１２", "1,5", " 12 ", "+",
@@ -354,9 +356,110 @@ def parquet_other(random, data):
     return ".parquet", random.choice(choices)()
 
 
+def parquet_typed(random, data):
+    """The types that the values have themselves, in another unit, width or order of columns, in many row groups."""
+    table = pa_csv.read_csv(pa.BufferReader(data), parse_options=pa_csv.ParseOptions(delimiter=";"))
+    forms = {
+        pa.int64(): (pa.float64(), pa.float32(), pa.decimal128(21, 2), pa.string(), pa.int64()),
+        pa.date32(): (pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.date64(), pa.large_string(), pa.date32()),
+        pa.string(): (pa.large_string(), pa.dictionary(pa.int8(), pa.string()), pa.binary(), pa.string_view()),
+    }
+    schema = [field.with_type(random.choice(forms.get(field.type, (field.type,)))) for field in table.schema]
+    table = table.cast(pa.schema(schema)).select(random.sample(table.column_names, table.num_columns))
+    table = table.rename_columns([random.choice((str, str, str.lower, str.title))(name) for name in table.column_names])
+    table = table.slice(0, random.choice((0, 1, table.num_rows, table.num_rows)))
+    return ".parquet", _parquet(table, row_group_size=random.choice((1, 3, 1000)), use_dictionary=random.random() < 0.5)
+
+
+def parquet_instants(random, data):
+    """Days that are instants: some not midnight, some out of every calendar, or with a zone."""
+    table = pa_csv.read_csv(pa.BufferReader(data), parse_options=pa_csv.ParseOptions(delimiter=";"))
+    for at, field in enumerate(table.schema):
+        if pa.types.is_date(field.type):
+            seconds = pc.add(
+                table.column(at).cast(pa.timestamp("s")).cast(pa.int64()), random.choice((0, 0, 3600, 2**40))
+            )
+            zone = random.choice((None, None, "UTC", "Europe/Paris"))
+            table = table.set_column(at, field.name, seconds.cast(pa.timestamp("s", zone)))
+    return ".parquet", _parquet(table, use_deprecated_int96_timestamps=random.random() < 0.3)
+
+
+# --- SAS tables ----------------------------------------------------------------------------------------------------
+
+
+def _sas_columns(random, data):
+    """name -> (format, values), of the types that the values have themselves."""
+    table = pa_csv.read_csv(pa.BufferReader(data), parse_options=pa_csv.ParseOptions(delimiter=";"))
+    forms = {
+        pa.int64(): ("", "BEST12", "F10", "Z13"),
+        pa.float64(): ("", "COMMA12"),
+        pa.date32(): ("DATE9", "DATETIME20"),
+    }
+    columns = {}
+    for field, values in zip(table.schema, table.columns, strict=True):
+        if field.type in forms and random.random() < 0.9:
+            columns[field.name] = (random.choice(forms[field.type]), values.to_pylist())
+        else:
+            columns[field.name] = ("$", [str(value or "") for value in values.to_pylist()])
+    return columns
+
+
+def _sas(random, columns):
+    rows = list(zip(*(values for _, values in columns.values()), strict=True))
+    forms = {name: form for name, (form, _) in columns.items()}
+    content = sas_table(forms, rows, compressed=random.random() < 0.5, wide=random.random() < 0.5)
+    return ".sas7bdat", content
+
+
+def sas_spoiled(random, data):
+    ending, whole = _sas(random, _sas_columns(random, data))
+    spoil = random.choice((flipped, overwritten, truncated, deleted, inserted, spliced, _in_the_head, _in_the_head))
+    return ending, spoil(random, whole)
+
+
+def _in_the_head(random, whole):
+    """Among the first pages' words, which say how all the rest is to be read."""
+    spoiled = bytearray(whole)
+    for _ in range(random.choice((1, 1, 5))):
+        start = random.choice((0, 1024, 4096, 8192))
+        at = min(start + random.randrange(300), len(spoiled) - 1)
+        spoiled[at] = random.randrange(256)
+    return bytes(spoiled)
+
+
+def sas_values(random, data):
+    """Odd values and formats, columns in another case or order, no rows."""
+    columns = _sas_columns(random, data)
+    for name in random.sample(list(columns), min(len(columns), random.choice((1, 1, 3)))):
+        form, values = columns[name]
+        odd = random.choice(
+            (Missing("A"), Missing("_"), None, 1e300, -1e300, 0.5, 2.0**53, 2.0**60, -0.0, 1e15, float("inf"))
+        )
+        if form.startswith("$"):
+            values = [random.choice(("", " ", "é" * 30, "x" * 200, value)) for value in values]
+        else:
+            form = random.choice((form, "DATE9", "DATETIME20", "E8601DA10", "MONYY7", "TIME8", "MYOWN", ""))
+            values = [random.choice((odd, value)) for value in values]
+        columns[name] = (form, values)
+    names = random.sample(list(columns), len(columns))
+    kept = {random.choice((str, str, str.lower, str.title))(name): columns[name] for name in names}
+    if random.random() < 0.15:
+        kept = {name: (form, []) for name, (form, _) in kept.items()}
+    return _sas(random, kept)
+
+
+def sas_other(random, data):
+    ending, whole = _sas(random, _sas_columns(random, data))
+    gone = random.choice((data, b"", whole * 2, whole[: len(whole) // 2], whole[:1024], whole + bytes(4096)))
+    return random.choice(((ending, gone), (f"{ending}.gz", gzip.compress(whole)), (".csv", whole), (".parquet", whole)))
+
+
 CSV = (
     flipped, overwritten, inserted, deleted, truncated, spliced, noise, empty, header_only, no_header, endings, unended,
     blank_lines, shuffled_lines, delimiters, columns_swapped, columns_dropped, columns_twice, columns_renamed, columns_added,
     values_changed, column_filled, quotes, quotes, long_field, encoded, marked, latin_bytes,
 )  # fmt: skip
-CONTAINERS = (gz, zst, parquet_spoiled, parquet_types, parquet_other)
+CONTAINERS = (
+    gz, zst, parquet_spoiled, parquet_types, parquet_typed, parquet_instants, parquet_other, sas_spoiled, sas_spoiled,
+    sas_values, sas_other,
+)  # fmt: skip

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from parcours.flatten.plan import file_columns
 from parcours.flatten.rows import Reading
-from parcours.flatten.scan import Scan, Span, file_period, texts_of
-from parcours.flatten.source import Block, blocks, read_range
+from parcours.flatten.scan import Scan, Span, file_period, scan_blocks, texts_of
+from parcours.flatten.source import Block
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
 from parcours.snds.identity import PersonColumns
@@ -57,13 +57,9 @@ def read_blocks(job: Job, item: Item) -> Iterator[tuple[Block, list[str]]]:
     """The blocks of a file, or of one span of it, that hold rows of the job's periods, with the periods they hold."""
     number, span = item
     scan = job.scans[number]
-    path = place(scan.path)
-    if span is not None:
-        yield read_range(path, span.start, span.end, span.first_line, span.lines), scan.span_periods(span)
-        return
-    for block, known in zip(blocks(path, len(scan.header), job.delivery.delimiter), scan.spans, strict=True):
+    for block, known in scan_blocks(scan, scan.spans if span is None else [span], job.delivery.delimiter):
         periods = scan.span_periods(known)
-        if any(period in job.periods for period in periods):
+        if span is not None or any(period in job.periods for period in periods):
             yield block, periods
 
 

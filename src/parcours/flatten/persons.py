@@ -15,8 +15,7 @@ from parcours.flatten.job import reading
 from parcours.flatten.owners import Change, Owners, changed, changes_name, kept_changes
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.rows import read_rows
-from parcours.flatten.scan import Scan
-from parcours.flatten.source import blocks
+from parcours.flatten.scan import Scan, scan_blocks
 from parcours.snds.contracts import Product, load_product
 from parcours.snds.delivery import Delivery
 from parcours.snds.identity import (
@@ -33,7 +32,7 @@ from parcours.snds.identity_changes import ALONE, COUPLES, write_changes
 from parcours.storage.commit import commit_directory, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import fingerprint, sources_version
 from parcours.storage.manifest import read_manifest
-from parcours.storage.place import Place, copy_folder, found, local_copy, place
+from parcours.storage.place import Place, copy_folder, found, local_copy
 from parcours.storage.root import Root
 
 WHOLE = "all"
@@ -158,7 +157,7 @@ def _delivered_rows(delivery: Delivery, product: Product, plan: PeriodPlan) -> I
     """The rows that flattening will accept."""
     for scan in plan.inputs:
         how = reading(product, delivery, scan)
-        for block in blocks(place(scan.path), len(scan.header), delivery.delimiter):
+        for block, _ in scan_blocks(scan, scan.spans, delivery.delimiter):
             yield from read_rows(block, how, [WHOLE]).tables.values()
 
 

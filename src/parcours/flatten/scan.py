@@ -7,8 +7,9 @@ the file is the same file: it gives plans without Spark, real line numbers, and 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from re import fullmatch
 
 import pyarrow.compute as pc
 
@@ -16,13 +17,25 @@ from parcours.errors import InputError
 from parcours.flatten.converted import Texts
 from parcours.flatten.dates import ISO
 from parcours.flatten.rows import UNKNOWN, Reading, check_instants, period_texts, row_count
-from parcours.flatten.source import Block, blocks, header, header_line, is_parquet, is_plain
-from parcours.snds.contracts import Product
+from parcours.flatten.sas import Columns, is_sas, sas_columns, survey_of
+from parcours.flatten.source import (
+    Block,
+    blocks,
+    check_names,
+    header,
+    header_line,
+    is_parquet,
+    is_plain,
+    read_pages_of,
+    read_range,
+    sas_blocks,
+)
+from parcours.snds.contracts import Product, load_table
 from parcours.snds.delivery import Delivery, RawFile
-from parcours.snds.spelling import UNNAMED, spelled
+from parcours.snds.spelling import UNNAMED, folded, spelled
 from parcours.storage.fingerprint import checksum, fingerprint, named, sources_version
 from parcours.storage.manifest import write_json
-from parcours.storage.place import Place, stamp
+from parcours.storage.place import Place, place, stamp
 from parcours.storage.root import Root
 
 
@@ -41,7 +54,8 @@ class Span:
 class Scan:
     """One raw file as it was when it was read; `splittable` files can be read block by block.
 
-    `period` is that of the whole file, None where each row has its own.
+    `period` is that of the whole file, None where each row has its own; `frame` are the pages of a SAS table that
+    describe its columns.
     """
 
     table: str
@@ -55,6 +69,7 @@ class Scan:
     header: list[str]
     splittable: bool
     spans: list[Span]
+    frame: list[int] = field(default_factory=list)
 
     @property
     def periods(self) -> dict[str, int]:
@@ -77,15 +92,23 @@ class Scan:
         return sorted({self.only_period if period == UNKNOWN else period for period in span.rows})
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What one reading of a file found."""
+
+    header: list[str]
+    spans: list[Span]
+    checksum: str
+    frame: list[int] = field(default_factory=list)
+
+
 def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
     """Read a file once.
 
     Raises InputError when it is empty, broken, or its header cannot be used.
     """
-    names = columns_of(raw, delivery, product)
-    how = _period_reading(raw.table, tuple(names), delivery, product)
     before = stamp(raw.path)
-    spans, content = _read_once(raw, how, product)
+    seen = _seen_sas(raw, delivery, product) if is_sas(raw.path) else _seen(raw, delivery, product)
     return Scan(
         table=raw.table,
         path=str(raw.path),
@@ -93,22 +116,29 @@ def scan_file(raw: RawFile, delivery: Delivery, product: Product) -> Scan:
         year=raw.year,
         period=file_period(raw, product),
         bytes=before[0],
-        checksum=content,
+        checksum=seen.checksum,
         stamp=before,
-        header=names,
-        splittable=is_plain(raw.path),
-        spans=spans,
+        header=seen.header,
+        splittable=is_plain(raw.path) or is_sas(raw.path),
+        spans=seen.spans,
+        frame=seen.frame,
     )
 
 
 def columns_of(raw: RawFile, delivery: Delivery, product: Product) -> list[str]:
-    """Names of the columns of a file as its contract spells them; UNNAMED last where lines end with a delimiter.
+    """Names of the columns of a CSV or Parquet file as its contract spells them.
 
-    Raises InputError as `header` does, and when a column is missing that is a key of the table.
+    UNNAMED is last where lines end with a delimiter. Raises InputError as `header` does, and when a column is missing
+    that is a key of the table.
     """
-    names = spelled(raw.table, header(raw.path, delivery.delimiter, delivery.encoding), delivery.person.values())
+    names = _spelled(raw, header(raw.path, delivery.delimiter, delivery.encoding), delivery, product)
     if delivery.trailing_delimiter and not is_parquet(raw.path) and names[-1] != UNNAMED:
         names.append(UNNAMED)
+    return names
+
+
+def _spelled(raw: RawFile, found: list[str], delivery: Delivery, product: Product) -> list[str]:
+    names = spelled(raw.table, found, delivery.person.values())
     # A referential of persons may know them by other columns: what it must have is a matter of the identity.
     persons = product.person.values() if product.form == "reference" else ()
     for column in product.key_of(raw.table):
@@ -120,16 +150,74 @@ def columns_of(raw: RawFile, delivery: Delivery, product: Product) -> list[str]:
     return names
 
 
-def _read_once(raw: RawFile, how: Reading, product: Product) -> tuple[list[Span], str]:
+def _seen(raw: RawFile, delivery: Delivery, product: Product) -> _Seen:
     """The spans of a file and its checksum; the blocks of a plain file are all its bytes after the first line."""
+    names = columns_of(raw, delivery, product)
+    how = _period_reading(raw.table, tuple(names), delivery, product)
     plain = is_plain(raw.path)
     digest = hashlib.sha256(header_line(raw.path) if plain else b"")
     spans = []
-    for block in blocks(raw.path, len(how.header), how.delimiter):
+    for block in blocks(raw.path, len(names), how.delimiter):
         digest.update(block.data if plain else b"")
-        rows = _rows_by_period(block, how, raw, product)
-        spans.append(Span(block.start, block.end, block.first_line, block.lines, rows))
-    return spans, named(digest) if plain else checksum(raw.path)
+        spans.append(_span(block, how, raw, product))
+    return _Seen(names, spans, named(digest) if plain else checksum(raw.path))
+
+
+def _span(block: Block, how: Reading, raw: RawFile, product: Product) -> Span:
+    return Span(block.start, block.end, block.first_line, block.lines, _rows_by_period(block, how, raw, product))
+
+
+def _seen_sas(raw: RawFile, delivery: Delivery, product: Product) -> _Seen:
+    """Of the rows of a SAS table, the columns alone that say their period, or that have to be looked at."""
+    digest = hashlib.sha256()
+    found = survey_of(raw.path, digest)
+    columns = sas_columns(raw.path, found.frame)
+    check_names(raw.path, list(columns.kinds))
+    names = _spelled(raw, list(columns.kinds), delivery, product)
+    how = _period_reading(raw.table, tuple(names), delivery, product)
+    undated, looked_at = _undated(raw.table, columns, how.texts), _dates(columns, raw.table)
+    spans = []
+    for block in sas_blocks(raw.path, found, columns, looked_at):
+        _check_undated(raw, block, undated)
+        spans.append(_span(block, how, raw, product))
+    return _Seen(names, spans, named(digest), found.frame)
+
+
+def _dates(columns: Columns, table: str) -> list[str]:
+    """The columns that are dates in the contract, among them that of the period."""
+    dates = {folded(name) for name in load_table(table).dates}
+    return [name for name in columns.kinds if folded(name) in dates]
+
+
+def _undated(table: str, columns: Columns, texts: Texts) -> list[str]:
+    """Dates of the contract that are numbers without a format of dates, and cannot be in one of the delivery's."""
+    if any(fullmatch(r"(%[YmdHMSf])+", form) for form in texts.date_formats):
+        return []
+    return [name for name in _dates(columns, table) if columns.kinds[name] == "number"]
+
+
+def _check_undated(raw: RawFile, block: Block, names: list[str]) -> None:
+    """Raise InputError when such a column has a value: a number alone does not say from when it counts, or what."""
+    assert block.rows is not None
+    for name in names:
+        if block.rows.column(name).null_count < block.rows.num_rows:
+            raise InputError(
+                f"{raw.path}: column {name} is a date in the contract of {raw.table} and a number without a format of "
+                "dates in the file; give it one in SAS, such as DATE9. or DATETIME20., and deliver it again."
+            )
+
+
+def scan_blocks(scan: Scan, spans: list[Span], delimiter: str) -> Iterator[tuple[Block, Span]]:
+    """The blocks of some spans of a file that was scanned, with their spans; of other than plain files, of all."""
+    path = place(scan.path)
+    if is_sas(path):
+        for span in spans:
+            yield read_pages_of(path, scan.frame, span.start, span.end, span.first_line, span.lines), span
+    elif scan.splittable:
+        for span in spans:
+            yield read_range(path, span.start, span.end, span.first_line, span.lines), span
+    else:
+        yield from zip(blocks(path, len(scan.header), delimiter), scan.spans, strict=True)
 
 
 def _name(path: Place, folder: Place) -> str:

@@ -1,4 +1,4 @@
-"""Raw files as blocks of whole records: plain, .gz and .zst CSV, and Parquet."""
+"""Raw files as blocks of whole records: plain, .gz and .zst CSV, Parquet, and pages of SAS tables."""
 
 import csv
 import errno
@@ -16,6 +16,8 @@ import zstandard
 from parcours.errors import InputError
 from parcours.flatten.claim_rows import CLAIM_ROW, SOURCE
 from parcours.flatten.records import split_records
+from parcours.flatten.sas import Columns, PageRange, is_sas, page_ranges, read_pages
+from parcours.flatten.sas_pages import Survey
 from parcours.snds.identity import PERSON
 from parcours.snds.spelling import PADDING, folded
 from parcours.storage.hdfs import HdfsPath
@@ -52,7 +54,8 @@ def _why(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Block:
-    """Whole records of a file: CSV bytes or Parquet rows; `start` and `end` are offsets in a plain file.
+    """Whole records of a file: CSV bytes, or rows of Parquet or SAS; `start` and `end` are offsets in a file that can
+    be read by them.
 
     `lines` counts those of the bytes, an unfinished last one too.
     """
@@ -71,8 +74,8 @@ def is_parquet(path: Place) -> bool:
 
 
 def is_plain(path: Place) -> bool:
-    """Whether a block can be read by its offsets."""
-    return path.suffix.lower() not in (".gz", ".zst") and not is_parquet(path)
+    """Whether all bytes after the first line are records of CSV."""
+    return path.suffix.lower() not in (".gz", ".zst") and not is_parquet(path) and not is_sas(path)
 
 
 def open_raw(path: Place) -> BinaryIO:
@@ -127,6 +130,7 @@ def header(path: Place, delimiter: str, encoding: str) -> list[str]:
     (in any case), or one that flattening adds. It shows no other name: the first line of a file that lacks its header
     is a row of somebody.
     """
+    _check_container(path)
     if is_parquet(path):
         schema = _parquet(path).schema_arrow
         _check_types(path, schema)
@@ -134,8 +138,14 @@ def header(path: Place, delimiter: str, encoding: str) -> list[str]:
     else:
         check_settings(delimiter, encoding)
         names = _csv_header(path, delimiter, encoding)
-    _check_names(path, names)
+    check_names(path, names)
     return names
+
+
+def _check_container(path: Place) -> None:
+    """Compressed Parquet and SAS files would be read as lines of text."""
+    if path.suffix.lower() in (".gz", ".zst") and (is_sas(inner := path.with_suffix("")) or is_parquet(inner)):
+        raise InputError(f"{path} is a compressed table; deliver {inner.name} itself, decompressed.")
 
 
 def _check_types(path: Place, schema: pa.Schema) -> None:
@@ -146,10 +156,15 @@ def _check_types(path: Place, schema: pa.Schema) -> None:
             raise InputError(f"{path}: column {number} cannot be read as texts; write it as a text, a number or a day.")
 
 
-def _check_names(path: Place, names: list[str]) -> None:
+def check_names(path: Place, names: list[str]) -> None:
+    """Raise InputError for a column without a name, two of one name, or one that flattening adds."""
+    if not names:
+        raise InputError(f"{path} has no column; deliver it again.")
     seen: dict[str, int] = {}
     for number, name in enumerate(names, 1):
-        if not name.isprintable() or (not name and (number < len(names) or number == 1 or is_parquet(path))):
+        if not name.isprintable() or (
+            not name and (number < len(names) or number == 1 or is_parquet(path) or is_sas(path))
+        ):
             raise InputError(f"{path}: column {number} of the header has no name that can be printed; mend the header.")
         if folded(name) in ADDED:
             raise InputError(f"{path}: column {number} is named {name}, as a column that flattening adds; rename it.")
@@ -267,6 +282,22 @@ def read_range(path: Place, start: int, end: int, first_line: int, lines: int) -
     with path.open("rb") as source:
         source.seek(start)
         return Block(start, end, first_line, lines, source.read(end - start))
+
+
+def sas_blocks(path: Place, found: Survey, columns: Columns, names: list[str]) -> Iterator[Block]:
+    """All blocks of a SAS table in order, with these of its columns."""
+    for pages in page_ranges(found, columns.width, BLOCK):
+        yield _of_pages(pages, read_pages(path, found.frame, pages, names))
+
+
+def read_pages_of(path: Place, frame: list[int], start: int, end: int, first_row: int, number: int) -> Block:
+    """One block of a SAS table, by the offsets and rows that `sas_blocks` found."""
+    pages = PageRange(start, end, first_row, number)
+    return _of_pages(pages, read_pages(path, frame, pages))
+
+
+def _of_pages(pages: PageRange, rows: pa.RecordBatch) -> Block:
+    return Block(pages.start, pages.end, pages.first_row, pages.number, b"", rows)
 
 
 def _parquet_blocks(path: Place) -> Iterator[Block]:
