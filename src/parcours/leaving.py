@@ -146,8 +146,10 @@ def _fit_apart(counts: Mapping[str, Any], shown: list[Published]) -> dict[str, A
     for name, value in counts.items():
         if isinstance(value, Mapping):
             fit[name] = _fit_apart(value, shown)
+        elif name in NOT_OF_PERSONS or not isinstance(value, int):
+            fit[name] = value
         else:
-            fit[name] = shown_beside(value, shown) if isinstance(value, int) else value
+            fit[name] = shown_beside(value, shown)
             shown.append(fit[name])
     return fit
 
