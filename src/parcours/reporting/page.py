@@ -3,13 +3,12 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, Findings
 from parcours.reporting.suppression import shown
+from parcours.reporting.web_page import folded, header, section, table, tiles, web_page
 
-STYLE = Path(__file__).with_name("page.css")
 HOW_TO_READ = """
 The model compares each case with itself: was the event more frequent in the days after the first purchase of a medicine
 than in the rest of that person's follow-up? What stays the same in a person (sex, chronic illness, habits) cancels out.
@@ -28,39 +27,21 @@ def report_page(findings: Findings, figures: Mapping[str, bytes], verdict: Mappi
     sections = [
         _header(findings),
         _facts(findings, verdict),
-        _section("What stands out", _standing_out(findings), f"<p>{HOW_TO_READ}</p>"),
-        _section("Peaks", _figure(figures, "forest", "Relative incidence at the peak of each medicine")),
-        _section("Curves", *_curves(findings, figures)),
-        _section(
+        section("What stands out", _standing_out(findings), f"<p>{HOW_TO_READ}</p>"),
+        section("Peaks", _figure(figures, "forest", "Relative incidence at the peak of each medicine")),
+        section("Curves", *_curves(findings, figures)),
+        section(
             "From the data to the study", _figure(figures, "flowchart", "Attrition flowchart"), f"<p>{WITHHELD}</p>"
         ),
-        _section("Cases", _figure(figures, "breakdowns", "Cases by site, age and follow-up"), *_notes(findings)),
-        _section("All medicines", _folded("Table of all peaks", _peaks_table(findings.peaks.to_dict("records")))),
-        _section("Settings", _folded("Resolved parameters of the study", _settings(findings.settings))),
+        section("Cases", _figure(figures, "breakdowns", "Cases by site, age and follow-up"), *_notes(findings)),
+        section("All medicines", folded("Table of all peaks", _peaks_table(findings.peaks.to_dict("records")))),
+        section("Settings", folded("Resolved parameters of the study", _settings(findings.settings))),
     ]
-    return PAGE.format(title=escape(findings.title), style=STYLE.read_text("utf-8"), body="\n".join(sections))
-
-
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
+    return web_page(findings.title, sections)
 
 
 def _header(findings: Findings) -> str:
-    run = f"Study {escape(findings.cohort)} · run {escape(findings.fingerprint)}"
-    return f"<header><p class=over>{run}</p><h1>{escape(findings.title)}</h1><p>{escape(findings.source)}</p></header>"
+    return header(f"Study {findings.cohort} · run {findings.fingerprint}", findings.title, findings.source)
 
 
 def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
@@ -72,8 +53,7 @@ def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
         "medicines selected": shown(int(findings.peaks["selected"].sum())),
         "quality gate": gate,
     }
-    tiles = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
-    return f"<dl class=facts>{tiles}</dl>"
+    return tiles(facts)
 
 
 def _standing_out(findings: Findings) -> str:
@@ -85,9 +65,9 @@ def _standing_out(findings: Findings) -> str:
 
 
 def _peaks_table(rows: Sequence[Mapping[Any, Any]]) -> str:
-    header = ("medicine", "code", "exposed cases", "relative incidence at peak", "interval", "days of peak", "flag")
+    head = ("medicine", "code", "exposed cases", "relative incidence at peak", "interval", "days of peak", "flag")
     body = "".join(_peak_row(row) for row in rows)
-    return _table(header, body)
+    return table(head, body)
 
 
 def _peak_row(row: Mapping[Any, Any]) -> str:
@@ -107,14 +87,14 @@ def _curves(findings: Findings, figures: Mapping[str, bytes]) -> Iterable[str]:
     for number, name in enumerate(pages):
         picture = _figure(figures, name, f"Curves of relative incidence, page {number + 1}")
         is_open = number == 0 or number * A_PAGE < flagged
-        yield picture if is_open else _folded(f"Page {number + 1} of {len(pages)}", picture)
+        yield picture if is_open else folded(f"Page {number + 1} of {len(pages)}", picture)
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in _flat(settings, prefix="")
     )
-    return _table(("parameter", "value"), rows)
+    return table(("parameter", "value"), rows)
 
 
 def _flat(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
@@ -129,21 +109,8 @@ def _notes(findings: Findings) -> list[str]:
     return [f"<p class=note>{escape(note)}</p>" for note in findings.notes]
 
 
-def _table(header: Sequence[str], body: str) -> str:
-    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in header)
-    return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
 def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
     if name not in figures:
         return ""
     data = base64.b64encode(figures[name]).decode()
     return f'<figure><img alt="{escape(description)}" src="data:image/png;base64,{data}"></figure>'
-
-
-def _folded(summary: str, inner: str) -> str:
-    return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
-
-
-def _section(title: str, *parts: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
