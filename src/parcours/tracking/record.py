@@ -10,6 +10,8 @@ PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
 METRICS_A_RUN = 50
 FINGERPRINT_TAG = "fingerprint"
+# Or else MLflow's pages guess what an experiment is about, and ask.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 TRUNCATED = " ... (truncated; whole in run.json)"
 
 

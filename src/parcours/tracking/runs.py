@@ -86,7 +86,7 @@ def _create(client: "MlflowClient", root: Place, record: RunRecord) -> "Run":
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         address = tracking_uri(root)
-        experiment_id = client.create_experiment(name, artifact_location(root, address))
+        experiment_id = client.create_experiment(name, artifact_location(root, address), shape.EXPERIMENT_TAGS)
     else:
         experiment_id = experiment.experiment_id
     date = datetime.now(UTC).date().isoformat()

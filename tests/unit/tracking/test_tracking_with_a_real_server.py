@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from parcours.errors import InputError, RetryableFault
-from parcours.tracking.record import RunRecord
 from parcours.tracking.runs import find_run, track
 from parcours.tracking.server import connect
 
@@ -17,40 +16,6 @@ from parcours.tracking.server import connect
 def root(mlflow_server, monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     return tmp_path
-
-
-@pytest.fixture
-def record(tmp_path):
-    """Builds the record of a study `name` with a fingerprint."""
-    folder = tmp_path / "report"
-    folder.mkdir()
-    (folder / "peaks.csv").write_text("drug,name\nN05BA12,alprazolam\n", "utf-8")
-
-    def build(cohort, fingerprint="0123456789abcdef"):
-        return RunRecord(
-            run={
-                "cohort": cohort,
-                "fingerprint": fingerprint,
-                "study": {"min_age": 65, "model": {"bucket_days": 14, "drugs": ["N05BA12"] * 2000}},
-                "data": {"DCIR": {"2016-01": "aa", "2016-02": "bb"}, "MCO": {"2016": "cc"}},
-                "code_version": "0.1.0+gabc",
-                "airflow": {"dag_id": "study__fall", "run_id": "manual__1"},
-            },
-            metrics={"held_out_likelihood": -3.25, "cases": 1200, "medicines_selected": 1},
-            artifacts=folder,
-            curves={
-                "drug": ["N05BA12", "N05BA12"],
-                "lag": [0, 1],
-                "log_ri": [0.6931471805599453, 0.0],
-                "lower": [0.5, -0.2],
-                "upper": [0.9, 0.2],
-            },
-            model={"kind": "ConvSCCS"},
-            tables={"curves": {"drug": ["N05BA12"], "lag": [0]}},
-            verdict={"passed": True, "rules": []},
-        )
-
-    return build
 
 
 def test_a_run_holds_parameters_data_version_verdict_metrics_tables_and_artifacts(root, record):
@@ -73,7 +38,7 @@ def test_a_run_holds_parameters_data_version_verdict_metrics_tables_and_artifact
     assert client.load_table(run.info.experiment_id, "tables/curves.json", [tracked.run_id])["drug"].tolist() == [
         "N05BA12"
     ]
-    assert tracked.url.endswith(f"/#/experiments/{run.info.experiment_id}/runs/{tracked.run_id}")
+    assert tracked.url.endswith(f"/#/experiments/{run.info.experiment_id}/runs/{tracked.run_id}?workflowType=machine_learning")
 
 
 def test_the_same_fingerprint_finds_its_run_and_another_makes_another(root, record):
