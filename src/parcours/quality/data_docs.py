@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from parcours.errors import ParcoursError
 from parcours.quality.catalogue import Rule, View, catalogue_names, load_catalogue
 from parcours.quality.context import docs_directory
-from parcours.reporting.web_page import header, section, table, tiles, web_page
+from parcours.reporting.web_page import header, section, synthetic_banner, table, tiles, web_page
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import (
@@ -90,7 +90,7 @@ class TablePage:
         return web_page(
             f"Quality gate: {view.name}",
             [
-                *_banner(about),
+                *synthetic_banner(about["synthetic"]),
                 header(_run_line(about), view.name, view.description),
                 section("Rules", table(head, body), f"<p class=note>{HOW_TO_READ}</p>"),
                 '<p><a href="../../../../index.html">All rules of this run</a></p>',
@@ -116,7 +116,7 @@ def verdict(findings: Iterable[Finding]) -> str:
 
 
 def about_run(result: "ExpectationSuiteValidationResult") -> dict[str, Any]:
-    """What the gate says of its run beside the results: run_name, products, place, started."""
+    """What the gate says of its run beside the results: run_name, products, place, started, synthetic."""
     return dict(cast("dict[str, Any]", result.meta)["about"])
 
 
@@ -148,10 +148,6 @@ def _reading_order(finding: Finding) -> int:
     return ORDER.index(finding.state)
 
 
-def _banner(about: Mapping[str, Any]) -> list[str]:
-    return []
-
-
 def _run_line(about: Mapping[str, Any]) -> str:
     return f"Quality gate · run {about['run_name']} · {about['started']}"
 
@@ -159,7 +155,7 @@ def _run_line(about: Mapping[str, Any]) -> str:
 def _opening(about: Mapping[str, Any], findings: list[Finding]) -> Iterator[str]:
     states = [finding.state for finding in findings]
     said = verdict(findings)
-    yield from _banner(about)
+    yield from synthetic_banner(about["synthetic"])
     yield header(
         _run_line(about), f"{said[0].upper()}{said[1:]}", f"{', '.join(about['products'])} in {about['place']}"
     )

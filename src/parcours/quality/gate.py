@@ -26,7 +26,7 @@ from parcours.quality.verdict import VERDICT, critical_failures, refuse, rule_re
 from parcours.snds.contracts import load_product, product_names
 from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
-from parcours.storage.manifest import committed_periods, read_manifest, write_json
+from parcours.storage.manifest import committed_periods, is_synthetic, read_manifest, write_json
 from parcours.storage.place import Place, copy_folder
 from parcours.storage.publication import publish
 from parcours.storage.root import Root, open_root
@@ -50,6 +50,7 @@ class Task:
     products: tuple[str, ...]
     catalogues: tuple[Catalogue, ...]
     fingerprints: dict[str, dict[str, str]]
+    synthetic: bool
 
 
 def check_root(
@@ -72,6 +73,7 @@ def check_root(
         products=tuple(manifests),
         catalogues=(*own, load_catalogue("RECONCILIATION")),
         fingerprints=fingerprints(manifests),
+        synthetic=is_synthetic(each for periods in manifests.values() for each in periods.values()),
     )
     verdict = _run(task, spark, lambda session: _register_root(session, task, manifests))
     refuse(verdict)
@@ -100,6 +102,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         products=("FEATURES",),
         catalogues=(load_catalogue("FEATURES"),),
         fingerprints=features_state(manifest),
+        synthetic=bool(run.get("synthetic", False)),
     )
     summary = json.loads((study / "features" / "summary.json").read_text("utf-8"))
     verdict = _run(task, spark, lambda session: register_features(session, study / "features", summary))
@@ -178,6 +181,7 @@ def _about(task: Task, started: datetime) -> dict[str, Any]:
         "run_name": task.run_name,
         "products": list(task.products),
         "place": str(task.place),
+        "synthetic": task.synthetic,
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, Findings
 from parcours.reporting.suppression import shown
-from parcours.reporting.web_page import folded, header, section, table, tiles, web_page
+from parcours.reporting.web_page import folded, header, section, synthetic_banner, table, tiles, web_page
 
 HOW_TO_READ = """
 The model compares each case with itself: was the event more frequent in the days after the first purchase of a medicine
@@ -25,8 +25,10 @@ Counts of 1 to 10 persons show as <b>&lt;11</b>; <b>hidden</b> marks a larger co
 def report_page(findings: Findings, figures: Mapping[str, bytes], verdict: Mapping[str, Any] | None) -> str:
     """The report as HTML; `figures` are PNG by name: forest, flowchart, breakdowns, curves-01, curves-02, ..."""
     sections = [
+        *synthetic_banner(findings.synthetic),
         _header(findings),
         _facts(findings, verdict),
+        *_differences(findings),
         section("What stands out", _standing_out(findings), f"<p>{HOW_TO_READ}</p>"),
         section("Peaks", _figure(figures, "forest", "Relative incidence at the peak of each medicine")),
         section("Curves", *_curves(findings, figures)),
@@ -37,11 +39,23 @@ def report_page(findings: Findings, figures: Mapping[str, bytes], verdict: Mappi
         section("All medicines", folded("Table of all peaks", _peaks_table(findings.peaks.to_dict("records")))),
         section("Settings", folded("Resolved parameters of the study", _settings(findings.settings))),
     ]
-    return web_page(findings.title, sections)
+    return web_page(" · ".join(filter(None, (findings.mark, findings.title))), sections)
 
 
 def _header(findings: Findings) -> str:
-    return header(f"Study {findings.cohort} · run {findings.fingerprint}", findings.title, findings.source)
+    over = f"Study {findings.cohort} · run {findings.fingerprint}"
+    return header(over, findings.title, f"{findings.subtitle}. {findings.source}")
+
+
+def _differences(findings: Findings) -> Iterable[str]:
+    """What a what-if run changed."""
+    if findings.changes:
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(_text(cell))}</td>" for cell in (name, each["run"], each["file"])) + "</tr>"
+            for name, each in findings.changes.items()
+        )
+        said = "<p>This run answers another question than the study: these parameters were changed for it.</p>"
+        yield section("What differs from the study file", said, table(("parameter", "this run", "study file"), rows))
 
 
 def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
@@ -102,7 +116,11 @@ def _flat(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
         if isinstance(inner, Mapping):
             yield from _flat(inner, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", ", ".join(map(str, inner)) if isinstance(inner, list | tuple) else str(inner)
+            yield f"{prefix}{name}", _text(inner)
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _notes(findings: Findings) -> list[str]:

@@ -27,6 +27,12 @@ def web_page(title: str, parts: Iterable[str]) -> str:
     return PAGE.format(title=escape(title), style=STYLE.read_text("utf-8"), body="\n".join(parts))
 
 
+def synthetic_banner(synthetic: bool) -> list[str]:
+    """The first thing that a page of made-up data says; nothing on others."""
+    said = "SYNTHETIC DATA: the persons behind this page are made up, and no number here is about a real one."
+    return [f"<p class=synthetic>{said}</p>"] if synthetic else []
+
+
 def header(over: str, title: str, under: str) -> str:
     """The head of a page: a line above its title and one below; texts."""
     return f"<header><p class=over>{escape(over)}</p><h1>{escape(title)}</h1><p>{escape(under)}</p></header>"

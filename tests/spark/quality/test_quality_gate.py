@@ -149,6 +149,15 @@ def test_the_page_of_a_table_tells_its_rules_and_the_periods_that_fail(refused: 
     assert (page.parent / re.findall(r'href="([^"]+index.html)"', text)[0]).resolve() == docs / "index.html"
 
 
+def test_data_docs_of_made_up_persons_say_so_on_every_page(spark: Any, tmp_path: Path) -> None:
+    root = write_root(tmp_path, clean_tables())
+    manifest = root.period("MCO", "2014") / "_MANIFEST.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "config": {"synthetic": True}}))
+    check_root(lambda: spark, root, ["MCO"], "made-up")
+    pages = list((root.quality("made-up") / "data_docs").rglob("*.html"))
+    assert len(pages) > 5 and all("<p class=synthetic>SYNTHETIC DATA: " in page.read_text("utf-8") for page in pages)
+
+
 def test_data_docs_name_no_other_site(refused: dict[str, dict[str, Any]]) -> None:
     docs = refused["scattered"]["root"].quality("planted") / "data_docs"
     assert {path.suffix for path in docs.rglob("*") if path.is_file()} == {".html"}
