@@ -10,7 +10,7 @@ export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
 # `docs` is a folder too.
-.PHONY: docs help setup demo test test-parts test-e2e test-bench test-chaos test-fuzz lint \
+.PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz lint \
 	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
 	bench bench-flatten bench-payloads bench-schedule stop up down down-volumes
 
@@ -44,6 +44,9 @@ test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, h
 
 test-bench: setup ## Run the flattening benchmark on little data, to see that it works
 	@$(BIN)/pytest -m bench tests/spark/benchmarks
+
+test-browser: setup ## Open Data Docs, a report and MLflow in a headless Chromium with the network cut (two minutes)
+	@$(BIN)/pytest -m browser tests/browser tests/spark/quality tests/unit/reporting tests/unit/tracking
 
 test-cluster: setup ## Build and start the whole cluster on a Docker engine, run both DAGs on it, and take it down with its volumes
 	@$(BIN)/pytest -m cluster --timeout 3600 $(addprefix --ignore=tests/cluster/,faults hdfs drivers) tests/cluster

@@ -10,9 +10,10 @@ from typing import Any
 from parcours.cohort.late_flux import periods_needed
 from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_copies, planned_codelists
 from parcours.cohort.study import Study, resolve, study_from_dict
+from parcours.cohort.titles import changes, study_subtitle, study_title
 from parcours.errors import InputError
 from parcours.storage.fingerprint import code_version, fingerprint, sources_version
-from parcours.storage.manifest import committed_periods, read_manifest, write_json
+from parcours.storage.manifest import committed_periods, is_synthetic, read_manifest, write_json
 from parcours.storage.place import Place, place
 from parcours.storage.publication import published_periods
 from parcours.storage.root import Root, open_root
@@ -55,6 +56,8 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     persons = identity_mapping(root)
     made_of = {
         "study": resolved.as_dict(),
+        # A what-if run and the study itself are two runs, even where the study file is changed to say the same later.
+        "changes": changes(study, resolved),
         "data": data,
         "identity": persons,
         "codelists": codelists,
@@ -63,7 +66,9 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     mark = fingerprint(made_of)
     return {
         "cohort": study.cohort,
-        "title": study.title,
+        "title": study_title(resolved),
+        "subtitle": study_subtitle(resolved),
+        "synthetic": is_synthetic(every for product in data for every in committed_periods(root, product).values()),
         "fingerprint": mark,
         "root": str(root.path),
         **made_of,

@@ -15,12 +15,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from parcours.embedded.docs_pages import Pages, pages_of
+from parcours.reporting.web_page import header, section, table, web_page
 
 SERVED = re.compile(
     r"^/((quality/[^/]+|studies/[^/]+/[^/]+/quality)/data_docs/.+"
     r"|studies/[^/]+/[^/]+/report/([^/]+/)*[^/]+\.(html|csv|png|svg))$"
 )
 LISTED = ("quality/*/data_docs/index.html", "studies/*/*/quality/data_docs/index.html", "studies/*/*/report/*.html")
+# Browsers then ask nobody else for a script, a style or a font, whatever a page says.
+NOTHING_FROM_OUTSIDE = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 LOCAL_NAMES = ("127.0.0.1", "localhost")
 
 
@@ -47,6 +50,7 @@ class DocsHandler(SimpleHTTPRequestHandler):
             return None
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "text/html; charset=utf-8" if path == "/" else self.guess_type(path))
+        self.send_header("Content-Security-Policy", NOTHING_FROM_OUTSIDE)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         return BytesIO(content)
@@ -56,8 +60,23 @@ class DocsHandler(SimpleHTTPRequestHandler):
 
     def _list(self) -> bytes:
         found = sorted(page for pattern in LISTED for page in self.pages.find(pattern))
-        items = "".join(f'<li><a href="/{html.escape(page)}">{html.escape(page)}</a></li>' for page in found)
-        return f"<!doctype html><title>Parcours</title><h1>Verdicts and reports</h1><ul>{items}</ul>".encode()
+        return _list_page(found).encode()
+
+
+def _list_page(found: list[str]) -> str:
+    """The first page: the gate's verdicts on the data, then study by study its gate and its reports."""
+    rows = "".join(f"<tr>{_list_row(page)}</tr>" for page in found)
+    opening = header("Parcours", "Verdicts and reports", "What the gate said of the data and of each study's features.")
+    listed = table(("about", "run", "page"), rows) if found else "<p>Nothing yet: check a root or run a study.</p>"
+    return web_page("Verdicts and reports", [opening, section("Pages", listed)])
+
+
+def _list_row(page: str) -> str:
+    parts = page.split("/")
+    about, run = ("data", parts[1]) if parts[0] == "quality" else (f"study {parts[1]}", parts[2])
+    name = "quality gate" if page.endswith("data_docs/index.html") else parts[-1].removesuffix(".html")
+    cells = (html.escape(about), html.escape(run), f'<a href="/{html.escape(page)}">{html.escape(name)}</a>')
+    return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
 def serve(pages: Pages, port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer:

@@ -27,7 +27,8 @@ def tracking_services(layout: Layout, ports: Mapping[str, int]) -> list[Service]
     """MLflow, Spark's history server and Data Docs: they wait for nothing."""
     address = urls(ports)
     # What `mlflow server` starts, without the second process that does nothing but start it (200 MB, 10 s).
-    mlflow = _module("uvicorn", "--host", "127.0.0.1", "--port", str(ports["mlflow"]), "mlflow.server.fastapi_app:app")
+    bound = ("--host", "127.0.0.1", "--port", str(ports["mlflow"]))
+    mlflow = _module("uvicorn", *bound, "--factory", "parcours.tracking.pages:without_logins")
     history = (
         str(Path(sys.executable).parent / "spark-class"),
         *("org.apache.spark.deploy.history.HistoryServer", "--properties-file"),

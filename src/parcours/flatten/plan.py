@@ -80,6 +80,7 @@ def plan_product(
         "person": delivery.person,
         "person_buckets": person_buckets,
         "identity": owners.mapping if owners else None,
+        "synthetic": delivery.synthetic,
     }
     mine = [scan for scan in scans if scan.table in product.tables]
     for table in product.tables:

@@ -15,7 +15,7 @@ from parcours.storage.fingerprint import fingerprint, sources_version
 RULES = Path(__file__).parent / "rules"
 # The unit of rules on a study as a whole: its one line has no number worth telling.
 WHOLE_STUDY = "study"
-WORDED_BY = ("leaving.py", "quality/evaluation.py", "quality/verdict.py")
+WORDED_BY = ("leaving.py", "quality/data_docs.py", "quality/evaluation.py", "quality/verdict.py")
 Severity = Literal["critical", "warning"]
 Level = Literal["rows", "counts", "profile"]
 

@@ -1,11 +1,13 @@
 """One suite on one view: what Great Expectations says, and how many rows fail in which period.
 
-Great Expectations runs BOOLEAN_ONLY, which asks for no values. Failing rules are counted in one more pass, by
-period, with the conditions it compiled: no value of any row is ever collected, so none can reach a report.
+Great Expectations runs BOOLEAN_ONLY, which asks for no values. Failing rules, and those with a tolerance, are counted
+in one more pass, by period, with the conditions it compiled: no value of any row is ever collected, so none can reach
+a report.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from parcours.leaving import UNITS_NOT_OF_PERSONS, in_words, shown_part
 from parcours.quality.catalogue import WHOLE_STUDY, Rule
@@ -37,10 +39,9 @@ class Outcome:
     places: dict[str, int]
 
     @property
-    def unexpected(self) -> int | None:
-        """Number of failing rows; None for a rule that passed within its tolerance, which is not counted."""
-        tolerant = self.success and self.rule.arguments.get("mostly", 1) < 1
-        return None if tolerant else sum(self.places.values())
+    def unexpected(self) -> int:
+        """Number of failing rows; of a rule that passes they are within its tolerance."""
+        return sum(self.places.values())
 
     @property
     def found(self) -> str:
@@ -53,25 +54,32 @@ class Outcome:
             return "not evaluated"
         if rule.unit == WHOLE_STUDY:
             return "holds" if self.success else "fails"
-        if count is None:
-            return "within the tolerance"
         of_rows = rule.rows is None and rule.unit not in UNITS_NOT_OF_PERSONS
-        return in_words(shown_part(count, self.elements) if of_rows else count, rule.unit)
+        words = in_words(shown_part(count, self.elements) if of_rows else count, rule.unit)
+        return f"{words}, within the tolerance" if count and self.success else words
 
 
 def evaluate(
-    context: "FileDataContext", view: str, rules: list[Rule], frame: "DataFrame", run_id: "RunIdentifier"
+    context: "FileDataContext",
+    view: str,
+    rules: list[Rule],
+    frame: "DataFrame",
+    run_id: "RunIdentifier",
+    about: Mapping[str, Any],
 ) -> list[Outcome]:
-    """Run the checkpoint of a view on its DataFrame (which has a `period` column) and keep the result for Data Docs."""
+    """Run the checkpoint of a view on its DataFrame (which has a `period` column) and keep the result for Data Docs.
+
+    `about` is what the pages say of the run beside its results.
+    """
     checkpoint = context.checkpoints.get(view)
     results = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=run_id).run_results
     (key, result), *_ = results.items()
     said = {_rule_id(entry): entry for entry in result.results}
     evaluated = [rule for rule in rules if not _raised(said[rule.id].exception_info)]
     batch = checkpoint.validation_definitions[0].data.get_batch({"dataframe": frame})
-    failed = [rule for rule in evaluated if not said[rule.id].success]
-    # Counting costs as much as checking, so only failing rules are counted.
-    elements, places = _count(batch, frame, failed) if failed else (frame.count(), {})
+    # Counting costs as much as checking: a rule that passes without any tolerance has no failing row to count.
+    counted = [rule for rule in evaluated if not said[rule.id].success or rule.arguments.get("mostly", 1) < 1]
+    elements, places = _count(batch, frame, counted) if counted else (frame.count(), {})
     outcomes = [
         Outcome(
             rule=rule,
@@ -83,6 +91,7 @@ def evaluate(
         for rule in rules
     ]
     _keep_counts(result, {outcome.rule.id: outcome for outcome in outcomes})
+    cast("dict[str, Any]", result.meta)["about"] = dict(about)
     context.validation_results_store.set(key, result)
     return outcomes
 
@@ -150,7 +159,7 @@ def _keep_counts(result: "ExpectationSuiteValidationResult", outcomes: dict[str,
     """
     for entry in result.results:
         outcome = outcomes[_rule_id(entry)]
-        entry.result = {"observed_value": outcome.found}
+        entry.result = {"observed_value": outcome.found, "periods": [] if outcome.success else list(outcome.places)}
         message = None if outcome.evaluated else "The rule could not be evaluated."
         entry.exception_info = {
             "raised_exception": not outcome.evaluated,

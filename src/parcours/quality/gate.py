@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from parcours.cohort.plan import read_run
 from parcours.errors import InputError, RetryableFault
 from parcours.quality.catalogue import Catalogue, catalogue_version, load_catalogue, product_catalogues
-from parcours.quality.context import docs_directory, run_context
+from parcours.quality.context import run_context
+from parcours.quality.data_docs import build_pages
 from parcours.quality.evaluation import evaluate
 from parcours.quality.manifests import Manifests, fingerprints
 from parcours.quality.passed import features_state
@@ -25,7 +26,7 @@ from parcours.quality.verdict import VERDICT, critical_failures, refuse, rule_re
 from parcours.snds.contracts import load_product, product_names
 from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
-from parcours.storage.manifest import committed_periods, read_manifest, write_json
+from parcours.storage.manifest import committed_periods, is_synthetic, read_manifest, write_json
 from parcours.storage.place import Place, copy_folder
 from parcours.storage.publication import publish
 from parcours.storage.root import Root, open_root
@@ -49,6 +50,7 @@ class Task:
     products: tuple[str, ...]
     catalogues: tuple[Catalogue, ...]
     fingerprints: dict[str, dict[str, str]]
+    synthetic: bool
 
 
 def check_root(
@@ -71,6 +73,7 @@ def check_root(
         products=tuple(manifests),
         catalogues=(*own, load_catalogue("RECONCILIATION")),
         fingerprints=fingerprints(manifests),
+        synthetic=is_synthetic(each for periods in manifests.values() for each in periods.values()),
     )
     verdict = _run(task, spark, lambda session: _register_root(session, task, manifests))
     refuse(verdict)
@@ -99,6 +102,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         products=("FEATURES",),
         catalogues=(load_catalogue("FEATURES"),),
         fingerprints=features_state(manifest),
+        synthetic=bool(run.get("synthetic", False)),
     )
     summary = json.loads((study / "features" / "summary.json").read_text("utf-8"))
     verdict = _run(task, spark, lambda session: register_features(session, study / "features", summary))
@@ -141,8 +145,7 @@ def _run(task: Task, spark: Callable[[], "SparkSession"], register: Callable[["S
         register(session)
         with run_context() as context, staging_attempt(task.root, fingerprint(task.fingerprints)) as staged:
             rules = _evaluate(session, context, task, started)
-            context.build_data_docs()
-            copy_folder(docs_directory(context), staged / DATA_DOCS)
+            copy_folder(build_pages(context), staged / DATA_DOCS)
             show(task.root, staged / DATA_DOCS, task.folder / DATA_DOCS)
         verdict = _verdict(task, rules, started)
         write_json(task.folder / VERDICT, verdict)
@@ -162,14 +165,25 @@ def _evaluate(
     session: "SparkSession", context: "FileDataContext", task: Task, started: datetime
 ) -> list[dict[str, Any]]:
     records = []
-    run_id = _run_id(task.run_name, started)
+    run_id, about = _run_id(task.run_name, started), _about(task, started)
     for catalogue in task.catalogues:
         for view in catalogue.views:
             frame = register_view(session, view)
             rules = catalogue.rules_of(view.name)
-            outcomes = evaluate(context, view.name, rules, frame, run_id) if rules else []
+            outcomes = evaluate(context, view.name, rules, frame, run_id, about) if rules else []
             records += [rule_record(outcome, catalogue.name, str(task.place)) for outcome in outcomes]
     return records
+
+
+def _about(task: Task, started: datetime) -> dict[str, Any]:
+    """What every page of Data Docs says of its run."""
+    return {
+        "run_name": task.run_name,
+        "products": list(task.products),
+        "place": str(task.place),
+        "synthetic": task.synthetic,
+        "started": f"{started:%Y-%m-%d %H:%M} UTC",
+    }
 
 
 def _run_id(run_name: str, started: datetime) -> "RunIdentifier":

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 GX_VERSION = "1.24.1"  # pinned in pyproject.toml; GX stamps each suite with it
 SOURCE = "parcours"
+PAGES = "parcours.quality.data_docs"
 HEAD = "# Generated from src/parcours/quality/rules by `python -m parcours.quality.suites`: change the rules there.\n"
 BATCH = "whole"
 # Identifiers derived from names: GX wants them, and they must not change from one generation to the next.
@@ -147,11 +148,28 @@ def _backend(folder: str) -> dict[str, Any]:
 
 
 def _site() -> dict[str, Any]:
+    """Pages of this project's own: those of GX fetch their scripts and styles from the internet."""
+    view = {"view": {"module_name": PAGES, "class_name": "AsItIs"}}
     return {
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
         "store_backend": _backend("uncommitted/data_docs/"),
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "site_index_builder": {
+            "class_name": "DefaultSiteIndexBuilder",
+            "renderer": {"module_name": PAGES, "class_name": "FirstPage"},
+            **view,
+        },
+        # "None" in words: GX takes a null for the section that it has by default.
+        "site_section_builders": {
+            "expectations": "None",
+            "profiling": "None",
+            "validations": {
+                "class_name": "DefaultSiteSectionBuilder",
+                "source_store_name": "validation_results_store",
+                "renderer": {"module_name": PAGES, "class_name": "TablePage"},
+                **view,
+            },
+        },
     }
 
 

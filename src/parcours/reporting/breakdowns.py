@@ -18,7 +18,7 @@ def breakdown_panels(findings: Findings) -> "Figure":
     longest = max((len(panel.labels) for panel in panels), default=1)
     with styled():
         figure = new_figure(11.7, 2.3 + 0.26 * max(longest, 6))
-        headline(figure, "Cases and their events", _subtitle(findings))
+        headline(figure, "Cases and their events", _subtitle(findings), findings.mark)
         axes = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
         for axis, panel in zip(axes, panels, strict=True):
             _bars(axis, panel)

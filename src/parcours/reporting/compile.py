@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from parcours.cohort.late_flux import missing_care_sentence
 from parcours.cohort.plan import DEATHS
+from parcours.cohort.titles import change_words
 from parcours.leaving import Published, shown_beside, shown_chain, shown_part
 from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, AttritionStep, Breakdown, Findings
 from parcours.reporting.suppression import publish_column
@@ -17,6 +18,7 @@ DAYS_A_MONTH = 365.25 / 12
 FOLLOW_UP_BAND_MONTHS = 6
 AGE_BAND_YEARS = 5
 MOST_BANDS = 12
+MOST_CHANGES = 2  # named at the foot of a figure
 READING_ORDER = {RAISED: 0, LOWERED: 1}
 
 
@@ -56,6 +58,9 @@ def compile_findings(material: Material) -> Findings:
     return Findings(
         cohort=str(run["cohort"]),
         title=str(run.get("title") or run["cohort"]),
+        subtitle=str(run.get("subtitle", "")),
+        changes=run.get("changes", {}),
+        synthetic=bool(run.get("synthetic", False)),
         fingerprint=str(run["fingerprint"]),
         source=source_text(run),
         bucket_days=bucket,
@@ -74,11 +79,21 @@ def compile_findings(material: Material) -> Findings:
 
 
 def source_text(run: Mapping[str, Any]) -> str:
-    """Where the numbers come from, for the foot of each figure."""
+    """Where the numbers come from, for the foot of each figure; made-up persons are nothing of the SNDS."""
     population = run["study"].get("population") or {}
     years = f" {str(population['study_start'])[:4]} to {str(population['study_end'])[:4]}" if population else ""
     products = ", ".join(product for product in sorted(run["data"]) if not product.startswith("IR_"))
-    return f"Source: SNDS ({products}){years}; study {run['cohort']}, run {str(run['fingerprint'])[:8]}."
+    source = "Source: SYNTHETIC data" if run.get("synthetic") else "Source: SNDS"
+    return f"{source} ({products}){years}; study {run['cohort']}, run {str(run['fingerprint'])[:8]}{_what_if(run)}."
+
+
+def _what_if(run: Mapping[str, Any]) -> str:
+    """What a foot says of a run that is not the study of the file."""
+    changed = change_words(run.get("changes", {}))
+    if not changed:
+        return ""
+    many = f"{len(changed)} parameters differ from the study file"
+    return f"; what-if: {', '.join(changed) if len(changed) <= MOST_CHANGES else many}"
 
 
 def attrition_steps(attrition: Sequence[Mapping[str, Any]], cases: int) -> list[AttritionStep]:

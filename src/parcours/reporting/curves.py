@@ -62,7 +62,7 @@ def _page(
     figure = new_figure(PAGE[0], PAGE[1] - (ROWS - rows) * (PAGE[1] - TOP - BOTTOM) / ROWS)
     axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True).ravel()
     subtitle = f"{findings.title} · {shown(findings.cases)} cases · {place}"
-    headline(figure, "Relative incidence after the first purchase", subtitle)
+    headline(figure, "Relative incidence after the first purchase", subtitle, findings.mark)
     _key(figure, findings.interval)
     for axis, peak in zip(axes, page, strict=False):
         _panel(axis, peak, by_drug[peak["drug"]], findings)

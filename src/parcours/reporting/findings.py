@@ -39,11 +39,15 @@ class Findings:
     - peaks: one row a medicine, in reading order: drug, name, exposed (as it may leave), selected, peak_lag, peak_day
       (first day of the bucket), ri, lower, upper, p_value, flag;
     - curves: one row a medicine and lag: drug, name, lag, day, ri, lower, upper;
-    - cases, events, persons_followed: counts as they may leave.
+    - cases, events, persons_followed: counts as they may leave;
+    - changes: {parameter: {file, run}} for a what-if run, else empty; synthetic: whether the persons are made up.
     """
 
     cohort: str
     title: str
+    subtitle: str
+    changes: Mapping[str, Mapping[str, Any]]
+    synthetic: bool
     fingerprint: str
     source: str
     bucket_days: int
@@ -58,6 +62,12 @@ class Findings:
     settings: Mapping[str, Any]
     metrics: Mapping[str, float]
     notes: list[str]
+
+    @property
+    def mark(self) -> str:
+        """What no reader of a figure may overlook: `SYNTHETIC DATA · WHAT-IF RUN`; empty for a study on real data."""
+        said = {"SYNTHETIC DATA": self.synthetic, "WHAT-IF RUN": bool(self.changes)}
+        return " · ".join(word for word, holds in said.items() if holds)
 
     @property
     def last_day(self) -> int:

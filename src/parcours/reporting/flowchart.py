@@ -25,7 +25,7 @@ def flowchart(findings: Findings) -> "Figure":
     height = TOP + body + BOTTOM
     with styled():
         figure = new_figure(WIDTH, height)
-        headline(figure, "From the data to the study", f"{findings.title} · persons")
+        headline(figure, "From the data to the study", f"{findings.title} · persons", findings.mark)
         axis = figure.add_axes((LEFT / WIDTH, BOTTOM / height, 1 - 0.9 / WIDTH, body / height))
         axis.set_xlim(0, SIDE_LEFT + SIDE_WIDTH)
         axis.set_ylim(body, 0)

@@ -31,7 +31,7 @@ def forest_plot(findings: Findings) -> "Figure":
     with styled():
         figure = new_figure(WIDTH, 2.1 + 0.26 * max(len(drawn), 4))
         axis = figure.add_subplot()
-        headline(figure, "Relative incidence at the peak", _subtitle(findings, len(drawn)))
+        headline(figure, "Relative incidence at the peak", _subtitle(findings, len(drawn)), findings.mark)
         lowest, highest = ratio_limits(drawn)
         ratio_axis(axis, lowest, highest, along="x")
         _lines(axis, drawn, lowest, highest)

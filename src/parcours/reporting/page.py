@@ -3,13 +3,12 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, Findings
 from parcours.reporting.suppression import shown
+from parcours.reporting.web_page import folded, header, section, synthetic_banner, table, tiles, web_page
 
-STYLE = Path(__file__).with_name("page.css")
 HOW_TO_READ = """
 The model compares each case with itself: was the event more frequent in the days after the first purchase of a medicine
 than in the rest of that person's follow-up? What stays the same in a person (sex, chronic illness, habits) cancels out.
@@ -26,41 +25,37 @@ Counts of 1 to 10 persons show as <b>&lt;11</b>; <b>hidden</b> marks a larger co
 def report_page(findings: Findings, figures: Mapping[str, bytes], verdict: Mapping[str, Any] | None) -> str:
     """The report as HTML; `figures` are PNG by name: forest, flowchart, breakdowns, curves-01, curves-02, ..."""
     sections = [
+        *synthetic_banner(findings.synthetic),
         _header(findings),
         _facts(findings, verdict),
-        _section("What stands out", _standing_out(findings), f"<p>{HOW_TO_READ}</p>"),
-        _section("Peaks", _figure(figures, "forest", "Relative incidence at the peak of each medicine")),
-        _section("Curves", *_curves(findings, figures)),
-        _section(
+        *_differences(findings),
+        section("What stands out", _standing_out(findings), f"<p>{HOW_TO_READ}</p>"),
+        section("Peaks", _figure(figures, "forest", "Relative incidence at the peak of each medicine")),
+        section("Curves", *_curves(findings, figures)),
+        section(
             "From the data to the study", _figure(figures, "flowchart", "Attrition flowchart"), f"<p>{WITHHELD}</p>"
         ),
-        _section("Cases", _figure(figures, "breakdowns", "Cases by site, age and follow-up"), *_notes(findings)),
-        _section("All medicines", _folded("Table of all peaks", _peaks_table(findings.peaks.to_dict("records")))),
-        _section("Settings", _folded("Resolved parameters of the study", _settings(findings.settings))),
+        section("Cases", _figure(figures, "breakdowns", "Cases by site, age and follow-up"), *_notes(findings)),
+        section("All medicines", folded("Table of all peaks", _peaks_table(findings.peaks.to_dict("records")))),
+        section("Settings", folded("Resolved parameters of the study", _settings(findings.settings))),
     ]
-    return PAGE.format(title=escape(findings.title), style=STYLE.read_text("utf-8"), body="\n".join(sections))
-
-
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
+    return web_page(" · ".join(filter(None, (findings.mark, findings.title))), sections)
 
 
 def _header(findings: Findings) -> str:
-    run = f"Study {escape(findings.cohort)} · run {escape(findings.fingerprint)}"
-    return f"<header><p class=over>{run}</p><h1>{escape(findings.title)}</h1><p>{escape(findings.source)}</p></header>"
+    over = f"Study {findings.cohort} · run {findings.fingerprint}"
+    return header(over, findings.title, f"{findings.subtitle}. {findings.source}")
+
+
+def _differences(findings: Findings) -> Iterable[str]:
+    """What a what-if run changed."""
+    if findings.changes:
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(_text(cell))}</td>" for cell in (name, each["run"], each["file"])) + "</tr>"
+            for name, each in findings.changes.items()
+        )
+        said = "<p>This run answers another question than the study: these parameters were changed for it.</p>"
+        yield section("What differs from the study file", said, table(("parameter", "this run", "study file"), rows))
 
 
 def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
@@ -72,8 +67,7 @@ def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
         "medicines selected": shown(int(findings.peaks["selected"].sum())),
         "quality gate": gate,
     }
-    tiles = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
-    return f"<dl class=facts>{tiles}</dl>"
+    return tiles(facts)
 
 
 def _standing_out(findings: Findings) -> str:
@@ -85,9 +79,9 @@ def _standing_out(findings: Findings) -> str:
 
 
 def _peaks_table(rows: Sequence[Mapping[Any, Any]]) -> str:
-    header = ("medicine", "code", "exposed cases", "relative incidence at peak", "interval", "days of peak", "flag")
+    head = ("medicine", "code", "exposed cases", "relative incidence at peak", "interval", "days of peak", "flag")
     body = "".join(_peak_row(row) for row in rows)
-    return _table(header, body)
+    return table(head, body)
 
 
 def _peak_row(row: Mapping[Any, Any]) -> str:
@@ -107,14 +101,14 @@ def _curves(findings: Findings, figures: Mapping[str, bytes]) -> Iterable[str]:
     for number, name in enumerate(pages):
         picture = _figure(figures, name, f"Curves of relative incidence, page {number + 1}")
         is_open = number == 0 or number * A_PAGE < flagged
-        yield picture if is_open else _folded(f"Page {number + 1} of {len(pages)}", picture)
+        yield picture if is_open else folded(f"Page {number + 1} of {len(pages)}", picture)
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in _flat(settings, prefix="")
     )
-    return _table(("parameter", "value"), rows)
+    return table(("parameter", "value"), rows)
 
 
 def _flat(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
@@ -122,16 +116,15 @@ def _flat(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
         if isinstance(inner, Mapping):
             yield from _flat(inner, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", ", ".join(map(str, inner)) if isinstance(inner, list | tuple) else str(inner)
+            yield f"{prefix}{name}", _text(inner)
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _notes(findings: Findings) -> list[str]:
     return [f"<p class=note>{escape(note)}</p>" for note in findings.notes]
-
-
-def _table(header: Sequence[str], body: str) -> str:
-    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in header)
-    return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
@@ -139,11 +132,3 @@ def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
         return ""
     data = base64.b64encode(figures[name]).decode()
     return f'<figure><img alt="{escape(description)}" src="data:image/png;base64,{data}"></figure>'
-
-
-def _folded(summary: str, inner: str) -> str:
-    return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
-
-
-def _section(title: str, *parts: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"

@@ -74,9 +74,11 @@ def png(figure: "Figure") -> bytes:
     return out.getvalue()
 
 
-def headline(figure: "Figure", title: str, subtitle: str) -> None:
-    """Title and subtitle at the top left, placed in inches so that they look alike on every page."""
+def headline(figure: "Figure", title: str, subtitle: str, mark: str) -> None:
+    """Title and subtitle at the top left and a mark at the right, in inches so that they look alike on every page."""
     width, height = figure.get_size_inches()
+    corner = (1 - 0.45 / width, 1 - 0.38 / height)
+    figure.text(*corner, mark, fontsize=11, fontweight="bold", color=VERMILLION, va="center", ha="right")
     figure.text(0.45 / width, 1 - 0.38 / height, title, fontsize=14, fontweight="bold", va="center")
     figure.text(0.45 / width, 1 - 0.66 / height, subtitle, fontsize=9.5, color=QUIET, va="center")
 

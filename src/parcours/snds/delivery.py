@@ -32,7 +32,7 @@ class Delivery:
     """What was delivered and how to read it; `person` is {column: ...} or {psa: ..., rank: ...}.
 
     `time_zone` is where instants are days; with `trailing_delimiter` each line of a CSV file ends with a delimiter,
-    whether its header does or not.
+    whether its header does or not. `synthetic` says that its persons are made up, and so does every page made of it.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Delivery:
     null_values: tuple[str, ...]
     date_formats: tuple[str, ...]
     person: dict[str, str]
+    synthetic: bool
     files: tuple[RawFile, ...] = field(default=())
     time_zone: str | None = None
     trailing_delimiter: bool = False
@@ -59,6 +60,7 @@ DEFAULTS: dict[str, Any] = {
     "person": {"psa": "BEN_NIR_PSA", "rank": "BEN_RNG_GEM"},
     "time_zone": None,
     "trailing_delimiter": "false",
+    "synthetic": "false",
 }
 # Tables whose columns `person` names.
 HOLDERS = ("IR_BEN_R", "ER_PRS_F")
@@ -88,6 +90,7 @@ def load_delivery(path: Place) -> Delivery:
         null_values=_texts(path, settings, "null_values"),
         date_formats=_texts(path, settings, "date_formats"),
         person=person_spelled(_person(path, settings["person"]), HOLDERS),
+        synthetic=_truth(path, settings, "synthetic"),
         files=_files(path, declared.get("tables")),
         time_zone=_time_zone(path, settings),
         trailing_delimiter=_truth(path, settings, "trailing_delimiter"),

@@ -1,6 +1,7 @@
 """Manifests: a directory exists for a reader only when its manifest does."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parcours.storage.place import Place, found, write_whole
@@ -38,3 +39,8 @@ def committed_periods(root: "Root", product: str) -> dict[str, dict[str, Any]]:
         if manifest is not None:
             periods[directory.name.removeprefix("period=")] = manifest
     return periods
+
+
+def is_synthetic(manifests: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a delivery behind any of these periods says that its persons are made up."""
+    return any(manifest.get("config", {}).get("synthetic", False) for manifest in manifests)

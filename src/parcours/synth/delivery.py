@@ -108,6 +108,7 @@ def _planted_faults(settings: SynthSettings, span: Calendar) -> list[dict[str, s
 def _write_descriptions(out: Path, raw: RawFiles, settings: SynthSettings, planted: dict[str, Any]) -> None:
     description = {
         "name": f"synthetic-{settings.seed}",
+        "synthetic": True,
         "delimiter": ";",
         "encoding": "utf-8",
         "null_values": [""],

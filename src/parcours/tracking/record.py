@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from parcours.cohort.titles import change_words
+
 PARAMS_A_BATCH = 100
 PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
 METRICS_A_RUN = 50
 FINGERPRINT_TAG = "fingerprint"
+# Or else MLflow's pages guess what an experiment is about, and ask.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 TRUNCATED = " ... (truncated; whole in run.json)"
 
 
@@ -52,8 +56,30 @@ def registered_name(cohort: str) -> str:
 
 
 def run_name(record: RunRecord, date: str) -> str:
-    """`<cohort>·<date>·<short fingerprint>`."""
-    return f"{record.cohort}·{date}·{record.fingerprint[:8]}"
+    """`<cohort>·<date>·<short fingerprint>`, with `SYNTHETIC` or `what-if` before the date where it is so."""
+    marks = {"SYNTHETIC": is_synthetic(record.run), "what-if": is_what_if(record.run)}
+    return "·".join([record.cohort, *(mark for mark, holds in marks.items() if holds), date, record.fingerprint[:8]])
+
+
+def is_what_if(run: Mapping[str, Any]) -> bool:
+    """Whether parameters of the run differ from those of the study file."""
+    return bool(run.get("changes"))
+
+
+def is_synthetic(run: Mapping[str, Any]) -> bool:
+    """Whether the persons of the run are made up."""
+    return bool(run.get("synthetic"))
+
+
+def run_note(run: Mapping[str, Any]) -> str:
+    """The description on the run's page (Markdown): what it is about, and what is not as the study file says."""
+    lines = [f"**{run.get('title') or run['cohort']}**", str(run.get("subtitle", ""))]
+    if is_synthetic(run):
+        lines.insert(0, "**SYNTHETIC DATA**: the persons are made up.")
+    if is_what_if(run):
+        lines.append("**What-if run**; it differs from the study file:")
+        lines.append("\n".join(f"* {words}" for words in change_words(run["changes"])))
+    return "\n\n".join(filter(None, lines))
 
 
 def run_tags(record: RunRecord) -> dict[str, str]:
@@ -66,6 +92,9 @@ def run_tags(record: RunRecord) -> dict[str, str]:
         "airflow.dag_id": str(airflow.get("dag_id", "")),
         "airflow.run_id": str(airflow.get("run_id", "")),
         "code_version": str(record.run.get("code_version", "")),
+        "source": "SYNTHETIC" if is_synthetic(record.run) else "SNDS",
+        "what_if": "; ".join(change_words(record.run.get("changes", {}))),
+        "mlflow.note.content": run_note(record.run),
     }
     return {name: value[:TAG_CHARACTERS] for name, value in tags.items() if value}
 

@@ -86,7 +86,7 @@ def _create(client: "MlflowClient", root: Place, record: RunRecord) -> "Run":
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         address = tracking_uri(root)
-        experiment_id = client.create_experiment(name, artifact_location(root, address))
+        experiment_id = client.create_experiment(name, artifact_location(root, address), shape.EXPERIMENT_TAGS)
     else:
         experiment_id = experiment.experiment_id
     date = datetime.now(UTC).date().isoformat()
@@ -125,7 +125,10 @@ def _as_frame(columns: Mapping[str, list[Any]]) -> Any:
 
 
 def _register(client: "MlflowClient", record: RunRecord) -> None:
-    """Save the model in the run, make it a version of the study's model and point the alias `current` at it."""
+    """Save the model in the run, make it a version of the study's model and point the alias `current` at it.
+
+    The alias stays where it is for a what-if run: `current` answers the study's own question.
+    """
     import mlflow
 
     name = shape.registered_name(record.cohort)
@@ -141,7 +144,8 @@ def _register(client: "MlflowClient", record: RunRecord) -> None:
             registered_model_name=name,
             metadata={"fingerprint": record.fingerprint, "cohort": record.cohort},
         )
-    client.set_registered_model_alias(name, CURRENT, str(info.registered_model_version))
+    if not shape.is_what_if(record.run):
+        client.set_registered_model_alias(name, CURRENT, str(info.registered_model_version))
 
 
 def _model_files(folder: Path, record: RunRecord) -> dict[str, str]:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
 PAGE_VARIABLE = "PARCOURS_MLFLOW_URL"
 SECONDS_TO_ANSWER = 10
+# What MLflow's pages read of an address: show models that were trained, not traces of language models.
+MODEL_TRAINING = "workflowType=machine_learning"
 # MLflow's own defaults retry for minutes (a job that can be retried should say at once that nobody answers), print the
 # address of the run on stdout, where the job's summary goes, and copy the project file of the working directory, which
 # need not be this project's.
@@ -130,4 +132,4 @@ def run_page(root: Place, experiment_id: str, run_id: str) -> str | None:
     address = os.environ.get(PAGE_VARIABLE, "").strip() or tracking_uri(root)
     if not address.startswith("http"):
         return None
-    return f"{address.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{address.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}?{MODEL_TRAINING}"

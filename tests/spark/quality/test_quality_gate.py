@@ -1,6 +1,7 @@
 """The gate on real Spark and real Great Expectations: clean data pass, every planted fault is counted and named."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from planted_faults import BATCHES, Fault
 from quality_roots import SECRET_PSA, clean_tables, write_root
 
-from parcours.errors import GateRefused, InputError, RetryableFault
+from parcours.errors import GateRefused, InputError, ParcoursError, RetryableFault
 from parcours.quality.catalogue import load_catalogue
 from parcours.quality.gate import check_root
 from parcours.storage.commit import exclusive_writer
@@ -124,10 +125,54 @@ def test_no_value_of_a_row_reaches_a_report(batch: str, refused: dict[str, dict[
             assert value not in text, path
 
 
-def test_data_docs_state_the_counts(refused: dict[str, dict[str, Any]]) -> None:
+def rows_of(page: Path) -> dict[str, tuple[str, str]]:
+    """By rule, its result and what was found, as the page's tables say them."""
+    rows = re.findall(r'<tr class="(\w+)">.*?<small>(\w+)</small></td><td>([^<]*)', page.read_text("utf-8"))
+    return {rule: (result, found) for result, rule, found in rows}
+
+
+def test_data_docs_tell_of_each_rule_what_was_found(refused: dict[str, dict[str, Any]]) -> None:
+    for batch, planted in refused.items():
+        told = rows_of(planted["root"].quality("planted") / "data_docs" / "index.html")
+        for rule in planted["verdict"]["rules"]:
+            state = "passed" if rule["success"] else "failed" if rule["severity"] == "critical" else "warned"
+            assert told[rule["id"]] == (state, rule["found"]), batch
+
+
+def test_the_page_of_a_table_tells_its_rules_and_the_periods_that_fail(refused: dict[str, dict[str, Any]]) -> None:
     docs = refused["scattered"]["root"].quality("planted") / "data_docs"
     (page,) = docs.glob("validations/MCO_stays/planted/*/*.html")
-    assert "mco_main_diagnosis" in page.read_text("utf-8")
+    assert rows_of(page)["mco_main_diagnosis"] == ("failed", "20 rows")
+    text = page.read_text("utf-8")
+    assert "20 rows<small>in 2015</small>" in text
+    assert "MCO_B__SEJ_NBJ lies between 0 and 3660, in at least 99.9 % of them" in text
+    assert (page.parent / re.findall(r'href="([^"]+index.html)"', text)[0]).resolve() == docs / "index.html"
+
+
+def test_data_docs_of_made_up_persons_say_so_on_every_page(spark: Any, tmp_path: Path) -> None:
+    root = write_root(tmp_path, clean_tables())
+    manifest = root.period("MCO", "2014") / "_MANIFEST.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "config": {"synthetic": True}}))
+    check_root(lambda: spark, root, ["MCO"], "made-up")
+    pages = list((root.quality("made-up") / "data_docs").rglob("*.html"))
+    assert len(pages) > 5 and all("<p class=synthetic>SYNTHETIC DATA: " in page.read_text("utf-8") for page in pages)
+
+
+def test_data_docs_name_no_other_site(refused: dict[str, dict[str, Any]]) -> None:
+    docs = refused["scattered"]["root"].quality("planted") / "data_docs"
+    assert {path.suffix for path in docs.rglob("*") if path.is_file()} == {".html"}
+    for page in docs.rglob("*.html"):
+        assert "//" not in page.read_text("utf-8"), page
+
+
+def test_a_page_that_cannot_be_drawn_is_a_fault_and_no_verdict(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parcours.quality.data_docs.TablePage.render", lambda self, result: 1 / 0)
+    root = write_root(tmp_path, clean_tables())
+    with pytest.raises(ParcoursError, match="could not draw all pages of Data Docs"):
+        check_root(lambda: spark, root, ["MCO"], "undrawn")
+    assert not (root.quality("undrawn") / "verdict.json").exists()
 
 
 def test_a_second_check_of_the_same_run_is_told_to_wait(clean: Root) -> None:

@@ -162,3 +162,16 @@ def test_a_study_without_its_late_flux_says_which_share_of_the_care_is_missing()
     assert "DCIR: 2 periods that the study needs are not published." in notes
     assert any("1.2% of the care of the study is expected to be missing, 31.0% of that of its last" in n for n in notes)
     assert compile_findings(material()).metrics["care_still_to_come"] == 0.012
+
+
+def test_the_source_of_made_up_persons_is_not_the_snds():
+    source = compile_findings(material(run=RUN | {"synthetic": True})).source
+    assert source == "Source: SYNTHETIC data (DCIR, MCO) 2014 to 2017; study fall, run 01234567."
+
+
+def test_the_source_of_a_what_if_run_says_what_was_changed_or_how_much():
+    age = {"age_minimum": {"file": 65, "run": 75}}
+    more = {name: {"file": 1, "run": 2} for name in ("lags", "seed", "cv_folds")}
+    named, counted = (compile_findings(material(run=RUN | {"changes": each})).source for each in (age, more))
+    assert named.endswith("run 01234567; what-if: age_minimum 75 (study file: 65).")
+    assert counted.endswith("run 01234567; what-if: 3 parameters differ from the study file.")

@@ -214,6 +214,10 @@ def test_packs_lead_to_the_medicines_of_the_truth(read, truth):
     assert (packs == "").sum() == truth["irregularities"]["packs_without_atc"] > 0
 
 
+def test_a_synthetic_delivery_says_so(folder):
+    assert load_delivery(folder).synthetic
+
+
 def test_the_truth_repeats_the_settings(truth):
     assert (truth["seed"], truth["persons"], truth["years"], truth["horizon_days"]) == (7, 400, [2014, 2015], 196)
     assert truth["counts"]["persons"] == 400 and truth["faults"] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parcours.cohort.plan import done_stage, planned_stages, read_run, stage_directory, study_of, write_run
-from parcours.cohort.study import load_study
+from parcours.cohort.study import load_study, resolve
 from parcours.errors import InputError
 from parcours.storage.manifest import write_manifest
 from parcours.storage.publication import publish
@@ -54,6 +54,24 @@ def test_the_same_question_on_the_same_data_is_the_same_run(root_with, study):
     first = write_run(str(root.path), study, {})
     assert write_run(root, study, {"age_minimum": "65"}, airflow={"dag_id": "d", "run_id": "r"}) == first
     assert write_run(root, study, {"age_minimum": 66}) != first
+
+
+def test_a_what_if_run_keeps_what_it_changed_and_is_never_the_study_itself(root_with, study):
+    root = root_with(PERIODS)
+    what_if = read_run(write_run(root, study, {"age_minimum": 75}))
+    assert what_if["changes"] == {"age_minimum": {"file": 65, "run": 75}}
+    assert what_if["title"] == "Medicines and fractures after a fall: 75 and over, 2014 to 2017"
+    itself = read_run(write_run(root, resolve(study, {"age_minimum": 75}), {}))
+    assert itself["changes"] == {} and itself["study"] == what_if["study"]
+    assert itself["fingerprint"] != what_if["fingerprint"]
+
+
+def test_a_run_on_any_made_up_period_is_synthetic(root_with, study):
+    root = root_with(PERIODS)
+    assert read_run(write_run(root, study, {}))["synthetic"] is False
+    manifest = {"fingerprint": "MCO-2016", "config": {"synthetic": True}}
+    write_manifest(root.period("MCO", "2016"), manifest)
+    assert read_run(write_run(root, study, {}))["synthetic"] is True
 
 
 def test_new_data_and_only_new_data_change_the_events(root_with, study):

@@ -83,3 +83,11 @@ def test_a_page_that_is_not_there_and_a_foreign_name_of_the_host_are_refused(add
 def test_a_root_of_another_kind_is_refused_with_a_sentence() -> None:
     with pytest.raises(InputError, match="neither a folder nor an hdfs:// address"):
         pages_of("s3://bucket/root")
+
+
+def test_browsers_are_told_to_fetch_nothing_from_elsewhere(address: str) -> None:
+    for page in ("", *PAGES):
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"{address}/{page}", timeout=10
+        ) as answer:
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")

@@ -111,7 +111,17 @@ def test_amounts_and_rows_written_are_those_stated() -> None:
     assert fingerprints(manifests) == {"MCO": {"2015": "f1"}}
 
 
-def test_a_rule_that_passed_within_its_tolerance_is_not_counted() -> None:
+@pytest.mark.parametrize(
+    ("failing", "words"),
+    [
+        ({}, "0 rows"),
+        ({"2015": 12}, "12 rows, within the tolerance"),
+        ({"2015": 3}, "fewer than 11 rows, within the tolerance"),
+    ],
+)
+def test_a_rule_that_passed_within_its_tolerance_says_how_much_it_tolerated(
+    failing: dict[str, int], words: str
+) -> None:
     tolerant = replace(rule(), arguments={"column": "c", "mostly": 0.99})
-    assert rule_record(Outcome(tolerant, True, True, 100, {}), "DCIR", "/r")["unexpected_count"] is None
-    assert rule_record(Outcome(rule(), True, True, 100, {}), "DCIR", "/r")["unexpected_count"] == 0
+    told = rule_record(Outcome(tolerant, True, True, 10_000, failing), "DCIR", "/r")
+    assert (told["found"], told["unexpected_count"]) == (words, sum(failing.values()))

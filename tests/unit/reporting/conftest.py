@@ -34,7 +34,10 @@ def findings():
     curves = pd.DataFrame(rows, columns=["drug", "name", "lag", "day", "ri", "lower", "upper"])
     return Findings(
         cohort="fall",
-        title="Medicines and fractures, 65 and over",
+        title="Medicines and fractures after a fall: 65 and over, 2014 to 2017",
+        subtitle="All medicines, by substance; fractures of all sites; followed from 2015-01-01 to 2017-12-31",
+        changes={},
+        synthetic=False,
         fingerprint="0123456789abcdef",
         source="Source: SNDS (DCIR, MCO) 2014 to 2017, study fall, run 01234567.",
         bucket_days=14,

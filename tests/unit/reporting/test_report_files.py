@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
+from parcours.reporting.breakdowns import breakdown_panels
 from parcours.reporting.curves import curve_pages, ratio_limits
 from parcours.reporting.flowchart import flowchart
 from parcours.reporting.forest import forest_plot
 from parcours.reporting.names import medicine_names
+from parcours.reporting.page import report_page
 from parcours.reporting.report import write_report
 from parcours.reporting.style import BLUE, QUIET, VERMILLION, day_ticks, ratio_ticks
 
@@ -123,3 +126,37 @@ def test_names_come_from_the_reference_of_packs():
     reference = pd.DataFrame(packs, columns=columns)
     assert medicine_names(reference, "substance") == {"N05CF02": "Zolpidem"}
     assert medicine_names(reference, "atc_class") == {}
+
+
+def texts_of(figure):
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "mark"),
+    [
+        ({"synthetic": True}, "SYNTHETIC DATA"),
+        ({"changes": {"age_minimum": {"file": 65, "run": 75}}}, "WHAT-IF RUN"),
+        ({"synthetic": True, "changes": {"seed": {"file": 1, "run": 2}}}, "SYNTHETIC DATA · WHAT-IF RUN"),
+    ],
+)
+def test_every_figure_is_marked(findings, changed, mark):
+    marked = replace(findings, **changed)
+    figures = [forest_plot(marked), flowchart(marked), breakdown_panels(marked), *curve_pages(marked)]
+    assert all(mark in texts_of(figure) for figure in figures)
+    assert not any("SYNTHETIC" in text or "WHAT-IF" in text for text in texts_of(forest_plot(findings)))
+
+
+def test_a_page_of_made_up_data_says_so_first(findings):
+    page = report_page(replace(findings, synthetic=True), {}, None)
+    assert re.search(r"<main>\s*<p class=synthetic>SYNTHETIC DATA: ", page)
+    assert "SYNTHETIC" not in report_page(findings, {}, None)
+
+
+def test_a_page_lists_what_a_what_if_run_changed(findings):
+    changes = {"age_minimum": {"file": 65, "run": 75}, "sites": {"file": [], "run": ["hip", "wrist"]}}
+    page = report_page(replace(findings, changes=changes), {}, None)
+    assert "What differs from the study file" in page
+    assert "<tr><td>age_minimum</td><td>75</td><td>65</td></tr>" in page
+    assert "<tr><td>sites</td><td>hip, wrist</td><td></td></tr>" in page
+    assert "What differs" not in report_page(findings, {}, None)

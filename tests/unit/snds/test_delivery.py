@@ -37,6 +37,12 @@ def test_what_is_not_said_has_the_documented_defaults(tmp_path: Path) -> None:
     assert delivery.person == {"psa": "BEN_NIR_PSA", "rank": "BEN_RNG_GEM"}
 
 
+@pytest.mark.parametrize(("said", "synthetic"), [("", False), ("synthetic: false", False), ("synthetic: true", True)])
+def test_a_delivery_says_whether_its_persons_are_made_up(tmp_path: Path, said: str, synthetic: bool) -> None:
+    delivery = load_delivery(write(tmp_path, f"tables: {{ER_PRS_F: a.csv}}\n{said}", "a.csv"))
+    assert delivery.synthetic is synthetic
+
+
 def test_values_are_the_texts_that_are_written(tmp_path: Path) -> None:
     text = "name: 2018\nnull_values: [NO, 0010, ~, 1600-01-01, true]\ntables: {ER_PRS_F: a.csv}"
     delivery = load_delivery(write(tmp_path, text, "a.csv"))
@@ -135,6 +141,8 @@ def test_years_may_come_from_names_and_from_year(tmp_path: Path) -> None:
         ("tables: {ER_PRS_F: a.csv}\nnull_values: [[NA]]", "`null_values` must be a list of texts"),
         ("tables: {ER_PRS_F: a.csv}\nnull_values:", "`null_values` must be a list of texts"),
         ("tables: {ER_PRS_F: a.csv}\ndate_formats: '%d/%m/%Y'", "`date_formats` must be a list of texts"),
+        ("tables: {ER_PRS_F: a.csv}\nsynthetic: perhaps", "`synthetic` must be true or false, not 'perhaps'"),
+        ("tables: {ER_PRS_F: a.csv}\nsynthetic: [true]", "`synthetic` must be true or false, not a list"),
         ("tables: {ER_PRS_F: a.csv}\nperson: NUM_ENQ", "`person` must be"),
         ("tables: {ER_PRS_F: a.csv}\nperson: {psa: [a]}", "`person` must be"),
         ("tables: {ER_PRS_F: a.csv}\nperson: {column: }", "`person` must be"),

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -12,6 +11,12 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from parcours.embedded.layout import Layout
+from parcours.embedded.services import tracking_services
+from parcours.tracking.record import RunRecord
+
+PORTS = ("airflow", "mlflow", "history", "docs")
 
 
 @pytest.fixture
@@ -39,16 +44,15 @@ def wait_until_healthy(address, process):
 
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory):
-    """Address of a tracking server of its own, started once."""
+    """Address of a tracking server of its own, started once by the platform's own command."""
     home = tmp_path_factory.mktemp("mlflow")
     port = free_port()
-    backend = ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", f"{home}/artifacts"]
-    command = [sys.executable, "-m", "mlflow", "server", *backend, "--host", "127.0.0.1", "--port", str(port)]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    layout = Layout(home, home)
+    layout.mlflow.mkdir(parents=True)
+    (service,) = (each for each in tracking_services(layout, dict.fromkeys(PORTS, port)) if each.name == "mlflow")
+    environment = os.environ | service.settings | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (home / "server.out").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--workers", "1"], env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(service.command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_until_healthy(f"http://127.0.0.1:{port}", process)
         yield f"http://127.0.0.1:{port}"
@@ -83,3 +87,37 @@ def faulty_server(monkeypatch):
     for server in started:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Builds the record of a study `name` with a fingerprint."""
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "peaks.csv").write_text("drug,name\nN05BA12,alprazolam\n", "utf-8")
+
+    def build(cohort, fingerprint="0123456789abcdef"):
+        return RunRecord(
+            run={
+                "cohort": cohort,
+                "fingerprint": fingerprint,
+                "study": {"min_age": 65, "model": {"bucket_days": 14, "drugs": ["N05BA12"] * 2000}},
+                "data": {"DCIR": {"2016-01": "aa", "2016-02": "bb"}, "MCO": {"2016": "cc"}},
+                "code_version": "0.1.0+gabc",
+                "airflow": {"dag_id": "study__fall", "run_id": "manual__1"},
+            },
+            metrics={"held_out_likelihood": -3.25, "cases": 1200, "medicines_selected": 1},
+            artifacts=folder,
+            curves={
+                "drug": ["N05BA12", "N05BA12"],
+                "lag": [0, 1],
+                "log_ri": [0.6931471805599453, 0.0],
+                "lower": [0.5, -0.2],
+                "upper": [0.9, 0.2],
+            },
+            model={"kind": "ConvSCCS"},
+            tables={"curves": {"drug": ["N05BA12"], "lag": [0]}},
+            verdict={"passed": True, "rules": []},
+        )
+
+    return build

@@ -20,9 +20,11 @@ def test_without_an_address_runs_are_kept_in_the_root(monkeypatch, tmp_path):
 
 def test_a_run_has_a_page_where_people_reach_the_server(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
-    assert run_page(tmp_path, "1", "abc") == "http://mlflow:5000/#/experiments/1/runs/abc"
+    assert run_page(tmp_path, "1", "abc") == "http://mlflow:5000/#/experiments/1/runs/abc?workflowType=machine_learning"
     monkeypatch.setenv("PARCOURS_MLFLOW_URL", "https://runs.example/")
-    assert run_page(tmp_path, "1", "abc") == "https://runs.example/#/experiments/1/runs/abc"
+    assert (
+        run_page(tmp_path, "1", "abc") == "https://runs.example/#/experiments/1/runs/abc?workflowType=machine_learning"
+    )
 
 
 def test_a_run_kept_in_the_root_has_no_page(monkeypatch, tmp_path):

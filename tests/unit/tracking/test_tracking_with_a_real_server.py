@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from parcours.errors import InputError, RetryableFault
-from parcours.tracking.record import RunRecord
 from parcours.tracking.runs import find_run, track
 from parcours.tracking.server import connect
 
@@ -17,40 +16,6 @@ from parcours.tracking.server import connect
 def root(mlflow_server, monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     return tmp_path
-
-
-@pytest.fixture
-def record(tmp_path):
-    """Builds the record of a study `name` with a fingerprint."""
-    folder = tmp_path / "report"
-    folder.mkdir()
-    (folder / "peaks.csv").write_text("drug,name\nN05BA12,alprazolam\n", "utf-8")
-
-    def build(cohort, fingerprint="0123456789abcdef"):
-        return RunRecord(
-            run={
-                "cohort": cohort,
-                "fingerprint": fingerprint,
-                "study": {"min_age": 65, "model": {"bucket_days": 14, "drugs": ["N05BA12"] * 2000}},
-                "data": {"DCIR": {"2016-01": "aa", "2016-02": "bb"}, "MCO": {"2016": "cc"}},
-                "code_version": "0.1.0+gabc",
-                "airflow": {"dag_id": "study__fall", "run_id": "manual__1"},
-            },
-            metrics={"held_out_likelihood": -3.25, "cases": 1200, "medicines_selected": 1},
-            artifacts=folder,
-            curves={
-                "drug": ["N05BA12", "N05BA12"],
-                "lag": [0, 1],
-                "log_ri": [0.6931471805599453, 0.0],
-                "lower": [0.5, -0.2],
-                "upper": [0.9, 0.2],
-            },
-            model={"kind": "ConvSCCS"},
-            tables={"curves": {"drug": ["N05BA12"], "lag": [0]}},
-            verdict={"passed": True, "rules": []},
-        )
-
-    return build
 
 
 def test_a_run_holds_parameters_data_version_verdict_metrics_tables_and_artifacts(root, record):
@@ -64,7 +29,7 @@ def test_a_run_holds_parameters_data_version_verdict_metrics_tables_and_artifact
     assert run.data.params["data.DCIR"] == "2016-01=aa, 2016-02=bb"
     assert len(run.data.params["model.drugs"]) == 6000 and run.data.params["model.drugs"].endswith("whole in run.json)")
     assert run.data.metrics == {"held_out_likelihood": -3.25, "cases": 1200.0, "medicines_selected": 1.0}
-    assert run.data.tags["gx.verdict"] == "passed"
+    assert (run.data.tags["gx.verdict"], run.data.tags["source"]) == ("passed", "SNDS")
     assert run.data.tags["airflow.run_id"] == "manual__1"
     assert run.data.tags["data.version"].startswith("DCIR:")
     assert {"run.json", "verdict.json", "report", "tables"} <= {
@@ -73,7 +38,9 @@ def test_a_run_holds_parameters_data_version_verdict_metrics_tables_and_artifact
     assert client.load_table(run.info.experiment_id, "tables/curves.json", [tracked.run_id])["drug"].tolist() == [
         "N05BA12"
     ]
-    assert tracked.url.endswith(f"/#/experiments/{run.info.experiment_id}/runs/{tracked.run_id}")
+    assert tracked.url.endswith(
+        f"/#/experiments/{run.info.experiment_id}/runs/{tracked.run_id}?workflowType=machine_learning"
+    )
 
 
 def test_the_same_fingerprint_finds_its_run_and_another_makes_another(root, record):
@@ -83,6 +50,33 @@ def test_the_same_fingerprint_finds_its_run_and_another_makes_another(root, reco
     assert other.run_id != first.run_id
     assert find_run(root, "twice", "fedcba9876543210").run_id == other.run_id
     assert find_run(root, "twice", "0" * 16) is None
+
+
+def test_a_what_if_run_says_what_it_changed_and_never_moves_the_alias_current(root, record):
+    itself = record("what_if", "1" * 16)
+    track(root, itself)
+    changes = {"age_minimum": {"file": 65, "run": 75}}
+    title = {"title": "Falls: 75 and over", "subtitle": "All medicines"}
+    asked = replace(itself, run={**itself.run, **title, "fingerprint": "2" * 16, "changes": changes})
+    client = connect(root)
+    run = client.get_run(track(root, asked).run_id)
+    assert run.data.tags["what_if"] == "age_minimum 75 (study file: 65)"
+    assert run.info.run_name.startswith("what_if·what-if·")
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith("**Falls: 75 and over**\n\nAll medicines") and "* age_minimum 75 (study file: 65)" in note
+    versions = {version.run_id: version.version for version in client.search_model_versions("name='study-what_if'")}
+    current = client.get_model_version_by_alias("study-what_if", "current")
+    assert len(versions) == 2 and current.run_id != run.info.run_id
+    track(root, replace(itself, run={**itself.run, "fingerprint": "3" * 16}))
+    assert client.get_model_version_by_alias("study-what_if", "current").version not in versions.values()
+
+
+def test_a_run_on_made_up_persons_says_so(root, record):
+    real = record("made_up")
+    run = connect(root).get_run(track(root, replace(real, run={**real.run, "synthetic": True})).run_id)
+    assert run.info.run_name.startswith("made_up·SYNTHETIC·")
+    assert run.data.tags["source"] == "SYNTHETIC" and "what_if" not in run.data.tags
+    assert run.data.tags["mlflow.note.content"].startswith("**SYNTHETIC DATA**")
 
 
 def test_a_crashed_run_is_not_reused_and_points_to_the_run_that_replaced_it(root, record):

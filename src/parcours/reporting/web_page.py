@@ -1,0 +1,60 @@
+"""Pages that people read in a browser: each is one file that opens anywhere and fetches nothing."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+STYLE = Path(__file__).with_name("page.css")
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def web_page(title: str, parts: Iterable[str]) -> str:
+    """A whole page from its title (text) and the parts of its body (HTML)."""
+    return PAGE.format(title=escape(title), style=STYLE.read_text("utf-8"), body="\n".join(parts))
+
+
+def synthetic_banner(synthetic: bool) -> list[str]:
+    """The first thing that a page of made-up data says; nothing on others."""
+    said = "SYNTHETIC DATA: the persons behind this page are made up, and no number here is about a real one."
+    return [f"<p class=synthetic>{said}</p>"] if synthetic else []
+
+
+def header(over: str, title: str, under: str) -> str:
+    """The head of a page: a line above its title and one below; texts."""
+    return f"<header><p class=over>{escape(over)}</p><h1>{escape(title)}</h1><p>{escape(under)}</p></header>"
+
+
+def tiles(facts: dict[str, str]) -> str:
+    """A few numbers that are read first, each with its name."""
+    each = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
+    return f"<dl class=facts>{each}</dl>"
+
+
+def table(head: Sequence[str], body: str) -> str:
+    """A table that scrolls by itself on a narrow screen; `body` is its rows as HTML."""
+    names = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
+    return f"<div class=scroll><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def section(title: str, *parts: str) -> str:
+    """A part of the page with a heading."""
+    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def folded(summary: str, inner: str) -> str:
+    """HTML that opens on a click."""
+    return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
