@@ -46,8 +46,12 @@ def told_by_spark() -> Iterator[None]:
 
 
 def leave_telling_to_exceptions() -> None:
-    """py4j also logs a lost connection, with a traceback, on the root logger: perhaps after the last sentence."""
+    """py4j also logs a lost connection, with a traceback: perhaps after the last sentence.
+
+    On the root logger, and on its own at level INFO, which a job shows.
+    """
     logging.getLogger().addFilter(_not_of_py4j)
+    logging.getLogger("py4j").setLevel(logging.WARNING)
 
 
 def _not_of_py4j(record: logging.LogRecord) -> bool:

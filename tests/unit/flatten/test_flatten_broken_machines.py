@@ -70,6 +70,7 @@ def test_a_lost_java_process_is_told_by_the_exception_alone(caplog):
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         taken.close()
 
+    caplog.set_level("INFO")  # as in a job
     leave_telling_to_exceptions()
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=hang_up, args=(server,), daemon=True).start()
