@@ -113,9 +113,6 @@ def remove_all(where: Place) -> None:
 
 def copy_folder(source: Path, target: Place) -> None:
     """Copy a folder of this machine, with all it holds, to a place that is not there yet."""
-    if isinstance(target, Path):
-        shutil.copytree(source, target)
-        return
     target.mkdir(parents=True)
     for path in sorted(source.rglob("*")):
         copy = target.joinpath(*path.relative_to(source).parts)
