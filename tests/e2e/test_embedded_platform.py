@@ -135,7 +135,23 @@ def test_the_run_is_in_mlflow_with_its_fingerprint(demo: Demo) -> None:
     asked = f"{demo.platform.urls['mlflow']}/api/2.0/mlflow/runs/get?run_id={demo.result['mlflow_run_id']}"
     run = http.call(asked)["run"]
     assert run["info"]["status"] == "FINISHED"
-    assert demo.result["fingerprint"] in {tag["value"] for tag in run["data"]["tags"]}
+    tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+    assert tags["fingerprint"] == demo.result["fingerprint"]
+    assert tags["source"] == "SYNTHETIC" and "min_exposed_cases 11 (study file: 30)" in tags["what_if"]
+
+
+def test_the_report_of_made_up_persons_says_so_and_names_no_snds(demo: Demo) -> None:
+    run, tasks = demo.latest(STUDY)
+    page = http.call(demo.airflow.links(STUDY, run, tasks["report"])["Report"])
+    assert "SYNTHETIC DATA: " in page and "What differs from the study file" in page
+    assert "SNDS" not in page
+    docs = http.call(demo.airflow.links(STUDY, run, tasks["gate"])["Data Docs"])
+    assert "SYNTHETIC DATA: " in docs
+
+
+def test_a_what_if_run_is_not_the_current_model(demo: Demo) -> None:
+    asked = f"{demo.platform.urls['mlflow']}/api/2.0/mlflow/registered-models/get?name=study-fall"
+    assert "aliases" not in http.call(asked)["registered_model"]
 
 
 def test_a_report_made_again_finds_its_mlflow_run(demo: Demo) -> None:

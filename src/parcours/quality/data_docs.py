@@ -27,6 +27,7 @@ FAILED, WARNED, PASSED = "failed", "warned", "passed"
 WORDS = {FAILED: "✗ failed", WARNED: "! warning", PASSED: "✓ passed"}
 ORDER = (FAILED, WARNED, PASSED)
 MOST_PERIODS = 12
+OF_A_STUDY = "features"  # what the views of a study say in place of a period
 HOW_TO_READ = """
 A rule looks at every row of a table. A <b>critical</b> rule that fails refuses the data: no study reads them. A
 <b>warning</b> lets them through and is worth a look. Counts of 1 to 10 rows are told as <b>fewer than 11</b>, and no
@@ -139,7 +140,7 @@ def _finding(entry: "ExpectationValidationResult", place: str) -> Finding:
     assert entry.expectation_config is not None
     rule = _rules()[entry.expectation_config.meta["rule"]]
     state = PASSED if entry.success else FAILED if rule.severity == "critical" else WARNED
-    periods = tuple(entry.result.get("periods", ()))
+    periods = tuple(period for period in entry.result["periods"] if period != OF_A_STUDY)
     where = rule.where_to_look.replace("{root}", place).replace("{period}", periods[0] if periods else "*")
     return Finding(rule, state, str(entry.result["observed_value"]), periods, where)
 
@@ -184,13 +185,13 @@ def _row(finding: Finding) -> str:
 
 
 def _row_with_place(finding: Finding) -> str:
-    return f'<tr class="{finding.state}">{_cells(finding)}<td>{escape(finding.where)}</td></tr>'
+    return f'<tr class="{finding.state}">{_cells(finding)}<td class=place>{escape(finding.where)}</td></tr>'
 
 
 def _whole_row(finding: Finding) -> str:
     rule = finding.rule
     checked = f"<td>{escape(condition(rule))}<small>{escape(rule.source)}</small></td>"
-    return f'<tr class="{finding.state}">{_cells(finding)}{checked}<td>{escape(finding.where)}</td></tr>'
+    return f'<tr class="{finding.state}">{_cells(finding)}{checked}<td class=place>{escape(finding.where)}</td></tr>'
 
 
 def _cells(finding: Finding) -> str:
@@ -198,8 +199,8 @@ def _cells(finding: Finding) -> str:
     periods = f"<small>{escape(_periods(finding.periods))}</small>" if finding.periods else ""
     return (
         f"<td class=narrow>{WORDS[finding.state]}</td>"
-        f"<td>{escape(rule.description)}<small>{escape(rule.id)}</small></td>"
-        f"<td>{escape(finding.found)}{periods}</td><td>{escape(rule.severity)}</td>"
+        f"<td class=rule>{escape(rule.description)}<small>{escape(rule.id)}</small></td>"
+        f"<td class=found>{escape(finding.found)}{periods}</td><td>{escape(rule.severity)}</td>"
     )
 
 

@@ -42,10 +42,10 @@ class Delivery:
     null_values: tuple[str, ...]
     date_formats: tuple[str, ...]
     person: dict[str, str]
-    synthetic: bool
     files: tuple[RawFile, ...] = field(default=())
     time_zone: str | None = None
     trailing_delimiter: bool = False
+    synthetic: bool = False
 
     def files_of(self, table: str) -> list[RawFile]:
         """Raw files of one table, in name order."""
@@ -90,10 +90,10 @@ def load_delivery(path: Place) -> Delivery:
         null_values=_texts(path, settings, "null_values"),
         date_formats=_texts(path, settings, "date_formats"),
         person=person_spelled(_person(path, settings["person"]), HOLDERS),
-        synthetic=_truth(path, settings, "synthetic"),
         files=_files(path, declared.get("tables")),
         time_zone=_time_zone(path, settings),
         trailing_delimiter=_truth(path, settings, "trailing_delimiter"),
+        synthetic=_truth(path, settings, "synthetic"),
     )
 
 

@@ -127,7 +127,7 @@ def test_no_value_of_a_row_reaches_a_report(batch: str, refused: dict[str, dict[
 
 def rows_of(page: Path) -> dict[str, tuple[str, str]]:
     """By rule, its result and what was found, as the page's tables say them."""
-    rows = re.findall(r'<tr class="(\w+)">.*?<small>(\w+)</small></td><td>([^<]*)', page.read_text("utf-8"))
+    rows = re.findall(r'<tr class="(\w+)">.*?<small>(\w+)</small></td><td class=found>([^<]*)', page.read_text("utf-8"))
     return {rule: (result, found) for result, rule, found in rows}
 
 
