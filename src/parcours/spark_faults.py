@@ -46,7 +46,8 @@ def told_by_spark() -> Iterator[None]:
 
 
 def leave_telling_to_exceptions() -> None:
-    """py4j also logs a lost connection, with a traceback, on the root logger: perhaps after the last sentence."""
+    """py4j also logs a lost connection, with a traceback, by two loggers: perhaps after the last sentence."""
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # where the process logs what is less, so would py4j
     logging.getLogger().addFilter(_not_of_py4j)
 
 
