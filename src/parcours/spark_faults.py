@@ -48,10 +48,10 @@ def told_by_spark() -> Iterator[None]:
 def leave_telling_to_exceptions() -> None:
     """py4j also logs a lost connection, with a traceback: perhaps after the last sentence.
 
-    On the root logger, and on its own at level INFO, which a job shows.
+    On the root logger, and on its own where the process logs that level, as a job does.
     """
     logging.getLogger().addFilter(_not_of_py4j)
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
 
 
 def _not_of_py4j(record: logging.LogRecord) -> bool:

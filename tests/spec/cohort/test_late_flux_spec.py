@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parcours.cohort.late_flux import arrived_by_lag, missing_care, missing_care_sentence, months, periods_needed
@@ -74,6 +74,7 @@ def test_the_flux_of_a_study_goes_from_its_second_month_to_six_months_after_its_
     assert needed["MCO"] == ["2014", "2015"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 500), min_size=2, max_size=8), st.integers(0, 11))
 def test_shares_grow_to_one_whatever_the_lags(arriving, hidden):
     flux = YEAR_AND_A_HALF[: len(YEAR_AND_A_HALF) - hidden]
