@@ -207,21 +207,54 @@ def _typed_at_once(block: Block, how: Reading, types: dict[str, str]) -> dict[st
         return None
     if table.num_rows != block.lines:
         return None
-    padded = b" " in plain and any(pad in plain for pad in (f" {how.delimiter}".encode(), b" \n", b" \r"))
+    padded = _holds_padding(plain, how.delimiter)
     if UNNAMED in how.header and table[UNNAMED].null_count < table.num_rows:
         return None
     columns = {
-        name: _finish(_single(table[name]), name, kind, how.texts, padded or plain.endswith(b" "))
+        name: _finish(_single(table[name]), name, kind, how.texts, padded)
         for name, kind in types.items()
     }
     for name, column in columns.items():
         _check_zoned(name, column, how)
-    return columns if _all_good(columns, how) else None
+    if not _all_good(columns, how):
+        return None
+    return {**columns, **_padded_numbers(plain, columns, types, how)} if padded else columns
+
+
+def _padded_numbers(
+    data: bytes, columns: dict[str, Converted], types: dict[str, str], how: Reading
+) -> dict[str, Converted]:
+    """The columns of numbers that blanks or tabs pad, which the CSV reader passes over, with those counted."""
+    names = [name for name, kind in types.items() if kind in ("integer", "decimal")]
+    found = {}
+    for name, texts in zip(names, _parse(data, how, dict.fromkeys(names, pa.string()), names).columns, strict=True):
+        padded = pc.and_(columns[name].values.is_valid(), pc.match_substring_regex(_single(texts), r"[ \t]"))
+        flags = pc.fill_null(padded, False).to_numpy(zero_copy_only=False)
+        found |= {name: replace(columns[name], canonical=flags)} if flags.any() else {}
+    return found
 
 
 def _holds_odd_text(data: bytes, delimiter: str) -> bool:
     """Whether a NUL, a number such as 3.4E+12 or one such as 0x1F may be there, which are told text by text."""
-    return b"\0" in data or b"E+" in data or b"e+" in data or _holds_hexadecimal(data, delimiter)
+    if b"\0" in data or (b"+" in data and (b"E+" in data or b"e+" in data)):
+        return True
+    return _holds_hexadecimal(data, delimiter)
+
+
+def _holds_padding(data: bytes, delimiter: str) -> bool:
+    """Whether a field begins or ends with a blank or a tab."""
+    tab = " " if delimiter == "\t" else "\t"
+    if b" " not in data and tab.encode() not in data:
+        return False
+    edge = np.zeros(256, bool)
+    edge[list(f"\r\n{delimiter}".encode())] = True
+    codes = np.frombuffer(b"\n" + data + b"\n", np.uint8)
+    for start in range(1, len(codes), CACHED_BYTES):
+        some = codes[start : start + CACHED_BYTES]
+        at = np.flatnonzero((some == ord(" ")) | (some == ord(tab))) + start
+        if edge[codes[at - 1]].any() or edge[codes[np.minimum(at + 1, len(codes) - 1)]].any():
+            return True
+    return False
 
 
 def _holds_hexadecimal(data: bytes, delimiter: str) -> bool:
