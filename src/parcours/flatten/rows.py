@@ -210,10 +210,7 @@ def _typed_at_once(block: Block, how: Reading, types: dict[str, str]) -> dict[st
     padded = _holds_padding(plain, how.delimiter)
     if UNNAMED in how.header and table[UNNAMED].null_count < table.num_rows:
         return None
-    columns = {
-        name: _finish(_single(table[name]), name, kind, how.texts, padded)
-        for name, kind in types.items()
-    }
+    columns = {name: _finish(_single(table[name]), name, kind, how.texts, padded) for name, kind in types.items()}
     for name, column in columns.items():
         _check_zoned(name, column, how)
     if not _all_good(columns, how):
@@ -226,7 +223,9 @@ def _padded_numbers(
 ) -> dict[str, Converted]:
     """The columns of numbers that blanks or tabs pad, which the CSV reader passes over, with those counted."""
     names = [name for name, kind in types.items() if kind in ("integer", "decimal")]
-    found = {}
+    found: dict[str, Converted] = {}
+    if not names:
+        return found
     for name, texts in zip(names, _parse(data, how, dict.fromkeys(names, pa.string()), names).columns, strict=True):
         padded = pc.and_(columns[name].values.is_valid(), pc.match_substring_regex(_single(texts), r"[ \t]"))
         flags = pc.fill_null(padded, False).to_numpy(zero_copy_only=False)
