@@ -1,4 +1,4 @@
-"""The generated pages say what the sources say: errors with what to do, commands with their options."""
+"""The generated pages say what the sources say: errors with what to do, commands, forms of values."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ HOME = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(HOME / "scripts"))
 import command_line_page  # noqa: E402
 import errors_page  # noqa: E402
+import forms_page  # noqa: E402
 
 
 def test_the_page_is_that_of_the_sources() -> None:
@@ -26,3 +27,7 @@ def test_every_part_of_the_project_has_its_section() -> None:
 
 def test_the_page_of_commands_is_that_of_the_command_line() -> None:
     assert command_line_page.PAGE.read_text("utf-8") == command_line_page.page(), "write it again with `make docs`"
+
+
+def test_the_page_of_forms_is_that_of_the_table_that_is_tested() -> None:
+    assert forms_page.PAGE.read_text("utf-8") == forms_page.page(), "write it again with `make docs`"

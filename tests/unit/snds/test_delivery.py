@@ -182,3 +182,17 @@ def test_what_stands_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "prs2.csv").mkdir()
     with pytest.raises(InputError, match=r"prs2.csv is no file"):
         load_delivery(tmp_path)
+
+
+def test_instants_and_trailing_delimiters_are_settings(tmp_path: Path) -> None:
+    text = "time_zone: Europe/Paris\ntrailing_delimiter: true\ntables: {ER_PRS_F: a.csv}"
+    delivery = load_delivery(write(tmp_path, text, "a.csv"))
+    assert (delivery.time_zone, delivery.trailing_delimiter) == ("Europe/Paris", True)
+
+
+@pytest.mark.parametrize(
+    "setting", ["time_zone: Paris", "time_zone: ../etc", "time_zone: [UTC]", "trailing_delimiter: yes"]
+)
+def test_a_setting_that_is_none_is_refused_by_name(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(InputError, match=f"`{setting.partition(':')[0]}`"):
+        load_delivery(write(tmp_path, f"{setting}\ntables: {{ER_PRS_F: a.csv}}", "a.csv"))
