@@ -1,10 +1,8 @@
 """One block of a raw file -> typed rows by period, rejected rows, counts."""
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import pyarrow.csv as pa_csv
 from parcours.errors import InputError
 from parcours.flatten.convert import clean_strings, convert
 from parcours.flatten.converted import ARROW_TYPES, Converted, Texts
+from parcours.flatten.csv_bytes import holds_odd_text, holds_padding, plain_utf8
 from parcours.flatten.moments import is_moment
 from parcours.flatten.numbers import is_number
 from parcours.flatten.records import Records, decoded, split_records
@@ -27,7 +26,6 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 NOTHING = Texts(("",), ())
 # Bytes that the CSV reader takes at once: what fits in a core's cache is read twice as fast as 16 MiB.
 PARSED_BYTES = 1 << 20
-CACHED_BYTES = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def period_texts(block: Block, how: Reading) -> tuple[pa.Array, int]:
 
 def _some_columns(block: Block, names: list[str], how: Reading) -> tuple[pa.Table, Records]:
     """Some columns as they were delivered, at once where a CSV file needs no care."""
-    data = _plain_utf8(block, how.encoding)
+    data = None if block.rows is not None else plain_utf8(block.data, how.encoding)
     if data is not None and names:
         try:
             table = _parse(data, how, dict.fromkeys(names, TEXT), names)
@@ -167,21 +165,6 @@ def months(days: Converted) -> pa.Array:
 # --- at once: every value of the block is as the contract says ---------------------------------------------------
 
 
-def _plain_utf8(block: Block, encoding: str) -> bytes | None:
-    """The block as UTF-8 when it holds no quote, lone carriage return or byte that is not of the encoding."""
-    data = block.data
-    if block.rows is not None or b'"' in data:
-        return None
-    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
-        return None
-    if data.isascii():
-        return data
-    try:
-        return data.decode(encoding).encode()
-    except UnicodeDecodeError:
-        return None
-
-
 def _parse(data: bytes, how: Reading, types: dict[str, pa.DataType], include: list[str]) -> pa.Table:
     nulls = ["", *how.texts.null_values] if len(include) == len(how.header) > 1 else []
     return pa_csv.read_csv(
@@ -196,8 +179,8 @@ def _parse(data: bytes, how: Reading, types: dict[str, pa.DataType], include: li
 
 def _typed_at_once(block: Block, how: Reading, types: dict[str, str]) -> dict[str, Converted] | None:
     """All columns typed by the CSV reader; None when anything in the block needs care."""
-    plain = _plain_utf8(block, how.encoding)
-    if not plain or len(how.header) == 1 or _holds_odd_text(plain, how.delimiter):
+    plain = None if block.rows is not None else plain_utf8(block.data, how.encoding)
+    if not plain or len(how.header) == 1 or holds_odd_text(plain, how.delimiter):
         return None
     arrow = {name: TEXT if kind == "date" else ARROW_TYPES[kind] for name, kind in types.items()}
     arrow[UNNAMED] = pa.string()
@@ -207,7 +190,7 @@ def _typed_at_once(block: Block, how: Reading, types: dict[str, str]) -> dict[st
         return None
     if table.num_rows != block.lines:
         return None
-    padded = _holds_padding(plain, how.delimiter)
+    padded = holds_padding(plain, how.delimiter)
     if UNNAMED in how.header and table[UNNAMED].null_count < table.num_rows:
         return None
     columns = {name: _finish(_single(table[name]), name, kind, how.texts, padded) for name, kind in types.items()}
@@ -231,49 +214,6 @@ def _padded_numbers(
         flags = pc.fill_null(padded, False).to_numpy(zero_copy_only=False)
         found |= {name: replace(columns[name], canonical=flags)} if flags.any() else {}
     return found
-
-
-def _holds_odd_text(data: bytes, delimiter: str) -> bool:
-    """Whether a NUL, a number such as 3.4E+12 or one such as 0x1F may be there, which are told text by text."""
-    if b"\0" in data or (b"+" in data and (b"E+" in data or b"e+" in data)):
-        return True
-    return _holds_hexadecimal(data, delimiter)
-
-
-def _holds_padding(data: bytes, delimiter: str) -> bool:
-    """Whether a field begins or ends with a blank or a tab."""
-    tab = " " if delimiter == "\t" else "\t"
-    if b" " not in data and tab.encode() not in data:
-        return False
-    edge = np.zeros(256, bool)
-    edge[list(f"\r\n{delimiter}".encode())] = True
-    codes = np.frombuffer(b"\n" + data + b"\n", np.uint8)
-    for start in range(1, len(codes), CACHED_BYTES):
-        some = codes[start : start + CACHED_BYTES]
-        at = np.flatnonzero((some == ord(" ")) | (some == ord(tab))) + start
-        if edge[codes[at - 1]].any() or edge[codes[np.minimum(at + 1, len(codes) - 1)]].any():
-            return True
-    return False
-
-
-def _holds_hexadecimal(data: bytes, delimiter: str) -> bool:
-    """Whether a field such as 0x1F is there, which the CSV reader would take for an integer."""
-    field = _hexadecimal_field(delimiter)
-    before = np.zeros(256, bool)
-    before[list(f"-\n \t{delimiter}".encode())] = True
-    codes = np.frombuffer(data, np.uint8)
-    for start in range(0, len(codes), CACHED_BYTES):
-        some = codes[start : start + CACHED_BYTES + 1]
-        found = np.flatnonzero((some[:-1] == ord("0")) & ((some[1:] | 0x20) == ord("x"))) + start
-        starts = found[(found == 0) | before[codes[found - 1]]]
-        if any(field.match(data, at) for at in starts.tolist()):
-            return True
-    return False
-
-
-@cache
-def _hexadecimal_field(delimiter: str) -> re.Pattern[bytes]:
-    return re.compile(rb"0[xX][0-9A-Fa-f]+[ \t]*(?:[\r\n" + re.escape(delimiter).encode() + rb"]|\Z)")
 
 
 def _finish(column: pa.Array, name: str, kind: str, texts: Texts, padded: bool) -> Converted:
