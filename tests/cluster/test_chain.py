@@ -146,7 +146,7 @@ def test_the_links_open_spark_data_docs_the_report_and_the_mlflow_run(cluster: C
     assert found["Data Docs"].startswith(cluster.page("docs"))
     assert "The study has at least 11 cases." in page(cluster, found["Data Docs"])
     assert "<svg" in page(cluster, found["Report"]) or "<img" in page(cluster, found["Report"])
-    run = found["MLflow run"].rsplit("/", 1)[1]
+    run = found["MLflow run"].rsplit("/", 1)[1].split("?")[0]
     assert found["MLflow run"].startswith(cluster.page("mlflow"))
     known = page(cluster, cluster.page("mlflow", f"/api/2.0/mlflow/runs/get?run_id={run}"))
     assert json.loads(known)["run"]["info"]["status"] == "FINISHED"
