@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from parcours.events.schema import DEATH_EXIT, MCO_HOSPITAL_STAY
 from parcours.events.stays import pmsi_date
-from parcours.snds.identity import placeholders
+from parcours.snds.person_columns import placeholders
 
 TELLING = ("person_id", "source", "first", "last")
 DAY, MONTH, DISCHARGE = "day", "month", "discharge"

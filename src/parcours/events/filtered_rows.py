@@ -1,6 +1,6 @@
 """Rows of a flat product beside the filters: which of them each use keeps, counted while they are read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 
@@ -34,15 +34,16 @@ def marked_rows(
     uses: Mapping[str, str | None],
     codelists: Path,
     seen: Observation,
+    delivered: Collection[str] = (),
 ) -> DataFrame:
     """The rows of some use, with a boolean column for each: whether the filters leave the row to it.
 
     `uses` maps each kind of row to the column without which a row is none of its business (None: every row). Rows read
-    and removed are counted by use in `seen`.
+    and removed are counted by use in `seen`. `delivered` is as in `read_flat`.
     """
     filters = {kind: filters_of(product, kind) for kind in uses}
     read = set(columns).union(*[columns_of(some) for some in filters.values()])
-    rows = read_flat(spark, product, periods, read)
+    rows = read_flat(spark, product, periods, read, delivered)
     present = {kind: F.lit(True) if column is None else F.col(column).isNotNull() for kind, column in uses.items()}
     removed = {f"{kind}/removed": F.when(present[kind], removed_by(some, codelists)) for kind, some in filters.items()}
     counts = [

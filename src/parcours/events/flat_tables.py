@@ -1,6 +1,6 @@
 """Reading flat tables: only the columns asked for, with the types of their contracts, period by period."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import reduce
 
 from pyspark.sql import DataFrame, SparkSession
@@ -17,19 +17,25 @@ TYPES: dict[str, DataType] = {
     "date": DateType(),
 }
 ADDED: dict[str, DataType] = {"person_id": LongType(), "claim_row": IntegerType(), "source_table": StringType()}
-PROJECT_PERSON = "NUM_ENQ"  # stands for the person in project extractions; in no contract
 
 
-def read_flat(spark: SparkSession, product: str, periods: Mapping[str, Place], columns: Iterable[str]) -> DataFrame:
+def read_flat(
+    spark: SparkSession,
+    product: str,
+    periods: Mapping[str, Place],
+    columns: Iterable[str],
+    delivered: Collection[str] = (),
+) -> DataFrame:
     """The columns of some periods of a flat product, plus `period`; a column that a period lacks is null.
 
-    `periods` maps each period to its directory. A column whose type changed over the years has the latest type.
+    `periods` maps each period to its directory. A column whose type changed over the years has the latest type. Of
+    those `delivered` some may be in no contract, such as the pseudonym of a project extraction: they are strings.
     """
     wanted = sorted(columns)
-    latest = _schema(product, wanted, None)
+    latest = _schema(product, wanted, None, delivered)
     by_schema: dict[StructType, dict[str, Place]] = {}
     for period, directory in periods.items():
-        by_schema.setdefault(_schema(product, wanted, period), {})[period] = directory
+        by_schema.setdefault(_schema(product, wanted, period, delivered), {})[period] = directory
     parts = [_read(spark, schema, group, latest) for schema, group in by_schema.items()]
     return reduce(DataFrame.unionByName, parts)
 
@@ -55,22 +61,22 @@ def _read(spark: SparkSession, schema: StructType, periods: Mapping[str, Place],
     return frame.select(*same, F.col("period"))
 
 
-def _schema(product: str, columns: list[str], period: str | None) -> StructType:
+def _schema(product: str, columns: list[str], period: str | None, delivered: Collection[str]) -> StructType:
     definition = load_product(product)
     year = int(period[:4]) if period and period[:4].isdigit() else None
-    return StructType([StructField(column, _type(definition, column, year)) for column in columns])
+    return StructType([StructField(column, _type(definition, column, year, delivered)) for column in columns])
 
 
-def _type(product: Product, column: str, year: int | None) -> DataType:
+def _type(product: Product, column: str, year: int | None, delivered: Collection[str]) -> DataType:
     if column in ADDED:
         return ADDED[column]
     table, separator, name = column.rpartition("__")
     tables = [table] if separator else [product.main, *([product.patient] if product.patient else [])]
-    if column == PROJECT_PERSON:
-        return StringType()
     for candidate in tables:
         declared = {c.name: c for c in load_table(candidate).columns}
         declared.update(load_table(candidate).columns_of(year))
         if name in declared:
             return TYPES[declared[name].type]
+    if column in delivered:
+        return StringType()
     raise LookupError(f"{product.name} has no column {column}")

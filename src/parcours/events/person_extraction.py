@@ -26,9 +26,10 @@ from parcours.events.deaths import (
 )
 from parcours.events.filtered_rows import kept_rows, marked_rows, rows_by_kind
 from parcours.events.flat_tables import flat_columns, read_flat
-from parcours.events.persons import CERTIFIED, PERSON_SOURCE_COLUMNS, identifying_columns, linked, persons
+from parcours.events.persons import CERTIFIED, PERSON_SOURCE_COLUMNS, Key, identifying_columns, linked, persons
 from parcours.events.schema import union
-from parcours.snds.identity import referential_tables
+from parcours.snds.person_columns import referential_tables
+from parcours.storage.manifest import read_manifest
 from parcours.storage.place import Place, spark_path
 
 CERTIFICATES = "KI_CCI_R"
@@ -61,9 +62,12 @@ def extract_persons(
 ) -> PersonExtraction:
     """What the published referentials, certificates and stays say of persons: {product: {period: directory}}."""
     couples = spark.read.parquet(spark_path(identity / "identity.parquet"))
+    stated = (read_manifest(identity) or {})["columns"]
+    names = {name: flat_columns(periods[name]) for name in _referentials(periods)}
+    keys = {name: identifying_columns(name, found, stated) for name, found in names.items()}
     observed: list[Observation] = []
-    known = persons(union(list(_certified_rows(spark, periods, couples, codelists, observed))))
-    rows = {name: _linked_rows(spark, name, periods[name], couples) for name in _referentials(periods)}
+    known = persons(union(list(_certified_rows(spark, periods, couples, keys, codelists, observed))))
+    rows = {name: _linked_rows(spark, name, periods[name], couples, keys[name]) for name in keys}
     told = [told_by_stays(events), *(told_by_referential(frame, name) for name, frame in rows.items())]
     told += _discharges(spark, periods, codelists, observed)
     seen = None
@@ -79,27 +83,35 @@ def _referentials(periods: Periods) -> list[str]:
 
 
 def _certified_rows(
-    spark: SparkSession, periods: Periods, couples: DataFrame, codelists: Path, observed: list[Observation]
+    spark: SparkSession,
+    periods: Periods,
+    couples: DataFrame,
+    keys: Mapping[str, Key],
+    codelists: Path,
+    observed: list[Observation],
 ) -> Iterator[DataFrame]:
     """The linked rows of each referential, with whether their identifier is certified."""
     for place, name in enumerate(referential_tables()):
-        if name not in periods:
+        if name not in keys:
             continue
-        key = identifying_columns(flat_columns(periods[name]))
-        columns = PERSON_SOURCE_COLUMNS | {column for column in key if column}
+        key = keys[name]
+        own = {column for column in key if column}
         observed.append(Observation(name))
-        marked = marked_rows(spark, name, periods[name], columns, {KINDS[name]: None}, codelists, observed[-1])
+        marked = marked_rows(
+            spark, name, periods[name], PERSON_SOURCE_COLUMNS | own, {KINDS[name]: None}, codelists, observed[-1], own
+        )
         rows = marked.withColumnRenamed(KINDS[name], CERTIFIED).withColumn("place", F.lit(place))
         yield linked(rows, couples, key).select(
             "person_id", "psa", "rank", "ambiguous", "place", CERTIFIED, *sorted(PERSON_SOURCE_COLUMNS)
         )
 
 
-def _linked_rows(spark: SparkSession, name: str, periods: Mapping[str, Place], couples: DataFrame) -> DataFrame:
+def _linked_rows(
+    spark: SparkSession, name: str, periods: Mapping[str, Place], couples: DataFrame, key: Key
+) -> DataFrame:
     """The rows of a referential that say who died and who holds an identifier, certified or not."""
-    key = identifying_columns(flat_columns(periods))
-    columns = DEATH_COLUMNS | HOLDER_COLUMNS | {UPDATED}
-    read = read_flat(spark, name, periods, columns | {column for column in key if column})
+    columns, own = DEATH_COLUMNS | HOLDER_COLUMNS | {UPDATED}, {column for column in key if column}
+    read = read_flat(spark, name, periods, columns | own, own)
     return linked(read, couples, key).select("person_id", "psa", "rank", *sorted(columns))
 
 

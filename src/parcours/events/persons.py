@@ -1,41 +1,46 @@
 """Persons: sex and birth of each person_id, from the referentials, and everybody who has care without being in one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from parcours.errors import InputError
-from parcours.events.flat_tables import PROJECT_PERSON
 
 PERSON_SOURCE_COLUMNS = frozenset({"BEN_SEX_COD", "BEN_NAI_ANN", "BEN_NAI_MOI"})
 CERTIFIED = "certified"
 EARLIEST_BIRTH_YEAR = 1880
 DEFAULT_RANK = 1
+Key = tuple[str, str | None]
 
 
-def identifying_columns(names: Collection[str]) -> tuple[str, str | None]:
-    """The columns of the referential that say whose a row is: identifier, and rank where there is one.
+def identifying_columns(name: str, names: Collection[str], stated: Mapping[str, str | None]) -> Key:
+    """The columns of a referential that say whose a row is: identifier, and rank where the referential has it.
 
-    Raises InputError when it has neither BEN_NIR_PSA nor the NUM_ENQ of a project extraction.
+    `stated` are those by which flattening made the identity. Raises InputError when the identifier is not there.
     """
-    if PROJECT_PERSON in names:
-        return PROJECT_PERSON, None
-    if "BEN_NIR_PSA" in names:
-        return "BEN_NIR_PSA", "BEN_RNG_GEM"
-    raise InputError("Flat IR_BEN_R has neither BEN_NIR_PSA nor NUM_ENQ: deliver the table with its identifier.")
+    psa, rank = str(stated["psa"]), stated["rank"]
+    if psa not in names:
+        raise InputError(
+            f"Flat {name} has no column {psa}, by which persons were identified; deliver {name} with it and flatten it."
+        )
+    return psa, rank if rank in names else None
 
 
-def linked(referential: DataFrame, identity: DataFrame, key: tuple[str, str | None]) -> DataFrame:
+def linked(referential: DataFrame, identity: DataFrame, key: Key) -> DataFrame:
     """The rows of a referential whose couple the identity knows, with its psa, rank, person_id and ambiguous.
 
-    `key` is what `identifying_columns` gives; a row without a rank has rank 1.
+    `key` is what `identifying_columns` gives; a row without a rank has rank 1. In a referential without ranks a row is
+    of the one person of its PSA; a PSA of several persons tells nothing of any of them.
     """
     psa, rank = key
-    row_rank = F.coalesce(rank, F.lit(DEFAULT_RANK)) if rank else F.lit(DEFAULT_RANK)
+    if rank is None:
+        of_one = identity.where(~F.col("ambiguous")).groupBy("psa").agg(F.first("person_id").alias("person_id"))
+        known = of_one.select("psa", F.lit(DEFAULT_RANK).alias("rank"), "person_id", F.lit(False).alias("ambiguous"))
+        return referential.join(known, F.col(psa) == F.col("psa"), how="inner")
     return referential.join(
         identity.select("psa", "rank", "person_id", "ambiguous"),
-        (F.col(psa) == F.col("psa")) & (row_rank == F.col("rank")),
+        (F.col(psa) == F.col("psa")) & (F.coalesce(rank, F.lit(DEFAULT_RANK)) == F.col("rank")),
         how="inner",
     )
 

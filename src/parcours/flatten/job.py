@@ -12,7 +12,7 @@ from parcours.flatten.scan import Scan, Span, file_period, scan_blocks, texts_of
 from parcours.flatten.source import Block
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery, RawFile
-from parcours.snds.identity import PersonColumns
+from parcours.snds.person_columns import PersonColumns
 from parcours.storage.place import Place, place
 
 Item = tuple[int, Span | None]

@@ -1,4 +1,4 @@
-"""Which person a row is given to: the identity of a root, made of the IR_BEN_R and IR_BEN_R_ARC that it holds."""
+"""Which person a row is given to: the identity of a root, made of the tables of persons that it holds."""
 
 import logging
 import tempfile
@@ -18,17 +18,10 @@ from parcours.flatten.rows import read_rows
 from parcours.flatten.scan import Scan, scan_blocks
 from parcours.snds.contracts import Product, load_product
 from parcours.snds.delivery import Delivery
-from parcours.snds.identity import (
-    IDENTITY_FILE,
-    Identity,
-    PersonColumns,
-    Referentials,
-    build_identity,
-    foreseen_identity,
-    lookup_name,
-    referential_tables,
-)
-from parcours.snds.identity_changes import ALONE, COUPLES, write_changes
+from parcours.snds.identity import IDENTITY_FILE, Identity, Referentials, build_identity, foreseen_identity, lookup_name
+from parcours.snds.identity_changes import write_changes
+from parcours.snds.person_columns import PersonColumns, identifying_tables
+from parcours.snds.person_forms import columns_of_identity
 from parcours.storage.commit import commit_directory, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import fingerprint, sources_version
 from parcours.storage.manifest import read_manifest
@@ -42,40 +35,9 @@ log = logging.getLogger(__name__)
 
 
 def with_persons(delivery: Delivery, products: list[Product]) -> list[Product]:
-    """The products, and the referentials of persons that were delivered: rows are given to persons by them."""
-    persons = [load_product(name) for name in referential_tables() if delivery.files_of(name)]
+    """The products, and the tables that say who persons are, as far as they were delivered."""
+    persons = [load_product(name) for name in identifying_tables() if delivery.files_of(name)]
     return [*(product for product in persons if product not in products), *products]
-
-
-def person_columns(product: Product, delivery: Delivery) -> PersonColumns | None:
-    """The columns that say whose a row is: the delivery's for claims, the product's for stays.
-
-    None for references and for products that do not know persons.
-    """
-    if product.form == "reference" or not product.person:
-        return None
-    if "column" in delivery.person:
-        return PersonColumns(delivery.person["column"], None, whole=True)
-    if product.form == "union":
-        return PersonColumns(product.person["psa"], None)
-    return PersonColumns(delivery.person["psa"], delivery.person.get("rank"))
-
-
-def how_found(product: Product, delivery: Delivery) -> str:
-    """Whether the rows of a product find their person by PSA and rank (COUPLES) or by the PSA ALONE."""
-    columns = person_columns(product, delivery)
-    return ALONE if columns is None or columns.rank is None else COUPLES
-
-
-def referential_columns(delivery: Delivery) -> PersonColumns:
-    """The columns that say whose a row of a referential is.
-
-    They have a rank even where the delivery's claims have none: that is how a PSA of several persons is known.
-    """
-    if "column" in delivery.person:
-        return PersonColumns(delivery.person["column"], None, whole=True)
-    rank = delivery.person.get("rank") or load_product(referential_tables()[0]).person["rank"]
-    return PersonColumns(delivery.person["psa"], rank)
 
 
 def lookup_of(root: Root, mapping: str | None) -> Place | None:
@@ -92,8 +54,6 @@ def planned_owners(root: Root, delivery: Delivery, scans: list[Scan], buckets: i
     Needs no Spark and writes nothing: where the root's identity is not made of the same referentials, the delivered
     ones are read here.
     """
-    if "column" in delivery.person:
-        return None
     plans = _referential_plans(root, delivery, scans, buckets)
     sources = _sources(root, plans)
     if not sources:
@@ -101,7 +61,7 @@ def planned_owners(root: Root, delivery: Delivery, scans: list[Scan], buckets: i
     held, changes = read_manifest(root.identity), kept_changes(root.identity)
     if held is not None and held["fingerprint"] == _fingerprint(sources, delivery):
         return Owners(held["mapping"], changes)
-    columns = referential_columns(delivery)
+    columns = columns_of_identity(delivery.person)
     rows = {name: _planned_rows(root, delivery, name, plans, columns) for name in sources}
     with _held_identity(root, held) as before:
         identity = foreseen_identity(rows, columns, before)
@@ -126,23 +86,23 @@ def _last_change(held: dict[str, Any] | None, identity: Identity) -> list[Change
 
 
 def _referential_plans(root: Root, delivery: Delivery, scans: list[Scan], buckets: int) -> Plans:
-    """The one period of each referential that was delivered."""
-    products = [load_product(name) for name in referential_tables()]
+    """The one period of each table of persons that was delivered."""
+    products = [load_product(name) for name in identifying_tables()]
     planned = {product.name: plan_product(root, delivery, product, scans, buckets, None) for product in products}
     return {name: plans[0] for name, plans in planned.items() if plans}
 
 
 def _sources(root: Root, plans: Plans) -> dict[str, str]:
     """Fingerprint of each referential: the delivered one, else the one in the root."""
-    held = {name: read_manifest(root.period(name, WHOLE)) for name in referential_tables()}
+    held = {name: read_manifest(root.period(name, WHOLE)) for name in identifying_tables()}
     known = {name: manifest["fingerprint"] for name, manifest in held.items() if manifest is not None}
     return known | {name: plan.fingerprint for name, plan in plans.items()}
 
 
 def _fingerprint(sources: dict[str, str], delivery: Delivery) -> str:
     """Of an identity made of referentials in these states."""
-    code = sources_version("snds/identity.py", "snds/identity.yaml")
-    return fingerprint([sources, asdict(referential_columns(delivery)), code])
+    code = sources_version("snds/identity.py", "snds/identity.yaml", "snds/person_columns.py", "snds/person_forms.py")
+    return fingerprint([sources, asdict(columns_of_identity(delivery.person)), code])
 
 
 def _planned_rows(
@@ -201,7 +161,7 @@ def _up_to_date(root: Root, delivery: Delivery, plans: Plans) -> bool:
 
 
 def _commit_identity(delivery: Delivery, root: Root) -> None:
-    sources, columns = _sources(root, {}), referential_columns(delivery)
+    sources, columns = _sources(root, {}), columns_of_identity(delivery.person)
     mark = _fingerprint(sources, delivery)
     rows: Referentials = {name: _committed_rows(root, name, columns) for name in sources}
     held = read_manifest(root.identity)
@@ -217,7 +177,8 @@ def _commit_identity(delivery: Delivery, root: Root) -> None:
             "fingerprint": mark,
             "mapping": identity.mapping,
             "sources": sources,
-            "changes": [[change.before, change.now] for change in changes],
+            "columns": {"psa": columns.psa, "rank": columns.rank},
+            "moved": [[change.before, change.now] for change in changes],
             **asdict(identity.counts),
         }
         commit_directory(root, staged, root.identity, manifest)

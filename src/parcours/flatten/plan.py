@@ -11,6 +11,7 @@ from parcours.flatten.rows import UNKNOWN
 from parcours.flatten.scan import Scan
 from parcours.snds.contracts import Product, load_table
 from parcours.snds.delivery import Delivery
+from parcours.snds.person_forms import Forms, named_columns
 from parcours.snds.spelling import UNNAMED, folded
 from parcours.storage.fingerprint import fingerprint, sources_version
 from parcours.storage.manifest import committed_periods, read_manifest
@@ -172,7 +173,7 @@ def _same_but_for_persons(
 
 
 def _table_columns(
-    table: str, headers: list[list[str]], period: str, person: dict[str, str]
+    table: str, headers: list[list[str]], period: str, person: Forms
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Columns of the contract of that year (optional ones when delivered), then those it does not know; the drift."""
     contract = load_table(table).columns_of(period_year(period))
@@ -182,7 +183,7 @@ def _table_columns(
     missing = [
         name for name, column in contract.items() if not column.optional and any(name not in names for names in headers)
     ]
-    drift = {"missing": missing, "unknown": [name for name in unknown if name not in person.values()]}
+    drift = {"missing": missing, "unknown": [name for name in unknown if name not in named_columns(person)]}
     return {**columns, **dict.fromkeys(unknown, "string")}, drift
 
 

@@ -30,6 +30,7 @@ def summarise(product: Product, plan: PeriodPlan, reported: list[dict[str, Any]]
         "amounts": _amounts(product, counts, flat),
         "sentinels": _by_column(counts, "sentinels"),
         "canonical": _by_column(counts, "canonical"),
+        "persons": dict(_summed(counts, "persons")),
         "unidentified": sum(entry["rows"] for entry in flat if entry["path"] == "unidentified.parquet"),
         "files": sorted(
             ({name: entry[name] for name in ("path", "rows", "bytes")} for entry in flat),

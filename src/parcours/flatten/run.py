@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from parcours.errors import RetryableFault
 from parcours.flatten.engine import Batch, batches, make_job, run_job, spark_scans
 from parcours.flatten.owners import Owners
-from parcours.flatten.persons import ensure_identity, how_found, lookup_of, person_columns, planned_owners, with_persons
+from parcours.flatten.persons import ensure_identity, lookup_of, planned_owners, with_persons
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
@@ -20,6 +20,7 @@ from parcours.flatten.scan import Scan, Scanner, Unread, kept_scans, scan_delive
 from parcours.flatten.selection import Selection, held_periods, selected_products, unmatched
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery
+from parcours.snds.person_forms import columns_of_rows
 from parcours.spark_faults import told_by_spark
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import code_version, fingerprint
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # About a minute of reading on two cores.
 SCAN_HERE_BYTES = 16 << 30
+# What a manifest takes over from the summary of its tasks.
+COUNTED = ("rows", "amounts", "sentinels", "canonical", "persons", "unidentified", "files")
 Progress = Callable[[int, int, str], None]
 log = logging.getLogger(__name__)
 
@@ -63,9 +66,8 @@ def plan(
 
 
 def _owners_of(product: Product, delivery: Delivery, owners: Owners | None) -> Owners | None:
-    if owners is None or not product.person or product.form == "reference":
-        return None
-    return replace(owners, how=how_found(product, delivery))
+    columns = columns_of_rows(delivery.person, product)
+    return None if owners is None or columns is None or columns.names_persons else replace(owners, columns=columns)
 
 
 def scan_ahead(root: Root, delivery: Delivery, selection: Selection, scan_all: Scanner) -> None:
@@ -248,7 +250,7 @@ def _compute(
         delivery,
         spark.sparkContext.defaultParallelism,
         person_buckets=batch.plans[0].config["person_buckets"],
-        persons=person_columns(product, delivery),
+        persons=columns_of_rows(delivery.person, product),
         lookup=lookup_of(root, batch.plans[0].config["identity"]),
         staged=staged,
     )
@@ -292,7 +294,10 @@ def _manifest(
         ],
         "config": plan.config,
         "code_version": code_version(),
-        **{name: summary[name] for name in ("rows", "amounts", "sentinels", "canonical", "unidentified", "files")},
+        **{
+            name: summary[name]
+            for name in ("rows", "amounts", "sentinels", "canonical", "persons", "unidentified", "files")
+        },
         "drift": plan.drift,
         "absent": list(plan.absent),
         "started": started.isoformat(timespec="seconds"),

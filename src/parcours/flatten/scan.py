@@ -32,6 +32,7 @@ from parcours.flatten.source import (
 )
 from parcours.snds.contracts import Product, load_table
 from parcours.snds.delivery import Delivery, RawFile
+from parcours.snds.person_forms import named_columns
 from parcours.snds.spelling import UNNAMED, folded, spelled
 from parcours.storage.fingerprint import checksum, fingerprint, named, sources_version
 from parcours.storage.manifest import write_json
@@ -138,7 +139,7 @@ def columns_of(raw: RawFile, delivery: Delivery, product: Product) -> list[str]:
 
 
 def _spelled(raw: RawFile, found: list[str], delivery: Delivery, product: Product) -> list[str]:
-    names = spelled(raw.table, found, delivery.person.values())
+    names = spelled(raw.table, found, named_columns(delivery.person))
     # A referential of persons may know them by other columns: what it must have is a matter of the identity.
     persons = product.person.values() if product.form == "reference" else ()
     for column in product.key_of(raw.table):

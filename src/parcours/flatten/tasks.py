@@ -24,7 +24,8 @@ from parcours.flatten.lookups import lookup_here
 from parcours.flatten.payloads import Batches, Parts, gathered, packed, payload, split, spool, unpacked, unpacked_bytes
 from parcours.flatten.rows import UNKNOWN, Counts, Rows, read_rows
 from parcours.snds.contracts import Product
-from parcours.snds.identity import PERSON, resolve_persons
+from parcours.snds.identity import PERSON
+from parcours.snds.persons_of_rows import resolve_persons
 
 COUNTS, REJECTS, FLAT, ORPHANS = "counts", "rejects", "flat", "orphans"
 # Bytes of typed rows of one claim bucket that are joined at once.
@@ -252,22 +253,27 @@ def _flat_files(
         yield "", COUNTS, {"joined": {job.product.main: flat.num_rows}, "flat": flat.num_rows}
         return
     with duck() as connection:
-        result = join(connection, job.product, tables, work.absent, _persons(job, tables))
+        persons, found = _persons(job, tables)
+        result = join(connection, job.product, tables, work.absent, persons)
     pieces = _by_person(job.product, tables, result, job.person_buckets)
     for name, some in groupby(pieces, key=lambda piece: piece[0]):
         yield name, FLAT, (table for _, table in some)
     for name, orphans in result.orphans.items():
         yield name, ORPHANS, iter([sort(job.product, ORPHANS, orphans)])
     orphaned = {name: orphans.num_rows for name, orphans in result.orphans.items()}
-    yield "", COUNTS, {"joined": result.joined, "orphaned": orphaned, "flat": result.rows.num_rows}
+    yield "", COUNTS, {"joined": result.joined, "orphaned": orphaned, "flat": result.rows.num_rows, "persons": found}
 
 
-def _persons(job: Job, tables: dict[str, pa.Table]) -> pa.Array:
-    """The person of each row of the table that holds it; null in all where the product does not know persons."""
+def _persons(job: Job, tables: dict[str, pa.Table]) -> tuple[pa.Array, dict[str, int]]:
+    """The person of each row of the table that holds it, and how many were found how.
+
+    Null in all, and none, where the product does not know persons.
+    """
     table = tables[holder(job.product)]
     if job.persons is None:
-        return pa.nulls(table.num_rows, pa.int64())
-    return resolve_persons(table, job.persons, None if job.lookup is None else lookup_here(job.lookup))
+        return pa.nulls(table.num_rows, pa.int64()), {}
+    persons, how = resolve_persons(table, job.persons, None if job.lookup is None else lookup_here(job.lookup))
+    return persons, how.counts()
 
 
 def _by_person(

@@ -12,7 +12,7 @@ import yaml
 
 from parcours.errors import InputError
 from parcours.snds.names import resolve
-from parcours.snds.spelling import person_spelled
+from parcours.snds.person_forms import Forms, declared_forms
 from parcours.storage.hdfs import SCHEME, HdfsPath
 from parcours.storage.place import Place, place
 from parcours.yaml_names import NamesOnce
@@ -29,7 +29,7 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What was delivered and how to read it; `person` is {column: ...} or {psa: ..., rank: ...}.
+    """What was delivered and how to read it; `person` is as `person_forms.declared_forms` gives it.
 
     `time_zone` is where instants are days; with `trailing_delimiter` each line of a CSV file ends with a delimiter,
     whether its header does or not. `synthetic` says that its persons are made up, and so does every page made of it.
@@ -41,7 +41,7 @@ class Delivery:
     encoding: str
     null_values: tuple[str, ...]
     date_formats: tuple[str, ...]
-    person: dict[str, str]
+    person: Forms
     files: tuple[RawFile, ...] = field(default=())
     time_zone: str | None = None
     trailing_delimiter: bool = False
@@ -62,8 +62,6 @@ DEFAULTS: dict[str, Any] = {
     "trailing_delimiter": "false",
     "synthetic": "false",
 }
-# Tables whose columns `person` names.
-HOLDERS = ("IR_BEN_R", "ER_PRS_F")
 
 
 class Texts(NamesOnce, yaml.BaseLoader):
@@ -89,7 +87,7 @@ def load_delivery(path: Place) -> Delivery:
         encoding=_text(path, settings, "encoding"),
         null_values=_texts(path, settings, "null_values"),
         date_formats=_texts(path, settings, "date_formats"),
-        person=person_spelled(_person(path, settings["person"]), HOLDERS),
+        person=declared_forms(str(path), settings["person"]),
         files=_files(path, declared.get("tables")),
         time_zone=_time_zone(path, settings),
         trailing_delimiter=_truth(path, settings, "trailing_delimiter"),
@@ -155,16 +153,6 @@ def _time_zone(path: Place, settings: dict[str, Any]) -> str | None:
             f"{path}: `time_zone` {name!r} is not known; use a name such as Europe/Paris or UTC."
         ) from error
     return name
-
-
-def _person(path: Place, person: Any) -> dict[str, str]:
-    if (
-        not isinstance(person, dict)
-        or set(person) not in ({"column"}, {"psa"}, {"psa", "rank"})
-        or not all(isinstance(column, str) and column for column in person.values())
-    ):
-        raise InputError(f"{path}: `person` must be {{column: NUM_ENQ}} or {{psa: BEN_NIR_PSA, rank: BEN_RNG_GEM}}.")
-    return dict(person)
 
 
 def _shown(value: Any) -> str:

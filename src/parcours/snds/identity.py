@@ -2,47 +2,39 @@
 
 Rules (CNAM, Santé publique France; see docs/reference/flat-tables.md): IR_BEN_R goes before its archive; the latest
 row of a (PSA, rank) counts; a person is its BEN_IDT_ANO, else its PSA and rank; hospital stays know the PSA alone, and
-a PSA of several persons is ambiguous for them. `person_id` is the first 63 bits of the MD5 of that text.
+a PSA of several persons is ambiguous for them. A project extraction has a pseudonym in the place of the PSA, and what
+stands for BEN_IDT_ANO in its referential or in a table of correspondence. `person_id` is the first 63 bits of the MD5
+of that text.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-import yaml
 
-from parcours.errors import InputError, RetryableFault
-from parcours.snds.identity_changes import changed_persons
+from parcours.errors import InputError
+from parcours.snds.identity_changes import changed_identifiers
+from parcours.snds.person_columns import (
+    UPDATED,
+    PersonColumns,
+    identifying_tables,
+    person_names,
+    placeholders,
+    referential_tables,
+)
 
 PERSON = "person_id"
 IDENTITY_FILE = "identity.parquet"
 AMBIGUOUS = -1
 DEFAULT_RANK = 1
-IDT, UPDATED = "BEN_IDT_ANO", "BEN_DTE_MAJ"
 HASH = "(('0x' || left(md5({}), 16))::UBIGINT >> 1)::BIGINT"
 COUPLE = "psa || '|' || rank"
 ALONE = "psa || '|'"  # in the look-up only, where no couple ends like this
 Referentials = Mapping[str, Iterable[pa.Table]]
-
-
-@dataclass(frozen=True)
-class PersonColumns:
-    """The columns that say whose a row is; without `rank`, the PSA alone; `whole`: the column itself is the person."""
-
-    psa: str
-    rank: str | None
-    whole: bool = False
-
-    @property
-    def of_referential(self) -> tuple[str, ...]:
-        """Columns of a referential that the identity is made of."""
-        return (self.psa, *((self.rank,) if self.rank else ()), IDT, UPDATED)
 
 
 @dataclass(frozen=True)
@@ -75,23 +67,6 @@ class Identity:
     counts: IdentityCounts
     mapping: str
     changes: pa.Table | None
-
-
-@cache
-def referential_tables() -> tuple[str, ...]:
-    """The tables that say which person a (PSA, rank) is; the first that holds a couple counts."""
-    return tuple(_rules()["referentials"])
-
-
-@cache
-def placeholders() -> tuple[str, ...]:
-    """Texts that stand where an identifier should; they are no person."""
-    return tuple(_rules()["placeholders"])
-
-
-def _rules() -> dict[str, list[str]]:
-    rules: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
-    return rules
 
 
 def person_id(text: str) -> int:
@@ -141,13 +116,13 @@ def _identity(
 ) -> Identity:
     changes = None
     if before is not None:
-        changes = changed_persons(connection, before, HASH.format(_text(columns)))
+        changes = changed_identifiers(connection, before, HASH.format(ALONE))
     return Identity(_counts(connection), _mapping(lookup), changes)
 
 
-def _text(columns: PersonColumns) -> str:
-    """The text that a person is, whom no BEN_IDT_ANO names."""
-    return "psa" if columns.whole else COUPLE
+def own_text(columns: PersonColumns) -> str:
+    """SQL of the text that a person is, whose PSA no referential holds: the pseudonym, or PSA and rank."""
+    return "psa" if columns.pseudonym or columns.names_persons else COUPLE
 
 
 @contextmanager
@@ -155,7 +130,7 @@ def _resolved(referentials: Referentials, columns: PersonColumns) -> Iterator[du
     """A connection with the tables `couples` (a row for each of the referentials') and `identity`."""
     with duckdb.connect() as connection:
         connection.sql("CREATE TABLE couples (place TINYINT, psa VARCHAR, rank BIGINT, idt VARCHAR, updated DATE)")
-        for place, table in enumerate(referential_tables()):
+        for place, table in enumerate(identifying_tables()):
             for part in referentials.get(table, ()):
                 _add_couples(connection, part, columns, place)
         _check_identified(connection, columns)
@@ -165,11 +140,13 @@ def _resolved(referentials: Referentials, columns: PersonColumns) -> Iterator[du
 
 def _add_couples(connection: duckdb.DuckDBPyConnection, part: pa.Table, columns: PersonColumns, place: int) -> None:
     connection.register("part", part)
-    # Where one column stands for the person, that column is the person: BEN_IDT_ANO is not asked.
-    idt = "NULL" if columns.whole else f"nullif(rtrim({_column(part, IDT)}::VARCHAR, ' '), '')"
+    named = ", ".join(_identifier_sql(part, name) for name in person_names())
+    # A table without ranks does not say that all its persons have rank 1.
+    ranked = columns.rank in part.column_names
+    rank = f"coalesce({read_rank_sql(part, columns)}, {DEFAULT_RANK})" if ranked else "NULL"
     connection.sql(f"""
         INSERT INTO couples
-        SELECT {place}, {_psa_sql(part, columns)}, {_rank_sql(part, columns)}, {idt},
+        SELECT {place}, {psa_sql(part, columns)}, {rank}, coalesce({named}),
                try_cast({_column(part, UPDATED)} AS DATE)
         FROM part""")
     connection.unregister("part")
@@ -179,44 +156,75 @@ def _column(table: pa.Table, name: str | None) -> str:
     return f'"{name}"' if name in table.column_names else "NULL"
 
 
-def _psa_sql(table: pa.Table, columns: PersonColumns) -> str:
+def psa_sql(table: pa.Table, columns: PersonColumns) -> str:
+    """The identifier of each row, null when it is none."""
+    return _identifier_sql(table, columns.psa)
+
+
+def _identifier_sql(table: pa.Table, name: str) -> str:
     """An identifier as it is compared: without the blanks that pad it, null when it is empty or a placeholder."""
     none = ", ".join(f"'{text}'" for text in ("", *placeholders()))
-    trimmed = f"rtrim({_column(table, columns.psa)}::VARCHAR, ' ')"
+    trimmed = f"rtrim({_column(table, name)}::VARCHAR, ' ')"
     return f"CASE WHEN {trimmed} NOT IN ({none}) THEN {trimmed} END"
 
 
-def _rank_sql(table: pa.Table, columns: PersonColumns) -> str:
-    """A rank as a number, whatever the type of its column; 1 when it is not known or not a whole number."""
+def read_rank_sql(table: pa.Table, columns: PersonColumns) -> str:
+    """A rank as a number, whatever the type of its column; null when it is not known or not a whole number."""
     number = _column(table, columns.rank)
     if columns.rank in table.column_names and not pa.types.is_integer(table.schema.field(columns.rank).type):
         number = f"regexp_extract({number}::VARCHAR, '^\\s*([+-]?\\d{{1,18}})(\\.0*)?\\s*$', 1)"
-    return f"coalesce(try_cast({number} AS BIGINT), {DEFAULT_RANK})"
+    return f"try_cast({number} AS BIGINT)"
 
 
 def _check_identified(connection: duckdb.DuckDBPyConnection, columns: PersonColumns) -> None:
     found = connection.sql("SELECT place FROM couples GROUP BY place HAVING count(psa) = 0").fetchall()
     for (place,) in found:
         raise InputError(
-            f"No row of {referential_tables()[place]} has an identifier in column {columns.psa}, which `person` of the "
+            f"No row of {identifying_tables()[place]} has an identifier in column {columns.psa}, which `person` of the "
             "delivery names; deliver the table with it, mend `person`, or use another root."
         )
 
 
 def _identity_sql(columns: PersonColumns) -> str:
+    """(psa, rank, person_id, source, archived, merged, ambiguous), rank null where no table has it.
+
+    A correspondence goes before what a referential says: it is found by PSA and rank, else by a PSA of one person.
+    """
+    first = len(referential_tables())
     return f"""
-        WITH latest AS (
-            SELECT place > 0 AS archived, psa, rank, idt FROM couples WHERE psa IS NOT NULL
+        WITH told AS (
+            SELECT psa, rank, idt FROM couples WHERE place >= {first} AND psa IS NOT NULL AND idt IS NOT NULL
+        ), told_by_couple AS (
+            SELECT psa, rank, max(idt) AS idt FROM told WHERE rank IS NOT NULL GROUP BY ALL
+        ), told_by_psa AS (
+            SELECT psa, max(idt) AS idt FROM told GROUP BY psa HAVING min(idt) = max(idt)
+        ), named AS (
+            SELECT place, psa, c.rank, coalesce(b.idt, p.idt, c.idt) AS idt, updated
+            FROM couples c LEFT JOIN told_by_couple b USING (psa, rank) LEFT JOIN told_by_psa p USING (psa)
+            WHERE psa IS NOT NULL
+        ), latest AS (
+            SELECT place BETWEEN 1 AND {first - 1} AS archived, psa, rank, idt FROM named
             QUALIFY row_number() OVER (
-                PARTITION BY psa, rank ORDER BY place, updated DESC NULLS LAST, idt DESC NULLS LAST) = 1
+                PARTITION BY psa, rank, CASE WHEN rank IS NULL THEN idt END
+                ORDER BY place, updated DESC NULLS LAST, idt DESC NULLS LAST) = 1
         ), given AS (
-            SELECT psa, rank, {HASH.format(f"coalesce(idt, {_text(columns)})")} AS person_id,
+            SELECT psa, rank, {HASH.format(f"coalesce(idt, {_text_of_couple(columns)})")} AS person_id,
                    CASE WHEN idt IS NULL THEN 'PSA' ELSE 'IDT' END AS source, archived
             FROM latest
+            -- A row without rank adds a person that it names, and none where it names nobody beside others.
+            QUALIFY rank IS NOT NULL OR (
+                count(rank) OVER (PARTITION BY psa, coalesce(idt, '')) = 0
+                AND (idt IS NOT NULL OR count(*) OVER (PARTITION BY psa) = 1))
         )
         SELECT *, count(*) OVER (PARTITION BY person_id) > 1 AS merged,
                min(person_id) OVER (PARTITION BY psa) <> max(person_id) OVER (PARTITION BY psa) AS ambiguous
         FROM given"""
+
+
+def _text_of_couple(columns: PersonColumns) -> str:
+    """The text that a person of the referentials is, whom they do not name; two ranks are two persons."""
+    without_rank = "psa" if columns.pseudonym else f"psa || '|{DEFAULT_RANK}'"
+    return f"coalesce({COUPLE}, {without_rank})"
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> IdentityCounts:
@@ -240,7 +248,7 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> IdentityCounts:
 def _lookup_table(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Hash of "PSA|rank" and of "PSA|" -> person_id, sorted; tasks of a machine share it by memory map."""
     lookup = connection.sql(f"""
-        SELECT {HASH.format(COUPLE)} AS key, person_id FROM identity
+        SELECT {HASH.format(COUPLE)} AS key, person_id FROM identity WHERE rank IS NOT NULL
         UNION ALL
         SELECT {HASH.format(ALONE)}, CASE WHEN any_value(ambiguous) THEN {AMBIGUOUS} ELSE any_value(person_id) END
         FROM identity GROUP BY psa
@@ -253,77 +261,3 @@ def _mapping(lookup: pa.Table) -> str:
     for name in ("key", "person_id"):
         digest.update(lookup[name].to_numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-# --- to the rows of a table --------------------------------------------------------------------------------------
-
-
-@cache
-def _connection() -> duckdb.DuckDBPyConnection:
-    """One a process: to connect takes longer than to resolve a small table."""
-    return duckdb.connect(config={"threads": 1})
-
-
-def resolve_persons(table: pa.Table, columns: PersonColumns, lookup: Path | None) -> pa.Array:
-    """person_id of each row (int64), null where there is no PSA or where a PSA alone is of several persons.
-
-    Without a referential, or for identifiers that it does not hold, the person is the PSA and rank (1 when unknown).
-    Raises RetryableFault when the look-up was replaced by another.
-    """
-    if columns.psa not in table.column_names:
-        return pa.nulls(table.num_rows, pa.int64())
-    pairs, places = _distinct(table, columns)
-    own, asked = _keys(pairs, columns)
-    persons = own if columns.whole or lookup is None else _look_up(asked, own, lookup)
-    return persons.take(places)
-
-
-def _distinct(table: pa.Table, columns: PersonColumns) -> tuple[pa.Table, pa.Array]:
-    """The distinct (psa, rank) of a table as they are written, and which of them each row has."""
-    names = [name for name in (columns.psa, columns.rank) if name in table.column_names]
-    encoded = [_encoded(table[name]) for name in names]
-    codes = np.zeros(table.num_rows, np.int64)
-    for column in encoded:
-        codes = codes * len(column.dictionary) + column.indices.to_numpy()
-    once = pa.array(codes).dictionary_encode()
-    values, rest = {}, once.dictionary.to_numpy()
-    for name, column in zip(reversed(names), reversed(encoded), strict=True):
-        rest, at = np.divmod(rest, max(len(column.dictionary), 1))
-        values[name] = column.dictionary.take(pa.array(at))
-    return pa.table(values), once.indices
-
-
-def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    values = column.combine_chunks()
-    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-    return plain.dictionary_encode(null_encoding="encode")
-
-
-def _keys(pairs: pa.Table, columns: PersonColumns) -> tuple[pa.Array, pa.Array]:
-    """Person of each pair when no referential knows it, and its key in the look-up."""
-    own = HASH.format(_text(columns))
-    asked = "own" if columns.rank else HASH.format(ALONE)
-    with _connection().cursor() as cursor:
-        cursor.register("pairs", pairs)
-        found = cursor.sql(f"""
-            WITH read AS (SELECT {_psa_sql(pairs, columns)} AS psa, {_rank_sql(pairs, columns)} AS rank FROM pairs),
-                 named AS (SELECT psa, {own} AS own FROM read)
-            SELECT own, {asked} AS asked FROM named""").to_arrow_table()
-    return found["own"].combine_chunks(), found["asked"].combine_chunks()
-
-
-def _look_up(asked: pa.Array, own: pa.Array, lookup: Path) -> pa.Array:
-    try:
-        source = pa.memory_map(str(lookup))
-    except FileNotFoundError:
-        raise RetryableFault(f"{lookup} was replaced while rows were given to persons; run again.") from None
-    with source:
-        known = pa.ipc.open_file(source).read_all()
-        keys = known["key"].to_numpy()
-        persons = known["person_id"].to_numpy()
-        wanted = asked.fill_null(0).to_numpy(zero_copy_only=False)
-        if len(keys) == 0:
-            return own
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        found = np.where(keys[at] == wanted, persons[at], own.fill_null(0).to_numpy(zero_copy_only=False))
-    return pa.array(found, mask=(found == AMBIGUOUS) | own.is_null().to_numpy(zero_copy_only=False))

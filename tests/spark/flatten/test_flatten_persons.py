@@ -161,17 +161,33 @@ def test_the_plan_knows_the_persons_that_flattening_will_find(spark, tmp_path, r
 
 
 def test_a_project_extraction_with_its_referential(spark, tmp_path, root):
-    lines = "NUM_ENQ;BEN_IDT_ANO;BEN_DTE_MAJ\nANNE;ID-A;2015-01-01\nANNE;ID-B;2016-01-01\nBOB;ID-A;2015-01-01\n;ID-Z;\n"
-    folder = deliver(tmp_path / "d", {"column": "NUM_ENQ"}, "NUM_ENQ", IR_BEN_R=lines)
+    """ANNE and BOB are pseudonyms of one person, TWIN is one of two."""
+    lines = "NUM_ENQ;BEN_IDT_ANO;BEN_DTE_MAJ\nANNE;ID-A;2015-01-01\nBOB;ID-A;2015-01-01\n;ID-Z;\n"
+    twins = "TWIN;ID-T;2015-01-01\nTWIN;ID-U;2015-01-01\n"
+    folder = deliver(tmp_path / "d", {"column": "NUM_ENQ"}, "NUM_ENQ", IR_BEN_R=lines + twins)
     run_once(spark, folder, root)
-    assert owners(root) == {psa: person(psa) for psa in PSAS}
-    identity = duckdb.read_parquet(str(root.identity / "identity.parquet"))
-    assert sorted(identity.project("psa, rank, person_id").fetchall()) == [
-        ("ANNE", 1, person("ANNE")), ("BOB", 1, person("BOB")),
-    ]  # fmt: skip
-    # Its stays do not depend on the referential.
-    deliver(folder, {"column": "NUM_ENQ"}, "NUM_ENQ", IR_BEN_R=lines + "CARL;ID-C;2015-01-01\n")
+    assert owners(root) == {"ANNE": person("ID-A"), "BOB": person("ID-A"), "TWIN": None}
+    assert read_manifest(root.period("MCO", "2016"))["persons"] == {
+        "known": 2, "by_psa": 0, "ambiguous": 1, "unknown": 0, "unidentified": 0,
+    }  # fmt: skip
+    # Its stays do not depend on who else is known.
+    deliver(folder, {"column": "NUM_ENQ"}, "NUM_ENQ", IR_BEN_R=lines + twins + "CARL;ID-C;2015-01-01\n")
     assert planned(folder, root) == {"IR_BEN_R": "replace", "MCO": "reuse"}
+    # Without the referential each pseudonym is a person.
+    alone = deliver(tmp_path / "alone", {"column": "NUM_ENQ"}, "NUM_ENQ")
+    other = open_root(str(tmp_path / "other"))
+    run_once(spark, alone, other)
+    assert owners(other) == {psa: person(psa) for psa in PSAS}
+
+
+def test_a_correspondence_says_who_is_who_and_stays_name_persons_by_a_column_of_their_own(spark, tmp_path, root):
+    form = {"MCO": {"column": "NUM_ENQ_PMSI"}, "default": {"column": "NUM_ENQ"}}
+    told = "NUM_ENQ;NUM_ANO\nANNE;A\nBOB;A\nTWIN;B\nTWIN;C\n"
+    folder = deliver(tmp_path / "d", form, "num_enq_pmsi", CORRESPONDANCE=told)
+    assert run_once(spark, folder, root)["CORRESPONDANCE"] == {"all": "done"}
+    files = [str(path) for path in root.period("MCO", "2016").glob("*.parquet")]
+    found = duckdb.read_parquet(files).project("NUM_ENQ_PMSI, person_id").distinct().fetchall()
+    assert dict(found) == {"ANNE": person("A"), "BOB": person("A"), "TWIN": None}
 
 
 def test_a_referential_without_the_column_of_the_person_is_refused(spark, tmp_path, root):

@@ -150,7 +150,33 @@ def test_everybody_with_care_or_in_a_referential_is_there_once(table, rows, coll
     )
 
 
-def test_a_project_extraction_names_the_person_by_one_column():
-    assert identifying_columns(["NUM_ENQ", "BEN_SEX_COD"]) == ("NUM_ENQ", None)
-    with pytest.raises(InputError, match="neither BEN_NIR_PSA nor NUM_ENQ"):
-        identifying_columns(["BEN_SEX_COD"])
+def test_the_columns_by_which_persons_were_identified_say_whose_a_row_is():
+    stated = {"psa": "NUM_ENQ", "rank": "BEN_RNG_GEM"}
+    assert identifying_columns("IR_BEN_R", ["NUM_ENQ", "BEN_SEX_COD"], stated) == ("NUM_ENQ", None)
+    assert identifying_columns("IR_BEN_R", ["NUM_ENQ", "BEN_RNG_GEM"], stated) == ("NUM_ENQ", "BEN_RNG_GEM")
+    with pytest.raises(InputError, match="Flat IR_BEN_R has no column NUM_ENQ"):
+        identifying_columns("IR_BEN_R", ["BEN_NIR_PSA", "BEN_SEX_COD"], stated)
+
+
+def test_in_a_referential_without_ranks_a_row_is_of_the_one_person_of_its_identifier(table, collected, rows):
+    referential = table("NUM_ENQ\nN1\nN2\nN3", "NUM_ENQ string")
+    identity = table(
+        """
+        psa | rank | person_id | ambiguous
+        N1  | -    | 1         | false
+        N2  | 1    | 1         | false
+        N2  | 2    | 1         | false
+        N3  | -    | 2         | true
+        N3  | -    | 3         | true
+        """,
+        "psa string, rank bigint, person_id bigint, ambiguous boolean",
+    )
+    found = linked(referential, identity, ("NUM_ENQ", None))
+    assert collected(found, "NUM_ENQ", "person_id") == rows(
+        """
+        NUM_ENQ | person_id
+        N1      | 1
+        N2      | 1
+        """,
+        "NUM_ENQ string, person_id bigint",
+    )

@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import yaml
 
 from parcours.flatten import engine, tasks
-from parcours.flatten.persons import person_columns, referential_columns
 from parcours.flatten.plan import plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.scan import scan_file
 from parcours.snds.contracts import load_product
 from parcours.snds.delivery import load_delivery
-from parcours.snds.identity import build_identity, lookup_name, referential_tables
+from parcours.snds.identity import build_identity, lookup_name
+from parcours.snds.person_columns import identifying_tables
+from parcours.snds.person_forms import columns_of_identity, columns_of_rows
 from parcours.storage.root import open_root
 
 KEY = "DCT_ORD_NUM;FLX_DIS_DTD;FLX_EMT_NUM;FLX_EMT_ORD;FLX_EMT_TYP;FLX_TRT_DTD;ORG_CLE_NUM;PRS_ORD_NUM;REM_TYP_AFF"
@@ -70,7 +71,7 @@ class Flat:
 def flatten_here(delivery_folder, product_name, out, persons=True, buckets=3):
     """Flatten one product of a delivery into `out`; checks the counts as a real run does."""
     delivery, product = load_delivery(delivery_folder), load_product(product_name)
-    lookup = _lookup_here(delivery_folder, delivery, out) if persons and "column" not in delivery.person else None
+    lookup = _lookup_here(delivery_folder, delivery, out) if persons else None
     scans = [scan_file(raw, delivery, product) for table in product.tables for raw in delivery.files_of(table)]
     plans = plan_product(open_root(str(out)), delivery, product, scans, buckets, None)
     shuffled = _summaries(plans, product, delivery, buckets, lookup, out / "staged" / product_name, False)
@@ -90,7 +91,7 @@ def _summaries(plans, product, delivery, buckets, lookup, staged, whole):
     staged.mkdir(parents=True)
     if not plans:
         return {}
-    fixed = {"persons": person_columns(product, delivery), "lookup": lookup, "staged": staged}
+    fixed = {"persons": columns_of_rows(delivery.person, product), "lookup": lookup, "staged": staged}
     job = engine.make_job(engine.Batch(plans, whole), product, delivery, 2, person_buckets=buckets, **fixed)
     reported = _reported(tasks.whole_task(job, [0]) if whole else _run(job))
     summaries = {plan.period: summarise(product, plan, reported.get(plan.period, [])) for plan in plans}
@@ -116,13 +117,13 @@ def _ids(count):
 def _lookup_here(delivery_folder, delivery, out):
     """The look-up made of the referentials of the delivery; None when it has none."""
     found = {}
-    for name in referential_tables():
+    for name in identifying_tables():
         if delivery.files_of(name):
             flat = flatten_here(delivery_folder, name, out / "persons", persons=False)
             found[name] = [pq.read_table(file) for file in sorted(flat.folder.glob("*/flat/*.parquet"))]
     if not found:
         return None
-    identity = build_identity(found, referential_columns(delivery), out / "identity")
+    identity = build_identity(found, columns_of_identity(delivery.person), out / "identity")
     return out / "identity" / lookup_name(identity.mapping)
 
 

@@ -191,9 +191,10 @@ class Oracle:
     def _person(self, psa, rank, ranked):
         if psa in NOBODY:
             return None
-        if ranked:
-            return self.persons.get((psa, rank or 1), _hash(f"{psa}|{rank or 1}"))
-        found = self.of_psa.get(psa, {_hash(f"{psa}|1")})
+        rank = 1 if rank is None else rank
+        if ranked and (psa, rank) in self.persons:
+            return self.persons[psa, rank]
+        found = self.of_psa.get(psa, {_hash(f"{psa}|{rank}")})
         return next(iter(found)) if len(found) == 1 else None
 
     # --- joins

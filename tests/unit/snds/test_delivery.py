@@ -147,7 +147,7 @@ def test_years_may_come_from_names_and_from_year(tmp_path: Path) -> None:
         ("tables: {ER_PRS_F: a.csv}\nperson: {psa: [a]}", "`person` must be"),
         ("tables: {ER_PRS_F: a.csv}\nperson: {column: }", "`person` must be"),
         ("tables: {ER_PRS_F: a.csv}\ndelimeter: ','", "unknown setting delimeter"),
-        ("tables: {ER_PRS_F: a.csv}\nperson: {nir: X}", "`person` must be"),
+        ("tables: {ER_PRS_F: a.csv}\nperson: {nir: X}", "`person` names nir, which has no persons"),
         ("- a list", "must map settings"),
         ("a: [1", "cannot be read as YAML"),
     ],

@@ -8,20 +8,13 @@ import pytest
 
 from parcours.errors import InputError, RetryableFault
 from parcours.events.filters import filter_table
-from parcours.snds.identity import (
-    PersonColumns,
-    build_identity,
-    foreseen_identity,
-    lookup_name,
-    person_id,
-    placeholders,
-    referential_tables,
-    resolve_persons,
-)
+from parcours.snds.identity import build_identity, foreseen_identity, lookup_name, person_id
+from parcours.snds.person_columns import PersonColumns, placeholders, referential_tables
+from parcours.snds.persons_of_rows import HowFound, resolve_persons
 
 CLAIMS = PersonColumns("BEN_NIR_PSA", "BEN_RNG_GEM")
 STAYS = PersonColumns("NIR_ANO_17", None)
-PROJECT = PersonColumns("NUM_ENQ", None, whole=True)
+PROJECT = PersonColumns("NUM_ENQ", "BEN_RNG_GEM", pseudonym=True)
 
 
 def rows(*found, names="BEN_NIR_PSA BEN_RNG_GEM BEN_IDT_ANO BEN_DTE_MAJ"):
@@ -40,7 +33,7 @@ def build(tmp_path):
         identity = build_identity(referentials, columns, tmp_path)
         lookup = tmp_path / lookup_name(identity.mapping)
         found = pq.read_table(tmp_path / "identity.parquet").to_pylist()
-        return found, identity.counts, lambda table, asked: resolve_persons(table, asked, lookup).to_pylist()
+        return found, identity.counts, lambda table, asked: resolve_persons(table, asked, lookup)[0].to_pylist()
 
     return built
 
@@ -157,7 +150,7 @@ def test_placeholders_and_blanks_are_nobody(build):
     assert (counts.rows, counts.couples, counts.dropped, counts.unidentified) == (7, 1, 0, 6)
     assert resolve(stays(*names), STAYS) == [None] * 6
     assert resolve(claims(*((name, 1) for name in names)), CLAIMS) == [None] * 6
-    assert resolve_persons(pa.table({"NUM_ENQ": pa.array(names)}), PROJECT, None).to_pylist() == [None] * 6
+    assert resolve_persons(pa.table({"NUM_ENQ": pa.array(names)}), PROJECT, None)[0].to_pylist() == [None] * 6
     # Like a placeholder, but none of those that the source names.
     assert resolve(stays("XXXXXXXXXXXXXXXXX"), STAYS) == [person_id("XXXXXXXXXXXXXXXXX|1")]
 
@@ -169,20 +162,79 @@ def test_studies_count_stays_with_the_same_placeholders():
     assert [one.id for one in filter_table()][:2] == ["dummy_identifier", "no_person"]
 
 
-def test_where_one_column_is_the_person_the_referential_adds_nothing_to_it(build):
+def test_a_pseudonym_is_of_the_person_whom_the_referential_names(build):
+    """NUM_ENQ is BEN_NIR_PSA encrypted: N1 and N2 are one person, N3 is of twins, nobody names N4."""
     table = rows(
-        ("N1", "ID-A", 1),
-        ("N1", "ID-A", 2),
-        ("N2", "ID-A", 1),
-        ("", "ID-B", 1),
+        ("N1", "ID-A", 1), ("N2", "ID-A", 1), ("N3", "ID-B", 1), ("N3", "ID-C", 2), ("N4", None, 1), ("", "ID-D", 1),
         names="NUM_ENQ BEN_IDT_ANO BEN_RNG_GEM",
+    )  # fmt: skip
+    _found, counts, resolve = build(PROJECT, IR_BEN_R=[table])
+    assert (counts.couples, counts.merged, counts.ambiguous, counts.unidentified) == (5, 2, 2, 1)
+    of_stays = ("N1", "N2", "N3", "N4", "N5", "")
+    assert resolve(pa.table({"NUM_ENQ": of_stays}), PersonColumns("NUM_ENQ", None, pseudonym=True)) == [
+        person_id("ID-A"), person_id("ID-A"), None, person_id("N4|1"), person_id("N5"), None,
+    ]  # fmt: skip
+    assert resolve(rows(("N3", 2), ("N3", None), ("N1", 7), names="NUM_ENQ BEN_RNG_GEM"), PROJECT) == [
+        person_id("ID-C"), None, person_id("ID-A"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["BEN_IDT_ANO", "NUM_ENQ_IDT", "NUM_ANO", "NUM_ENQ_ANO", "BEN_NIR_ANO"])
+def test_what_names_the_person_has_several_names(build, name):
+    table = rows(("N1", "A"), ("N2", "A"), ("N3", "B"), ("N3", "C"), ("N4", None), names=f"NUM_ENQ {name}")
+    _, _, resolve = build(PROJECT, IR_BEN_R=[table])
+    assert resolve(pa.table({"NUM_ENQ": ["N1", "N2", "N3", "N4"]}), PROJECT) == [
+        person_id("A"), person_id("A"), None, person_id("N4"),
+    ]  # fmt: skip
+
+
+def test_a_correspondence_says_who_a_pseudonym_is_and_goes_before_the_referential(build):
+    referential = rows(("N1", 1, None), ("N2", 1, "OLD"), ("N3", 1, None), ("N3", 2, None), ("N6", 1, "Z"),
+                       names="NUM_ENQ BEN_RNG_GEM BEN_IDT_ANO")  # fmt: skip
+    told = rows(("N1", "A"), ("N2", "A"), ("N3", "B"), ("N3", "C"), ("N5", "A"), (None, "D"), names="NUM_ENQ NUM_ANO")
+    _, counts, resolve = build(PROJECT, IR_BEN_R=[referential], CORRESPONDANCE=[told])
+    stays = pa.table({"NUM_ENQ": ["N1", "N2", "N3", "N5", "N6"]})
+    assert resolve(stays, PROJECT) == [person_id("A"), person_id("A"), None, person_id("A"), person_id("Z")]
+    assert counts.unidentified == 1
+
+
+def test_a_correspondence_with_ranks_tells_twins_apart(build):
+    told = rows(("N1", 1, "A"), ("N1", 2, "B"), ("N2", 2, "B"), names="NUM_ENQ BEN_RNG_GEM NUM_ENQ_ANO")
+    _, _, resolve = build(PROJECT, CORRESPONDANCE=[told])
+    claims = rows(("N1", 1), ("N1", 2), ("N1", None), ("N2", 1), names="NUM_ENQ BEN_RNG_GEM")
+    assert resolve(claims, PROJECT) == [person_id("A"), person_id("B"), None, person_id("B")]
+
+
+def test_a_column_that_names_persons_needs_no_referential(build):
+    asked = PersonColumns("NUM_ANO", None, pseudonym=True)
+    found, how = resolve_persons(pa.table({"NUM_ANO": ["A", None]}), asked, None)
+    assert found.to_pylist() == [person_id("A"), None]
+    assert how == HowFound(known=1, unidentified=1)
+
+
+def test_a_rank_that_nobody_knows_leaves_the_psa(build):
+    """MSA12 has rank 1 in IR_BEN_R and buys under rank 2; TWIN is of two persons; DOUBLE has two ranks and is one."""
+    _, _, resolve = build(IR_BEN_R=[rows(
+        ("MSA12", 1, "ID-A", None), ("MSA31", 3, None, None), ("TWIN", 1, "ID-B", None), ("TWIN", 2, "ID-C", None),
+        ("DOUBLE", 1, "ID-D", None), ("DOUBLE", 2, "ID-D", None),
+    )])  # fmt: skip
+    asked = [("MSA12", 2), ("MSA31", 1), ("MSA31", None), ("TWIN", 3), ("TWIN", 0), ("TWIN", 2), ("DOUBLE", 5)]
+    expected = ["ID-A", "MSA31|3", "MSA31|3", None, None, "ID-C", "ID-D"]
+    assert resolve(claims(*asked), CLAIMS) == [text and person_id(text) for text in expected]
+
+
+def test_rows_are_counted_by_how_their_person_was_found(tmp_path):
+    referential = rows(("ANNE", 1, "A", None), ("TWIN", 1, "B", None), ("TWIN", 2, "C", None))
+    identity = build_identity({"IR_BEN_R": [referential]}, CLAIMS, tmp_path)
+    lookup = tmp_path / lookup_name(identity.mapping)
+    asked = claims(("ANNE", 1), ("ANNE", None), ("ANNE", 9), ("TWIN", 2), ("TWIN", 3), ("CARL", 1), (None, 1), ("", 2))
+    assert resolve_persons(asked, CLAIMS, lookup)[1] == HowFound(
+        known=3, by_psa=1, ambiguous=1, unknown=1, unidentified=2
     )
-    found, counts, _ = build(PROJECT, IR_BEN_R=[table])
-    assert persons(found) == {("N1", 1): person_id("N1"), ("N2", 1): person_id("N2")}
-    assert (counts.rows, counts.couples, counts.dropped, counts.unidentified) == (4, 2, 1, 1)
-    assert resolve_persons(table, PROJECT, None).to_pylist() == [
-        person_id(t) if t else None for t in ("N1", "N1", "N2", None)
-    ]
+    assert resolve_persons(stays("ANNE", "TWIN", "CARL", None), STAYS, lookup)[1] == HowFound(
+        known=1, ambiguous=1, unknown=1, unidentified=1
+    )
+    assert resolve_persons(asked, CLAIMS, None)[1] == HowFound(unknown=6, unidentified=2)
 
 
 def test_parts_need_not_have_the_same_columns(build):
@@ -193,11 +245,11 @@ def test_parts_need_not_have_the_same_columns(build):
             rows(("ID-X",), names="BEN_IDT_ANO"),
         ]
     )
-    assert persons(found) == {("ANNE", 1): person_id("ID-A"), ("BOB", 2): person_id("BOB|2")}
+    assert persons(found) == {("ANNE", None): person_id("ID-A"), ("BOB", 2): person_id("BOB|2")}
 
 
 def test_rows_without_the_identifying_column_are_nobody():
-    assert resolve_persons(stays("ANNE"), CLAIMS, None).to_pylist() == [None]
+    assert resolve_persons(stays("ANNE"), CLAIMS, None)[0].to_pylist() == [None]
 
 
 def test_a_referential_without_any_identifier_is_refused(build):

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parcours.errors import InputError
-from parcours.snds.identity import PersonColumns, build_identity, foreseen_identity, lookup_name, resolve_persons
-from parcours.snds.identity_changes import ALONE, COUPLES
+from parcours.snds.identity import build_identity, foreseen_identity, lookup_name
+from parcours.snds.person_columns import PersonColumns
+from parcours.snds.persons_of_rows import keys_of, resolve_persons
 
 TABLES = ("IR_BEN_R", "IR_BEN_R_ARC")
 NOBODY = {"xxxxxxxxxxxxxxxxx", "XXXXXXXXXXXXXXXXD", "XXXXXXXXXXXXXXXXS", ""}
@@ -107,15 +108,13 @@ def test_persons_counts_and_look_ups_are_those_of_the_rules(found):
         asked = [(psa, rank) for psa in [*PSAS, "NEW"] for rank in (0, 1, 2, None)]
         lookup = directory / lookup_name(identity.mapping)
         rows = table([(psa, rank, None, None) for psa, rank in asked])
-        claims, stays = (resolve_persons(rows, columns, lookup).to_pylist() for columns in (CLAIMS, STAYS))
+        claims, stays = (resolve_persons(rows, columns, lookup)[0].to_pylist() for columns in (CLAIMS, STAYS))
     for (psa, rank), claim, stay in zip(asked, claims, stays, strict=True):
-        couple = (clean(psa), 1 if rank is None else rank)
-        if couple[0] in NOBODY:
+        if clean(psa) in NOBODY:
             assert (claim, stay) == (None, None)
             continue
-        assert claim == persons.get(couple, number(f"{couple[0]}|{couple[1]}"))
-        known = of_psa.get(couple[0], {number(f"{couple[0]}|1")})
-        assert stay == (next(iter(known)) if len(known) == 1 else None)
+        assert claim == of_claim(clean(psa), 1 if rank is None else rank, persons, of_psa)
+        assert stay == alone(clean(psa), 1, of_psa)
 
 
 @settings(max_examples=30, deadline=None)
@@ -144,13 +143,15 @@ def test_neither_the_order_nor_the_cut_into_files_nor_a_second_delivery_changes_
 def test_rows_get_the_same_person_together_as_alone(asked):
     rows = table([(psa, rank, None, None) for psa, rank in asked])
     for columns in (CLAIMS, STAYS):
-        together = resolve_persons(rows, columns, None).to_pylist()
-        assert together == [resolve_persons(rows.slice(i, 1), columns, None).to_pylist()[0] for i in range(len(asked))]
+        together = resolve_persons(rows, columns, None)[0].to_pylist()
+        assert together == [
+            resolve_persons(rows.slice(i, 1), columns, None)[0].to_pylist()[0] for i in range(len(asked))
+        ]
 
 
 @settings(max_examples=50, deadline=None)
 @given(*[tables.filter(lambda found: not has_nobody(found))] * 2)
-def test_the_changes_name_everybody_whose_rows_are_of_another_person_now(before, after):
+def test_the_changes_name_every_identifier_of_which_rows_are_of_another_person_now(before, after):
     asked = table([(psa, rank, None, None) for psa in [*PSAS, "NEW"] for rank in (0, 1, 2, None)])
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / "before", Path(name) / "after"]
@@ -162,26 +163,31 @@ def test_the_changes_name_everybody_whose_rows_are_of_another_person_now(before,
         lookups = [
             folder / lookup_name(identity.mapping) for folder, identity in zip(folders, (first, second), strict=True)
         ]
-        found = {
-            how: [resolve_persons(asked, columns, lookup).to_pylist() for lookup in lookups]
-            for how, columns in ((COUPLES, CLAIMS), (ALONE, STAYS))
-        }
+        found = [
+            [resolve_persons(asked, columns, lookup)[0].to_pylist() for lookup in lookups]
+            for columns in (CLAIMS, STAYS)
+        ]
+        psas = {clean(psa) for psa in asked["BEN_NIR_PSA"].to_pylist()}
+        keys = {psa: set(keys_of(table([(psa, 1, None, None)]), CLAIMS).tolist()) for psa in psas}
     assert second.changes is not None
-    named = {how: set() for how in found}
-    for one in second.changes.to_pylist():
-        named[one["how"]].add(one["person_id"])
-    for how, (was, now) in found.items():
-        assert {old for old, new in zip(was, now, strict=True) if old != new} <= named[how]
-    # Nobody else is named: by the rules, read plainly.
-    (persons, of_psa, _), (later, of_psa_later, _) = by_the_rules(before), by_the_rules(after)
-    couples = {couple: number(f"{couple[0]}|{couple[1]}") for couple in persons | later}
-    pairs = [(persons.get(couple, own), later.get(couple, own)) for couple, own in couples.items()]
-    assert named[COUPLES] == {old for old, new in pairs if old != new}
-    pairs = [(alone(psa, of_psa), alone(psa, of_psa_later)) for psa in of_psa.keys() | of_psa_later.keys()]
-    assert named[ALONE] == {old for old, new in pairs if old != new}
+    named = set(second.changes["key"].to_pylist())
+    for was, now in found:
+        moved = {
+            clean(psa) for psa, old, new in zip(asked["BEN_NIR_PSA"].to_pylist(), was, now, strict=True) if old != new
+        }
+        assert all(keys[psa] <= named for psa in moved)
+    # No other is named: by the rules, read plainly.
+    (persons, _, _), (later, _, _) = by_the_rules(before), by_the_rules(after)
+    apart = {couple[0] for couple, _ in persons.items() ^ later.items()}
+    assert named == set().union(*[keys[psa] for psa in apart])
 
 
-def alone(psa, of_psa):
-    """The person of a PSA without a rank; None when it is of several."""
-    known = of_psa.get(psa, {number(f"{psa}|1")})
+def of_claim(psa, rank, persons, of_psa):
+    """The person of a claim: its couple's, else the one of its PSA."""
+    return persons[psa, rank] if (psa, rank) in persons else alone(psa, rank, of_psa)
+
+
+def alone(psa, rank, of_psa):
+    """The person of a PSA whose rank says nothing; None when it is of several."""
+    known = of_psa.get(psa, {number(f"{psa}|{rank}")})
     return next(iter(known)) if len(known) == 1 else None

@@ -1,0 +1,140 @@
+"""The person of each row of a table, by the look-up that an identity wrote, and how each was found."""
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from parcours.errors import RetryableFault
+from parcours.snds.identity import ALONE, AMBIGUOUS, COUPLE, DEFAULT_RANK, HASH, own_text, psa_sql, read_rank_sql
+from parcours.snds.person_columns import PersonColumns
+
+
+@dataclass(frozen=True)
+class HowFound:
+    """Rows by how their person was found; the sum is all rows.
+
+    `known`: the referentials hold what the row has, its PSA and rank or, where it has none, its PSA alone, of one
+    person. `by_psa`: they do not know the rank, and the PSA is of one person, whose the row is. `ambiguous`: the PSA
+    is of several persons and no known rank tells them apart; nobody's. `unknown`: no referential holds the PSA, which
+    is taken for a person of its own. `unidentified`: the row has no identifier; nobody's.
+    """
+
+    known: int = 0
+    by_psa: int = 0
+    ambiguous: int = 0
+    unknown: int = 0
+    unidentified: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """By name."""
+        return asdict(self)
+
+
+@cache
+def _connection() -> duckdb.DuckDBPyConnection:
+    """One a process: to connect takes longer than to resolve a small table."""
+    return duckdb.connect(config={"threads": 1})
+
+
+def resolve_persons(table: pa.Table, columns: PersonColumns, lookup: Path | None) -> tuple[pa.Array, HowFound]:
+    """person_id of each row (int64), null where no PSA or one of several persons is; and how they were found.
+
+    A rank that no referential knows (of another scheme, of another year) leaves the PSA: the row is of the one person
+    of the PSA. Without a referential, or for a PSA that none holds, the person is what the row says (see `own_text`).
+    Raises RetryableFault when the look-up was replaced by another.
+    """
+    if columns.psa not in table.column_names:
+        return pa.nulls(table.num_rows, pa.int64()), HowFound(unidentified=table.num_rows)
+    pairs, places = _distinct(table, columns)
+    keys = _keys(pairs, columns)
+    persons, how = _own(keys, columns) if columns.names_persons or lookup is None else _look_up(keys, lookup)
+    counts = np.bincount(how[places.to_numpy()], minlength=len(HOW))
+    return persons.take(places), HowFound(**dict(zip(HOW, counts.tolist(), strict=True)))
+
+
+HOW = ("known", "by_psa", "ambiguous", "unknown", "unidentified")
+KNOWN, BY_PSA, SEVERAL, UNKNOWN, UNIDENTIFIED = range(len(HOW))
+
+
+def _distinct(table: pa.Table, columns: PersonColumns) -> tuple[pa.Table, pa.Array]:
+    """The distinct (psa, rank) of a table as they are written, and which of them each row has."""
+    names = [name for name in (columns.psa, columns.rank) if name in table.column_names]
+    encoded = [_encoded(table[name]) for name in names]
+    codes = np.zeros(table.num_rows, np.int64)
+    for column in encoded:
+        codes = codes * len(column.dictionary) + column.indices.to_numpy()
+    once = pa.array(codes).dictionary_encode()
+    values, rest = {}, once.dictionary.to_numpy()
+    for name, column in zip(reversed(names), reversed(encoded), strict=True):
+        rest, at = np.divmod(rest, max(len(column.dictionary), 1))
+        values[name] = column.dictionary.take(pa.array(at))
+    return pa.table(values), once.indices
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    values = column.combine_chunks()
+    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    return plain.dictionary_encode(null_encoding="encode")
+
+
+def keys_of(table: pa.Table, columns: PersonColumns) -> np.ndarray:
+    """The numbers that stand for the PSAs of a table in an identity, each once (int64)."""
+    pairs, _ = _distinct(table.select([columns.psa]), columns)
+    return np.unique(_keys(pairs, columns)["alone"].drop_null().to_numpy())
+
+
+def _keys(pairs: pa.Table, columns: PersonColumns) -> pa.Table:
+    """Of each pair: `own`, its person when no referential knows it; its keys in the look-up, `couple` and `alone`."""
+    given = read_rank_sql(pairs, columns)
+    # A pseudonym may come without any rank, and then says no more than itself; so does the PSA of a stay.
+    alone = columns.pseudonym or columns.rank is None
+    with _connection().cursor() as cursor:
+        cursor.register("pairs", pairs)
+        return cursor.sql(f"""
+            WITH read AS (SELECT {psa_sql(pairs, columns)} AS psa, {given} AS given FROM pairs),
+                 ranked AS (SELECT psa, given, coalesce(given, {DEFAULT_RANK}) AS rank FROM read)
+            SELECT {HASH.format(own_text(columns))} AS own,
+                   CASE WHEN given IS NOT NULL OR NOT {alone} THEN {HASH.format(COUPLE)} END AS couple,
+                   {HASH.format(ALONE)} AS alone
+            FROM ranked""").to_arrow_table()
+
+
+def _own(keys: pa.Table, columns: PersonColumns) -> tuple[pa.Array, np.ndarray]:
+    own = keys["own"].combine_chunks()
+    found = KNOWN if columns.names_persons else UNKNOWN
+    return own, np.where(own.is_null().to_numpy(zero_copy_only=False), UNIDENTIFIED, found)
+
+
+def _look_up(keys: pa.Table, lookup: Path) -> tuple[pa.Array, np.ndarray]:
+    try:
+        source = pa.memory_map(str(lookup))
+    except FileNotFoundError:
+        raise RetryableFault(f"{lookup} was replaced while rows were given to persons; run again.") from None
+    with source:
+        known = pa.ipc.open_file(source).read_all()
+        alone, of_psa = _found(known, keys["alone"])
+        couple, of_couple = _found(known, keys["couple"])
+    ranked, identified = (keys[name].is_valid().to_numpy() for name in ("couple", "own"))
+    several = ~of_couple & of_psa & (alone == AMBIGUOUS)
+    by_rule = [~identified, several, of_couple | of_psa & ~ranked, of_psa]
+    how = np.select(by_rule, [UNIDENTIFIED, SEVERAL, KNOWN, BY_PSA], UNKNOWN)
+    persons = np.select([of_couple, of_psa], [couple, alone], _numbers(keys["own"]))
+    return pa.array(persons, mask=~identified | several), how
+
+
+def _found(known: pa.Table, asked: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """The person of each key, and whether the look-up has the key."""
+    keys, persons, wanted = known["key"].to_numpy(), known["person_id"].to_numpy(), _numbers(asked)
+    if len(keys) == 0:
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return persons[at], (keys[at] == wanted) & asked.is_valid().to_numpy()
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    found: np.ndarray = column.fill_null(0).to_numpy()
+    return found
