@@ -50,6 +50,12 @@ def shown_part(count: int, whole: int) -> Published:
     return HIDDEN if is_small(whole - count) else count
 
 
+def shown_sum(parts: Iterable[int]) -> Published:
+    """The sum of counts that are shown part by part: withheld where one of them is, which it would give back."""
+    counts = list(parts)
+    return shown_mark(sum(counts)) if any(is_small(count) for count in counts) else sum(counts)
+
+
 def shown_beside(count: int, shown: Iterable[Published]) -> Published:
     """A count shown beside others: withheld as well when its difference to one of them is small."""
     if is_small(count):
@@ -107,13 +113,13 @@ def fit_to_leave(summary: Mapping[str, Any]) -> dict[str, Any]:
     `persons` and `lost`) is withheld as one chain, and `cases` and `persons_followed` are told as in it. Of the counts
     under `deaths` no two lie within 10 of each other. What is fit already stays as it is.
     """
-    return _fit_mapping(_as_in_attrition(summary))
+    return _fit_mapping(summary)
 
 
 def _as_in_attrition(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The summary with its attrition withheld as one chain, and the counts that stand in the chain told as there."""
-    steps = summary.get("attrition") or []
-    if not steps or not all(isinstance(step["persons"], int) for step in steps):
+    steps = summary.get("attrition")
+    if not _is_exact_chain(steps):
         return dict(summary)  # none there, or fit already
     exact = [step["persons"] for step in steps]
     persons, lost = shown_chain(exact)
@@ -123,8 +129,16 @@ def _as_in_attrition(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {**summary, "attrition": fit, **counts}
 
 
+def _is_exact_chain(steps: Any) -> bool:
+    return (
+        isinstance(steps, list)
+        and bool(steps)
+        and all(isinstance(step, Mapping) and isinstance(step.get("persons"), int) for step in steps)
+    )
+
+
 def _fit_mapping(summary: Mapping[str, Any]) -> dict[str, Any]:
-    fit = {str(name): _fit(value, str(name)) for name, value in summary.items()}
+    fit = {str(name): _fit(value, str(name)) for name, value in _as_in_attrition(summary).items()}
     for place, name in enumerate(NESTED):
         if isinstance(fit.get(name), int):
             fit[name] = shown_beside(fit[name], [fit.get(before, HIDDEN) for before in NESTED[:place]])
