@@ -135,6 +135,14 @@ def test_a_study_of_few_cases_publishes_neither_their_number_nor_their_breakdown
     assert findings.notes[0] == "Events by site: not shown, too few persons."
 
 
+def test_breakdowns_of_events_do_not_give_back_the_few_that_exceed_the_cases():
+    #  126 events of 120 cases: the number of events is hidden, and so is what sums up to it
+    again = pd.concat([material().events, material().events.head(6).assign(day=16600)])
+    findings = compile_findings(material(events=again, summary=material().summary | {"events": 126}))
+    assert (findings.cases, findings.events) == (120, "hidden")
+    assert [panel.title for panel in findings.breakdowns] == ["Cases by months followed"]
+
+
 def test_the_report_says_which_sources_of_deaths_were_not_there():
     missed = "Deaths that only these tell are missed, as they are not published: IR_BEN_R_ARC, KI_CCI_R, SSR, RIP."
     assert missed in compile_findings(material(run={**RUN, "data": {**RUN["data"], "HAD": {}}})).notes
