@@ -6,7 +6,7 @@ verdicts and tables inside the root stay exact.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -111,14 +111,42 @@ def fit_to_leave(summary: Mapping[str, Any]) -> dict[str, Any]:
     Whole numbers from 1 to 10 become `<11`, unless their name says that they count no persons. Of `cases`, `events` and
     `persons_followed` a later one is withheld when it lies within 10 of an earlier one. An `attrition` (its steps with
     `persons` and `lost`) is withheld as one chain, and `cases` and `persons_followed` are told as in it. Of the counts
-    under `deaths` no two lie within 10 of each other. What is fit already stays as it is.
+    under `deaths` no two lie within 10 of each other, and no other count within 10 of the persons that are told: of a
+    chain, one stage tells the rows of persons, another the cases among them. What is fit already stays as it is.
     """
-    return _fit_mapping(summary)
+    fit = _fit_mapping(summary)
+    persons = frozenset(_persons_told(fit, ""))
+    return {name: _apart(value, name, persons) for name, value in fit.items()}
+
+
+def _persons_told(value: Any, name: str) -> Iterator[int]:
+    """The counts of persons in a summary, and of their events, that are told."""
+    if isinstance(value, Mapping):
+        for inner, item in value.items():
+            yield from _persons_told(item, inner)
+    elif name == "attrition" and isinstance(value, list):
+        yield from (step["persons"] for step in value if isinstance(step, Mapping) and _is_whole(step.get("persons")))
+    elif name in NESTED and _is_whole(value):
+        yield value
+
+
+def _apart(value: Any, name: str, persons: frozenset[int]) -> Any:
+    if isinstance(value, Mapping):
+        return {inner: _apart(item, inner, persons) for inner, item in value.items()}
+    if isinstance(value, list):
+        return [_apart(item, name, persons) for item in value]
+    if not _is_whole(value) or name in NOT_OF_PERSONS or value in persons:
+        return value
+    return HIDDEN if any(is_small(abs(value - count)) for count in persons) and value else value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _as_in_attrition(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The summary with its attrition withheld as one chain, and the counts that stand in the chain told as there."""
-    steps = summary.get("attrition")
+    steps: Any = summary.get("attrition")
     if not _is_exact_chain(steps):
         return dict(summary)  # none there, or fit already
     exact = [step["persons"] for step in steps]

@@ -26,9 +26,7 @@ FIXED = {
     # A day is a day of UTC.
     "spark.sql.session.timeZone": "UTC",
     # Where one side of a join turned out empty, Spark would leave out the other one, and what is counted on its rows.
-    "spark.sql.adaptive.optimizer.excludedRules": (
-        "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
-    ),
+    "spark.sql.adaptive.optimizer.excludedRules": ("org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"),
 }
 # What suits these jobs where the user has said nothing.
 DEFAULTS = {

@@ -198,6 +198,8 @@ def _items(value: Any, place: str) -> list[Any]:
         return [item.strip() for item in re.split(r"[,\s]+", value.strip("[] \n")) if item.strip()]
     if isinstance(value, list | tuple):
         return list(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):  # one item, as a text without commas is
+        return [value]
     raise InputError(f'{place} is "{value}", but must be a list.')
 
 

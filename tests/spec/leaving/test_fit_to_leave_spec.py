@@ -72,6 +72,14 @@ def test_an_attrition_leaves_as_one_chain_wherever_it_stands():
     assert [step["persons"] for step in fit_to_leave({"cohort": stage})["cohort"]["attrition"]] == ["hidden", 16]
 
 
+def test_rows_of_persons_of_one_stage_do_not_give_back_the_few_who_are_no_cases_of_another():
+    stages = {"events": {"rows": {"persons": {"read": 15}}, "events": {"stay": 13}}, "features": {"cases": 13}}
+    assert fit_to_leave(stages) == {
+        "events": {"rows": {"persons": {"read": "hidden"}}, "events": {"stay": 13}},
+        "features": {"cases": 13},
+    }
+
+
 def test_a_sum_is_hidden_beside_a_part_that_is():
     assert shown_sum([100, 5]) == "hidden"
     assert shown_sum([4, 5]) == "<11"
