@@ -18,7 +18,7 @@ from parcours.cli_output import progress_bar, show
 from parcours.cli_settings import overrides_of
 from parcours.errors import InputError
 from parcours.home import project_home, study_file
-from parcours.leaving import fit_to_leave
+from parcours.leaving import fit_to_leave, shown_sum
 from parcours.stages.exit import exit_code_of
 from parcours.storage.place import Place
 
@@ -118,8 +118,9 @@ def plan(
 
         periods = plan_flatten(delivery, root, product, period)
         todo = [found for found in periods if found["status"] != "reuse"]
-        total = {name: sum(found[name] for found in todo) for name in ("rows", "bytes", "seconds")}
-        return {"periods": periods, "to do": {"periods": len(todo), **total}}
+        total = {name: sum(found[name] for found in todo) for name in ("bytes", "seconds")}
+        rows = shown_sum(found["rows"] for found in todo)
+        return {"periods": periods, "to do": {"periods": len(todo), "rows": rows, **total}}
 
     _finish("Plan", work, as_json)
 

@@ -6,7 +6,7 @@ verdicts and tables inside the root stay exact.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -48,6 +48,12 @@ def shown_part(count: int, whole: int) -> Published:
     if is_small(count):
         return SMALL
     return HIDDEN if is_small(whole - count) else count
+
+
+def shown_sum(parts: Iterable[int]) -> Published:
+    """The sum of counts that are shown part by part: withheld where one of them is, which it would give back."""
+    counts = list(parts)
+    return shown_mark(sum(counts)) if any(is_small(count) for count in counts) else sum(counts)
 
 
 def shown_beside(count: int, shown: Iterable[Published]) -> Published:
@@ -105,15 +111,43 @@ def fit_to_leave(summary: Mapping[str, Any]) -> dict[str, Any]:
     Whole numbers from 1 to 10 become `<11`, unless their name says that they count no persons. Of `cases`, `events` and
     `persons_followed` a later one is withheld when it lies within 10 of an earlier one. An `attrition` (its steps with
     `persons` and `lost`) is withheld as one chain, and `cases` and `persons_followed` are told as in it. Of the counts
-    under `deaths` no two lie within 10 of each other. What is fit already stays as it is.
+    under `deaths` no two lie within 10 of each other, and no other count within 10 of the persons that are told: of a
+    chain, one stage tells the rows of persons, another the cases among them. What is fit already stays as it is.
     """
-    return _fit_mapping(_as_in_attrition(summary))
+    fit = _fit_mapping(summary)
+    persons = frozenset(_persons_told(fit, ""))
+    return {name: _apart(value, name, persons) for name, value in fit.items()}
+
+
+def _persons_told(value: Any, name: str) -> Iterator[int]:
+    """The counts of persons in a summary, and of their events, that are told."""
+    if isinstance(value, Mapping):
+        for inner, item in value.items():
+            yield from _persons_told(item, inner)
+    elif name == "attrition" and isinstance(value, list):
+        yield from (step["persons"] for step in value if isinstance(step, Mapping) and _is_whole(step.get("persons")))
+    elif name in NESTED and _is_whole(value):
+        yield value
+
+
+def _apart(value: Any, name: str, persons: frozenset[int]) -> Any:
+    if isinstance(value, Mapping):
+        return {inner: _apart(item, inner, persons) for inner, item in value.items()}
+    if isinstance(value, list):
+        return [_apart(item, name, persons) for item in value]
+    if not _is_whole(value) or name in NOT_OF_PERSONS or value in persons:
+        return value
+    return HIDDEN if any(is_small(abs(value - count)) for count in persons) and value else value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _as_in_attrition(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The summary with its attrition withheld as one chain, and the counts that stand in the chain told as there."""
-    steps = summary.get("attrition") or []
-    if not steps or not all(isinstance(step["persons"], int) for step in steps):
+    steps: Any = summary.get("attrition")
+    if not _is_exact_chain(steps):
         return dict(summary)  # none there, or fit already
     exact = [step["persons"] for step in steps]
     persons, lost = shown_chain(exact)
@@ -123,8 +157,16 @@ def _as_in_attrition(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {**summary, "attrition": fit, **counts}
 
 
+def _is_exact_chain(steps: Any) -> bool:
+    return (
+        isinstance(steps, list)
+        and bool(steps)
+        and all(isinstance(step, Mapping) and isinstance(step.get("persons"), int) for step in steps)
+    )
+
+
 def _fit_mapping(summary: Mapping[str, Any]) -> dict[str, Any]:
-    fit = {str(name): _fit(value, str(name)) for name, value in summary.items()}
+    fit = {str(name): _fit(value, str(name)) for name, value in _as_in_attrition(summary).items()}
     for place, name in enumerate(NESTED):
         if isinstance(fit.get(name), int):
             fit[name] = shown_beside(fit[name], [fit.get(before, HIDDEN) for before in NESTED[:place]])

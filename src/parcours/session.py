@@ -21,8 +21,13 @@ SHORT_JOB_JVM = (
 )
 
 
-# Results depend on it: a day is a day of UTC, whatever was configured.
-FIXED = {"spark.sql.session.timeZone": "UTC"}
+# Results depend on these, whatever was configured.
+FIXED = {
+    # A day is a day of UTC.
+    "spark.sql.session.timeZone": "UTC",
+    # Where one side of a join turned out empty, Spark would leave out the other one, and what is counted on its rows.
+    "spark.sql.adaptive.optimizer.excludedRules": ("org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"),
+}
 # What suits these jobs where the user has said nothing.
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",

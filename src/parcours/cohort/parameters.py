@@ -16,6 +16,8 @@ from parcours.errors import InputError
 
 TABLE = Path(__file__).parent / "parameters.yaml"
 MISSING = object()
+# No study lies outside these; months are counted before and after its days.
+FIRST_DAY, LAST_DAY = dt.date(1950, 1, 1), dt.date(2099, 12, 31)
 TRUE_WORDS, FALSE_WORDS = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
@@ -96,7 +98,8 @@ def limits(parameter: Parameter, choices: Sequence[str] | None) -> str:
         return _sentence(f"{each}from {parameter.minimum} to {parameter.maximum}{whole}")
     if parameter.pattern:
         return _sentence(f"{each}{_PATTERN_NAMES[parameter.pattern]}")
-    return {"date": "A date such as 2014-01-31.", "boolean": "true or false."}.get(parameter.type, "")
+    days = f"A date from {FIRST_DAY} to {LAST_DAY}."
+    return {"date": days, "boolean": "true or false."}.get(parameter.type, "")
 
 
 def _sentence(text: str) -> str:
@@ -151,12 +154,13 @@ _PATTERN_NAMES = {
 
 
 def _date(value: Any, place: str) -> dt.date:
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(str(value))
+    try:  # YAML makes an instant of a day that has an hour
+        day = value if type(value) is dt.date else dt.date.fromisoformat(str(value))
     except ValueError:
         raise InputError(f'{place} is "{value}", but must be a date such as 2014-01-31.') from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise InputError(f"{place} is {day}, but must lie between {FIRST_DAY} and {LAST_DAY}.")
+    return day
 
 
 def _integer(value: Any, place: str) -> int:
@@ -169,7 +173,7 @@ def _integer(value: Any, place: str) -> int:
 def _number(value: Any, place: str) -> float:
     try:
         number = float("nan") if isinstance(value, bool) or value is None else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a whole number may have more digits than a float can hold
         number = float("nan")
     if number != number or number in (float("inf"), float("-inf")):
         raise InputError(f'{place} is "{value}", but must be a number.')
@@ -194,6 +198,8 @@ def _items(value: Any, place: str) -> list[Any]:
         return [item.strip() for item in re.split(r"[,\s]+", value.strip("[] \n")) if item.strip()]
     if isinstance(value, list | tuple):
         return list(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):  # one item, as a text without commas is
+        return [value]
     raise InputError(f'{place} is "{value}", but must be a list.')
 
 

@@ -206,6 +206,8 @@ def resolve(study: Study, overrides: Mapping[str, Any]) -> Study:
     changes: dict[str, dict[str, Any]] = {}
     for key, value in overrides.items():
         parameter = _parameter_named(key, where)
+        if parameter.name in changes.get(parameter.section, {}):  # by its short name and by its long one
+            raise InputError(f"{where}: {parameter.section}.{parameter.name} is given twice; give it once.")
         changes.setdefault(parameter.section, {})[parameter.name] = checked(parameter, value, where, study.codelists)
     sections = {section: replace(getattr(study, section), **values) for section, values in changes.items()}
     resolved = replace(study, **sections)

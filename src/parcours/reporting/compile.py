@@ -18,6 +18,9 @@ DAYS_A_MONTH = 365.25 / 12
 FOLLOW_UP_BAND_MONTHS = 6
 AGE_BAND_YEARS = 5
 MOST_BANDS = 12
+EVENTS, CASES = "events", "cases"
+# Of the care of a month, what six flux months more leave to come (Santé publique France, 2020).
+USUALLY_LATE = 0.02
 MOST_CHANGES = 2  # named at the foot of a figure
 READING_ORDER = {RAISED: 0, LOWERED: 1}
 
@@ -53,7 +56,7 @@ def compile_findings(material: Material) -> Findings:
     cases = chain[-1]
     followed = shown_beside(int(material.summary["persons_followed"]), chain)
     events = shown_beside(int(material.summary["events"]), [*chain, followed])
-    breakdowns, notes = _publishable(describe_cases(material))
+    breakdowns, notes = _publishable(describe_cases(material), {EVENTS: events, CASES: cases})
     has_intervals = bool(material.curves["lower"].notna().any())
     return Findings(
         cohort=str(run["cohort"]),
@@ -162,17 +165,19 @@ def publishable_metrics(material: Material, *counts: Published) -> dict[str, flo
     return metrics
 
 
-def describe_cases(material: Material) -> "list[tuple[str, dict[str, int]]]":
-    """Cases by site, age at the event and length of follow-up: (title, count by label), not yet suppressed."""
+def describe_cases(material: Material) -> "list[tuple[str, str, dict[str, int]]]":
+    """Cases by site, age at the event and length of follow-up: (title, what is counted, count by label), not yet
+    suppressed.
+    """
     first_day = material.persons.set_index("person_id")
     months = (first_day["end"] - first_day["start"] + 1) / DAYS_A_MONTH
     found = [
-        ("Events by site", _by_site(material)),
-        ("Cases by months followed", _banded(months, FOLLOW_UP_BAND_MONTHS)),
+        ("Events by site", EVENTS, _by_site(material)),
+        ("Cases by months followed", CASES, _banded(months, FOLLOW_UP_BAND_MONTHS)),
     ]
     if "birth" in first_day and first_day["birth"].notna().all():
         born = material.events["person_id"].map(first_day["birth"])
-        found.insert(1, ("Events by age", _banded((material.events["day"] - born) / 365.25, AGE_BAND_YEARS)))
+        found.insert(1, ("Events by age", EVENTS, _banded((material.events["day"] - born) / 365.25, AGE_BAND_YEARS)))
     return found
 
 
@@ -200,12 +205,17 @@ def _banded(values: "pd.Series", width: int) -> dict[str, int]:
     return {f"{band * width} to {band * width + width - 1}": int(counts.get(band, 0)) for band in bands}
 
 
-def _publishable(described: "Iterable[tuple[str, dict[str, int]]]") -> tuple[list[Breakdown], list[str]]:
-    """Breakdowns that may leave. One whose total would have to be withheld does not: the total stands elsewhere."""
+def _publishable(
+    described: "Iterable[tuple[str, str, dict[str, int]]]", totals: Mapping[str, Published]
+) -> tuple[list[Breakdown], list[str]]:
+    """Breakdowns that may leave. One whose total would have to be withheld does not: the total stands elsewhere.
+
+    Nor does one of events whose number is withheld beside that of the cases: its cells sum up to it.
+    """
     breakdowns, notes = [], []
-    for title, counts in described:
+    for title, counted, counts in described:
         cells, total = publish_column(list(counts.values()))
-        if isinstance(total, int):
+        if isinstance(total, int) and isinstance(totals[counted], int):
             breakdowns.append(Breakdown(title, list(counts), cells, total))
         else:
             notes.append(f"{title}: not shown, too few persons.")
@@ -219,7 +229,9 @@ def _missing_notes(run: Mapping[str, Any], care: Mapping[str, Any]) -> list[str]
         f"{product}: {len(periods)} periods that the study needs are not published."
         for product, periods in missing.items()
     ]
-    return [*notes, missing_care_sentence(care)] if "DCIR" in missing else notes
+    # late_flux_months may ask for so few months that none is missing, and much of the care is.
+    much = care["measured"] and care["last_month"] >= USUALLY_LATE
+    return [*notes, missing_care_sentence(care)] if much or "DCIR" in missing else notes
 
 
 def _death_notes(run: Mapping[str, Any]) -> list[str]:

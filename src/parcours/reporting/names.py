@@ -19,7 +19,11 @@ def medicine_names(packs: "pd.DataFrame", level: str) -> dict[str, str]:
     import pandas as pd
 
     code, label = COLUMNS[level]
-    packs = packs[[code, label]].dropna().astype(str)
+    packs = packs[[code, label]].dropna()
+    if pd.api.types.is_float_dtype(packs[code]):  # what pandas makes of whole numbers, where a pack has none
+        packs = packs.astype({code: "int64"})
+    packs = packs.astype(str).apply(lambda column: column.str.strip())
+    packs = packs.assign(**{code: packs[code].str.upper()}).loc[packs[label] != ""]  # as the events have their codes
     counts = packs.groupby([code, label]).size().rename("packs").reset_index()
     chosen = counts.sort_values(["packs", label], ascending=[False, True]).drop_duplicates(code)
     return {str(key): readable(str(name)) for key, name in pd.Series(chosen[label].values, chosen[code]).items()}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcours.leaving import fit_to_leave, in_words, is_small, shown_count, without_identifiers
+from parcours.leaving import fit_to_leave, in_words, is_small, shown_count, shown_sum, without_identifiers
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, 0), (1, "<11"), (10, "<11"), (11, 11), (4200, 4200)])
@@ -63,6 +63,27 @@ def test_an_attrition_leaves_as_one_chain_and_its_counts_are_told_once():
     assert [step["persons"] for step in told["attrition"]] == [1003, "hidden", 100]
     assert [step["lost"] for step in told["attrition"]] == [0, "<11", "hidden"]
     assert (told["persons_followed"], told["cases"]) == ("hidden", 100)
+
+
+def test_an_attrition_leaves_as_one_chain_wherever_it_stands():
+    #  `parcours features` tells each stage under its name: 25 beside 16 would give the 9 back
+    stage = {"persons_followed": 25, "cases": 16, "attrition": steps(25, 16)}
+    assert fit_to_leave({"run": "run.json", "cohort": stage})["cohort"] == fit_to_leave(stage)
+    assert [step["persons"] for step in fit_to_leave({"cohort": stage})["cohort"]["attrition"]] == ["hidden", 16]
+
+
+def test_rows_of_persons_of_one_stage_do_not_give_back_the_few_who_are_no_cases_of_another():
+    stages = {"events": {"rows": {"persons": {"read": 15}}, "events": {"stay": 13}}, "features": {"cases": 13}}
+    assert fit_to_leave(stages) == {
+        "events": {"rows": {"persons": {"read": "hidden"}}, "events": {"stay": 13}},
+        "features": {"cases": 13},
+    }
+
+
+def test_a_sum_is_hidden_beside_a_part_that_is():
+    assert shown_sum([100, 5]) == "hidden"
+    assert shown_sum([4, 5]) == "<11"
+    assert shown_sum([100, 0, 11]) == 111
 
 
 numbers = st.integers(0, 30) | st.sampled_from([1, 10, 11]) | st.floats(0, 12)

@@ -135,11 +135,27 @@ def test_a_study_of_few_cases_publishes_neither_their_number_nor_their_breakdown
     assert findings.notes[0] == "Events by site: not shown, too few persons."
 
 
+def test_breakdowns_of_events_do_not_give_back_the_few_that_exceed_the_cases():
+    #  126 events of 120 cases: the number of events is hidden, and so is what sums up to it
+    again = pd.concat([material().events, material().events.head(6).assign(day=16600)])
+    findings = compile_findings(material(events=again, summary=material().summary | {"events": 126}))
+    assert (findings.cases, findings.events) == (120, "hidden")
+    assert [panel.title for panel in findings.breakdowns] == ["Cases by months followed"]
+
+
+@pytest.mark.parametrize(("last_month", "told"), [(0.31, True), (0.019, False)])
+def test_care_that_is_still_to_come_is_told_although_no_month_is_missing_that_the_study_asks_for(last_month, told):
+    care = {"measured": True, "study": 0.012, "last_month": last_month, "months": {}}
+    notes = compile_findings(material(missing_care=care)).notes
+    assert any(note.startswith("Late flux: 1.2% of the care") for note in notes) is told
+
+
 def test_the_report_says_which_sources_of_deaths_were_not_there():
     missed = "Deaths that only these tell are missed, as they are not published: IR_BEN_R_ARC, KI_CCI_R, SSR, RIP."
     assert missed in compile_findings(material(run={**RUN, "data": {**RUN["data"], "HAD": {}}})).notes
     everything = {product: {} for product in ("DCIR", "MCO", "IR_BEN_R_ARC", "KI_CCI_R", "SSR", "HAD", "RIP")}
-    assert compile_findings(material(run={**RUN, "data": everything})).notes == []
+    complete = {"measured": True, "study": 0.0, "last_month": 0.0, "months": {}}
+    assert compile_findings(material(run={**RUN, "data": everything}, missing_care=complete)).notes == []
 
 
 def test_second_events_of_few_persons_are_not_given_away_by_the_number_of_events():

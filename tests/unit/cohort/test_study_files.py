@@ -67,6 +67,16 @@ def test_text_of_a_form_means_what_the_yaml_means():
     assert resolve(study, {"population.age_minimum": 70}).population.age_minimum == 70
 
 
+def test_a_bare_number_is_a_list_of_one():
+    resolved = resolve(load_study(FALL), {"tv_grid": 10, "packs": 3400930000021})
+    assert (resolved.model.tv_grid, resolved.medicines.packs) == ((10.0,), ("3400930000021",))
+
+
+def test_a_parameter_given_by_both_its_names_is_refused():
+    with pytest.raises(InputError, match=r"population\.age_minimum is given twice; give it once"):
+        resolve(load_study(FALL), {"age_minimum": 70, "population.age_minimum": 75})
+
+
 def test_every_default_is_allowed_by_its_own_limits():
     study = load_study(FALL)
     assert resolve(study, {row["name"]: row["value"] for row in study.parameters()}) == study
@@ -80,6 +90,10 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"population.age_minimum": "old"}, 'population.age_minimum is "old", but must be a number.'),
         ({"population.age_minimum": 200}, "population.age_minimum is 200, but must lie between 0 and 120."),
         ({"population.study_start": "soon"}, 'study_start is "soon", but must be a date such as 2014-01-31.'),
+        ({"population.study_start": dt.datetime(2014, 1, 1, 10)}, 'is "2014-01-01 10:00:00", but must be a date'),
+        ({"population.study_end": dt.date(9999, 12, 31)}, "is 9999-12-31, but must lie between 1950-01-01 and 2099-"),
+        ({"population.study_start": dt.date(1, 1, 1)}, "is 0001-01-01, but must lie between 1950-01-01 and 2099-12-31"),
+        ({"model.lags": 10**400}, "model.lags is "),
         ({"population.study_end": "2013-01-01"}, "but must come after study_start, 2014-01-01."),
         ({"population.start_gap_months": 48}, "which leaves no follow-up before study_end"),
         ({"population": None}, "population.study_start is missing"),
@@ -153,7 +167,7 @@ def test_an_unknown_override_is_refused_with_a_hint(key, hint):
     [
         ("age_minimum", "From 0 to 120 (a whole number)."),
         ("sex", "One of: all, women, men."),
-        ("study_start", "A date such as 2014-01-31."),
+        ("study_start", "A date from 1950-01-01 to 2099-12-31."),
         ("atc_include", "Each an ATC code or prefix such as N05B or C07AB03."),
         ("packs", "Each a CIP13 code (13 digits)."),
         ("age_cuts_years", "Each from 0 to 130."),

@@ -128,6 +128,19 @@ def test_names_come_from_the_reference_of_packs():
     assert medicine_names(reference, "atc_class") == {}
 
 
+def test_names_are_found_by_the_codes_of_the_events():
+    reference = pd.DataFrame(
+        {
+            "PHA_CIP_C13": [3400930000021, None, 3400930000012],  # a pack without CIP13 makes floats of the others
+            "PHA_NOM_COURT": ["STILNOX 10MG", "UCD", "  "],
+            "PHA_ATC_C07": ["n05cf02 ", "N05CF02", "C07AB07"],
+            "PHA_ATC_L07": ["ZOLPIDEM", "", " "],
+        }
+    )
+    assert medicine_names(reference, "cip13") == {"3400930000021": "Stilnox 10mg"}
+    assert medicine_names(reference, "substance") == {"N05CF02": "Zolpidem"}
+
+
 def texts_of(figure):
     return [text.get_text() for text in figure.findobj(Text)]
 
