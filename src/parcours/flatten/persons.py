@@ -5,9 +5,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,15 +19,24 @@ from parcours.flatten.owners import Change, Owners, changed, changes_name, kept_
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.rows import read_rows
 from parcours.flatten.scan import Scan, scan_blocks
+from parcours.leaving import in_words, shown_count
 from parcours.snds.contracts import Product, load_product
 from parcours.snds.delivery import Delivery
-from parcours.snds.identity import IDENTITY_FILE, Identity, Referentials, build_identity, foreseen_identity, lookup_name
+from parcours.snds.identity import (
+    IDENTITY_FILE,
+    PERSON,
+    Identity,
+    Referentials,
+    build_identity,
+    foreseen_identity,
+    lookup_name,
+)
 from parcours.snds.identity_changes import write_changes
 from parcours.snds.person_columns import PersonColumns, identifying_tables
 from parcours.snds.person_forms import columns_of_identity
 from parcours.storage.commit import commit_directory, staging_attempt, waiting_writer
 from parcours.storage.fingerprint import fingerprint, sources_version
-from parcours.storage.manifest import read_manifest
+from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.place import Place, copy_folder, found, local_copy
 from parcours.storage.root import Root
 
@@ -182,3 +194,33 @@ def _commit_identity(delivery: Delivery, root: Root) -> None:
             **asdict(identity.counts),
         }
         commit_directory(root, staged, root.identity, manifest)
+
+
+# --- without ------------------------------------------------------------------------------------------------------
+
+
+def cost_without_referential(root: Root, products: list[Product]) -> str | None:
+    """What it costs that no table said who persons are, in a sentence; None where one did, or nothing has persons."""
+    known = [product.name for product in products if product.person and product.form != "reference"]
+    if not known or read_manifest(root.identity) is not None:
+        return None
+    persons = in_words(shown_count(count_persons(root, known)), "identifier(s)")
+    return (
+        f"No table says who persons are ({', '.join(identifying_tables())}): {persons} in {' and '.join(known)} were "
+        "taken for as many persons. Whoever has several is several persons, twins who share one are one, and nobody "
+        "has sex or birth, so that a study follows none of them; deliver such a table, and flatten again."
+    )
+
+
+def count_persons(root: Root, products: list[str]) -> int:
+    """How many person_id the committed periods of some products hold, bucket by bucket."""
+    periods = [root.period(name, period) for name in products for period in committed_periods(root, name)]
+    files = sorted((path.name, path) for period in periods for path in found(period, "*.parquet"))
+    buckets = groupby(files, key=itemgetter(0))
+    return sum(len(np.unique(np.concatenate([_persons_of(path) for _, path in some]))) for _, some in buckets)
+
+
+def _persons_of(path: Place) -> np.ndarray:
+    with path.open("rb") as source, pq.ParquetFile(source) as file:
+        persons: np.ndarray = file.read(columns=[PERSON])[PERSON].drop_null().unique().to_numpy()
+    return persons

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from parcours.errors import RetryableFault
 from parcours.flatten.engine import Batch, batches, make_job, run_job, spark_scans
 from parcours.flatten.owners import Owners
-from parcours.flatten.persons import ensure_identity, lookup_of, planned_owners, with_persons
+from parcours.flatten.persons import cost_without_referential, ensure_identity, lookup_of, planned_owners, with_persons
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
 from parcours.flatten.rows import UNKNOWN
@@ -127,6 +127,8 @@ def _flatten(
         for period, state in flatten_product(spark, delivery, root, product, periods):
             states.setdefault(period, state)  # of a referential, what was done above
             reporter.step(product.name, period)
+    if cost := cost_without_referential(root, products):
+        log.warning(cost)
     computed = any(state == "done" for states in done.values() for state in states.values())
     return {"status": "done" if computed else "reused", "root": str(root.path), "products": done}
 

@@ -1,4 +1,4 @@
-"""Manifests as small tables: rows and amounts of every product, period and raw table."""
+"""Manifests as small tables: rows, persons and amounts of every product, period and raw table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +16,14 @@ TABLES = {
     "joined": "bigint",
     "rejected": "bigint",
     "orphaned": "bigint",
+}
+PERSONS = {
+    "product": "string",
+    "period": "string",
+    "by_psa": "bigint",
+    "ambiguous": "bigint",
+    "unknown": "bigint",
+    "without_referential": "bigint",
 }
 AMOUNTS = {"product": "string", "period": "string", "amount": "string", "source": "double", "flat": "double"}
 
@@ -45,6 +53,23 @@ def table_rows(manifests: Manifests) -> list[tuple[Any, ...]]:
         for period, manifest in periods.items()
         for table in sorted({load_product(product).main, *manifest["rows"]["read"]})
     ]
+
+
+def person_rows(manifests: Manifests) -> list[tuple[Any, ...]]:
+    """Rows of PERSONS, of products that know persons: what each manifest says of how they were found.
+
+    `unknown` are rows of persons whom the referentials do not hold, `without_referential` those where there was none.
+    """
+    return [
+        (product, period, found["by_psa"], found["ambiguous"], *_unknown(found["unknown"], manifest))
+        for product, periods in manifests.items()
+        for period, manifest in periods.items()
+        if (found := manifest.get("persons"))
+    ]
+
+
+def _unknown(count: int, manifest: Mapping[str, Any]) -> tuple[int, int]:
+    return (0, count) if manifest["config"]["identity"] is None else (count, 0)
 
 
 def amount_rows(manifests: Manifests) -> list[tuple[Any, ...]]:

@@ -75,10 +75,11 @@ def register_flat(session: "SparkSession", root: Root, catalogue: Catalogue, per
 
 
 def register_manifests(session: "SparkSession", manifests: facts.Manifests) -> None:
-    """Make what the manifests state three views: manifest_periods, manifest_tables, manifest_amounts."""
+    """Make what the manifests state views: manifest_periods, manifest_tables, manifest_persons, manifest_amounts."""
     for name, rows, schema in (
         ("manifest_periods", facts.period_rows(manifests), facts.PERIODS),
         ("manifest_tables", facts.table_rows(manifests), facts.TABLES),
+        ("manifest_persons", facts.person_rows(manifests), facts.PERSONS),
         ("manifest_amounts", facts.amount_rows(manifests), facts.AMOUNTS),
     ):
         _local_table(session, rows, schema).createOrReplaceTempView(name)

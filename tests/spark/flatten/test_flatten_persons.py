@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from parcours.errors import InputError
-from parcours.flatten.persons import planned_owners
+from parcours.flatten.persons import count_persons, planned_owners
 from parcours.flatten.run import flatten
 from parcours.flatten.scan import scan_and_keep, scan_delivery
 from parcours.flatten.selection import Selection
@@ -160,7 +160,7 @@ def test_the_plan_knows_the_persons_that_flattening_will_find(spark, tmp_path, r
     assert owners(root) == {"ANNE": person("ID-A"), "BOB": person("BOB|1"), "TWIN": None}
 
 
-def test_a_project_extraction_with_its_referential(spark, tmp_path, root):
+def test_a_project_extraction_with_its_referential(spark, tmp_path, root, caplog):
     """ANNE and BOB are pseudonyms of one person, TWIN is one of two."""
     lines = "NUM_ENQ;BEN_IDT_ANO;BEN_DTE_MAJ\nANNE;ID-A;2015-01-01\nBOB;ID-A;2015-01-01\n;ID-Z;\n"
     twins = "TWIN;ID-T;2015-01-01\nTWIN;ID-U;2015-01-01\n"
@@ -176,8 +176,11 @@ def test_a_project_extraction_with_its_referential(spark, tmp_path, root):
     # Without the referential each pseudonym is a person.
     alone = deliver(tmp_path / "alone", {"column": "NUM_ENQ"}, "NUM_ENQ")
     other = open_root(str(tmp_path / "other"))
-    run_once(spark, alone, other)
+    with caplog.at_level("WARNING"):
+        run_once(spark, alone, other)
     assert owners(other) == {psa: person(psa) for psa in PSAS}
+    assert count_persons(other, ["MCO"]) == 3
+    assert "fewer than 11 identifiers in MCO were taken for as many persons" in caplog.text
 
 
 def test_a_correspondence_says_who_is_who_and_stays_name_persons_by_a_column_of_their_own(spark, tmp_path, root):
