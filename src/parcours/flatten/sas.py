@@ -125,8 +125,12 @@ def page_ranges(found: Survey, width: int, block: int) -> Iterator[PageRange]:
         done += number
 
 
-def read_pages(path: Place, frame: list[int], pages: PageRange, names: list[str] | None = None) -> pa.RecordBatch:
+def read_pages(
+    path: Place, frame: list[int], pages: PageRange, names: list[str] | None = None, *, zeros: bool = False
+) -> pa.RecordBatch:
     """The rows of some pages: all columns, or those of `names`; missing values of every kind are null.
+
+    With `zeros`, numbers that their format shows with zeros before them (Z9.) are texts, as a CSV file has them.
 
     Whole numbers are int64, days date32, instants timestamp[us], texts without the blanks that fill them. Raises
     InputError when the table is broken or a text is not of the encoding that it states.
@@ -139,7 +143,7 @@ def read_pages(path: Place, frame: list[int], pages: PageRange, names: list[str]
             some.table, row_offset=some.before, row_limit=pages.number, usecols=names, disable_datetime_conversion=True
         )
     return pa.record_batch(
-        {name: _column(values[name], _kind(told, name), _zeros(told, name)) for name in told.column_names}
+        {name: _column(values[name], _kind(told, name), zeros * _zeros(told, name)) for name in told.column_names}
     )
 
 

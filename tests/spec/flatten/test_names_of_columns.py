@@ -160,6 +160,13 @@ def test_a_reference_that_does_not_say_whose_its_rows_are_is_refused(tmp_path, t
         flatten_here(delivery, table, tmp_path / "out", persons=False)
 
 
+def test_a_file_that_is_marked_as_utf_8_is_not_read_as_latin_1(tmp_path):
+    text = f"\ufeff{PRS}\n{key(1)};Ann\u00e9;1;2016-01-03;1\n".encode()
+    delivery = write_delivery(tmp_path / "d", {"ER_PRS_F": text}, encoding="latin-1")
+    with pytest.raises(InputError, match=r"begins with the mark of utf-8.*says latin-1"):
+        flatten_here(delivery, "DCIR", tmp_path / "out")
+
+
 # --- a delimiter that ends each line -----------------------------------------------------------------------------
 
 ENDED = f"{key(1)};A;1;2016-01-03;10.5;\n{key(2)};B;1;2016-01-04;;\n"
