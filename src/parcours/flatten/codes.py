@@ -19,11 +19,12 @@ PARTS = {"%Y": r"\1", "%m": r"\2", "%d": r"\3"}
 WRITTEN_AS_FLOAT = r"^(\d+\.0|[+-]?\d\.\d+[eE]-?\d{1,3})[ \t]*$"
 
 
-def as_codes(read: Converted, kind: pa.DataType, code: Code | None) -> Converted:
-    """What `convert` made of a column of `kind` in a column of codes.
+def as_codes(read: Converted, kind: pa.DataType, code: Code | None, length: int | None) -> Converted:
+    """What `convert` made of a column of `kind` in a column of codes of up to `length` letters.
 
     Numbers are counted, for zeros that stood before them cannot be told, and are brought back where the width of the
-    code is known. A day is written as the code does. A truth may stand for any two codes: it is bad.
+    code is known, as is the whole number of a text such as 8.0 that is longer than any of the column. A day is written
+    as the code does. A truth may stand for any two codes: it is bad.
     """
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_boolean(kind):
@@ -32,7 +33,7 @@ def as_codes(read: Converted, kind: pa.DataType, code: Code | None) -> Converted
         return _counted(read, _filled(read.values, code), _valid(read.values))
     if is_moment(kind):
         return _days(read, code.day) if code and code.day else read
-    return _without_points(read, code)
+    return _without_points(read, code, length)
 
 
 def written_as_float(texts: pa.ChunkedArray) -> bool:
@@ -71,9 +72,13 @@ def _days(read: Converted, form: str) -> Converted:
     return replace(_counted(read, values, _valid(values)), bad=some(instants))
 
 
-def _without_points(read: Converted, code: Code | None) -> Converted:
+def _without_points(read: Converted, code: Code | None, length: int | None) -> Converted:
+    if code is None and length is None:
+        return read
     if not pc.any(pc.match_substring(read.values, ".0")).as_py():
         return read
     floats = pc.fill_null(pc.match_substring_regex(read.values, WHOLE_FLOAT), False)
+    if code is None:
+        floats = pc.and_(floats, pc.fill_null(pc.greater(pc.utf8_length(read.values), length), False))
     digits = _filled(pc.replace_substring_regex(read.values, r"\.0$", ""), code)
     return _counted(read, pc.if_else(floats, digits, read.values), floats.to_numpy(zero_copy_only=False))

@@ -324,8 +324,9 @@ def _converted(column: pa.Array, name: str, kind: str, how: Reading) -> Converte
     _check_zoned(name, read, how)
     if kind != "string":
         return read
-    if name in load_table(how.table).names:
-        return as_codes(read, column.type, code_of(name))
+    table = load_table(how.table)
+    if name in table.names:
+        return as_codes(read, column.type, code_of(name), table.length_of(name))
     return read if is_number(column.type) else replace(read, bad=None)
 
 

@@ -190,8 +190,8 @@ def _csv_header(path: Place, delimiter: str, encoding: str) -> list[str]:
     line = header_line(path)
     if line.startswith(BOM) and codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
         raise InputError(
-            f"{path} begins with the mark of utf-8, and `encoding:` of delivery.yaml says {encoding}; its letters would be "
-            "others: set it to utf-8, or convert the file."
+            f"{path} begins with the mark of utf-8, and `encoding:` of delivery.yaml says {encoding}; set it to utf-8, "
+            "or convert the file."
         )
     text = line.removeprefix(BOM).rstrip(b"\r\n")
     if not text.strip():

@@ -62,6 +62,7 @@ def test_a_hospital_whose_number_lost_its_zero_is_that_hospital(tmp_path, number
         ("EXE_SOI_AMD", pa.array([201503.0]), "201503"),
         ("SOR_MOI", pa.array([3], pa.int8()), "03"),
         ("SOR_ANN", pa.array([2015.0]), "2015"),
+        ("SOR_ANN", pa.array(["2015.0"]), "2015"),
     ],
 )
 def test_a_number_or_a_day_is_written_as_its_code(tmp_path, column, delivered, becomes):
