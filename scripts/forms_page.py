@@ -46,8 +46,12 @@ below is delivered by a test (`tests/spec/flatten/test_forms.py`); this page is 
   `time_zone`. INT96 has no zone.
 * A float is the whole number that it holds, up to where it holds all of them: 2^53 (of single precision 2^24, of half
   2^11). NaN is how a missing value is written there: null, and counted.
-* A number in a column of texts is its digits, never in scientific notation; zeros that stood before it are not brought
-  back. A text that a spreadsheet wrote as 3.4E+12 has lost its digits.
+* A number in a column of texts is its digits, never in scientific notation, and counted: zeros that stood before it may
+  be gone. They are brought back where the code has one width ([codes.yaml](../../src/parcours/snds/codes.yaml)): FINESS
+  numbers, months, days of the PMSI; a day is written there as the code does. A text that a spreadsheet wrote as 3.4E+12
+  has lost its digits. true and false may stand for any two codes: rejected.
+* Blanks of every kind are cut at the end of a text, and a byte order mark before it. A row of texts that is the header
+  again is rejected.
 * Columns of bytes are UTF-8 texts; times of day, durations, lists and structures are refused, as is a CSV header with
   two columns of one name in any case. A point is always the decimal point: 1.234 is no thousand.
 * The delivery's `null_values` are null in every form: numbers and days too.
@@ -100,7 +104,9 @@ def _becomes(becomes: str, kind: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text}`"
+    """A value; of a blank that cannot be told from another one, its number."""
+    shown = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+    return f"`{shown}`"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from parcours.flatten.numbers import is_number, number_texts, read_numbers
 INTEGER = r"^[+-]?\d+(\.0*)?$"
 DECIMAL = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 # A code that a spreadsheet took for a number: most of its digits are gone.
-SCIENTIFIC = r"^[+-]?\d([.,]\d*)?[eE]\+\d{2,3}$"
+SCIENTIFIC = r"^[+-]?\d([.,]\d*)?[eE]\+\d{2,3}$|^[+-]?\d\.\d+[eE]-?\d{1,3}$"
 PADDING = " \t\n\r\v\f\0\u00a0\u202f\ufeff"
 LARGEST = "9223372036854775807"
 
@@ -48,6 +48,8 @@ def _plain(column: pa.Array) -> pa.Array:
     """The column without an encoding that says nothing of its values; texts stay dictionaries."""
     if pa.types.is_dictionary(column.type) and not _is_text(column.type.value_type):
         return _plain(column.dictionary_decode())
+    if pa.types.is_decimal32(column.type) or pa.types.is_decimal64(column.type):
+        return column.cast(pa.decimal128(column.type.precision, column.type.scale))
     return column.cast(pa.string()) if pa.types.is_boolean(column.type) else column
 
 
@@ -76,8 +78,11 @@ def _read_texts(column: pa.Array, kind: str, how: Texts, years: Years) -> Conver
 
 
 def clean_strings(texts: pa.Array, how: Texts) -> Converted:
-    """Cut the trailing blanks and NULs that pad a text; empty texts and null values become null."""
-    cut = pc.utf8_rtrim(texts, " \0")
+    """Cut the blanks and NULs that pad a text at its end; empty texts and null values become null.
+
+    A byte order mark before it is that of a file that was put behind another one.
+    """
+    cut = pc.utf8_rtrim(pc.utf8_ltrim(texts, "\ufeff"), PADDING)
     values = _null_where_empty(cut, how)
     padded = pc.and_(values.is_valid(), pc.not_equal(pc.binary_length(texts), pc.binary_length(cut)))
     return Converted(values, None, None, some(pc.fill_null(padded, False).to_numpy(zero_copy_only=False)))

@@ -6,6 +6,8 @@ from functools import cache
 import numpy as np
 
 CACHED_BYTES = 1 << 17
+# No-break spaces and the byte order mark, as UTF-8.
+WIDE_PADDING = ("\u00a0".encode(), "\u202f".encode(), "\ufeff".encode())
 
 
 def plain_utf8(data: bytes, encoding: str) -> bytes | None:
@@ -23,8 +25,12 @@ def plain_utf8(data: bytes, encoding: str) -> bytes | None:
 
 
 def holds_odd_text(data: bytes, delimiter: str) -> bool:
-    """Whether a NUL, a number such as 3.4E+12 or one such as 0x1F may be there, which are told text by text."""
-    if b"\0" in data or (b"+" in data and (b"E+" in data or b"e+" in data)):
+    """Whether a NUL, an odd blank, a number such as 3.4E+12 or 0x1F may be there, which are told text by text."""
+    if any(mark in data for mark in (b"\0", b"\v", b"\f")):
+        return True
+    if not data.isascii() and any(mark in data for mark in WIDE_PADDING):
+        return True
+    if b"+" in data and (b"E+" in data or b"e+" in data):
         return True
     return _holds_hexadecimal(data, delimiter)
 

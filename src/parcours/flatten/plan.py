@@ -114,11 +114,15 @@ def _number(scans: list[Scan], path: str, name: str) -> int:
 
 
 def _held_unknown(root: Root, product: Product, table: str, scans: list[Scan]) -> Iterator[tuple[str, str]]:
-    """Columns that no contract knows of the periods in the root that a delivery has no rows of, with their period."""
+    """Columns that no contract knows of the periods in the root that a delivery has no rows of, with their period.
+
+    Those that `person` named are among them.
+    """
     delivered = {period for scan in scans for period in scan.periods}
     for period, manifest in committed_periods(root, product.name).items():
         if period not in delivered:
-            for name in manifest["drift"].get(table, {}).get("unknown", []):
+            person = named_columns(manifest.get("config", {}).get("person", {}))
+            for name in [*manifest["drift"].get(table, {}).get("unknown", []), *person]:
                 yield name, f"{product.name} {period}, which the root holds"
 
 

@@ -11,19 +11,21 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from parcours.errors import InputError
+from parcours.flatten.codes import as_codes, written_as_float
 from parcours.flatten.convert import clean_strings, convert
 from parcours.flatten.converted import ARROW_TYPES, Converted, Texts
 from parcours.flatten.csv_bytes import holds_odd_text, holds_padding, plain_utf8
+from parcours.flatten.faults import faults, repeats_header
 from parcours.flatten.moments import is_moment
 from parcours.flatten.numbers import is_number
 from parcours.flatten.records import Records, decoded, split_records
 from parcours.flatten.source import Block
+from parcours.snds.codes import code_of
 from parcours.snds.contracts import load_table, plausible_years
 from parcours.snds.spelling import UNNAMED, folded
 
 UNKNOWN = "unknown"
 TEXT = pa.dictionary(pa.int32(), pa.string())
-NOTHING = Texts(("",), ())
 # Bytes that the CSV reader takes at once: what fits in a core's cache is read twice as fast as 16 MiB.
 PARSED_BYTES = 1 << 20
 
@@ -193,6 +195,9 @@ def _typed_at_once(block: Block, how: Reading, types: dict[str, str]) -> dict[st
     padded = holds_padding(plain, how.delimiter)
     if UNNAMED in how.header and table[UNNAMED].null_count < table.num_rows:
         return None
+    known = load_table(how.table).names
+    if any(written_as_float(table[name]) for name, kind in types.items() if kind == "string" and name in known):
+        return None
     columns = {name: _finish(_single(table[name]), name, kind, how.texts, padded) for name, kind in types.items()}
     for name, column in columns.items():
         _check_zoned(name, column, how)
@@ -228,7 +233,7 @@ def _finish(column: pa.Array, name: str, kind: str, texts: Texts, padded: bool) 
 
 
 def _all_good(columns: dict[str, Converted], how: Reading) -> bool:
-    if any(column.bad is not None for column in columns.values()):
+    if any(column.bad is not None for column in columns.values()) or repeats_header(columns, how.key):
         return False
     return all(name in columns and columns[name].values.null_count == 0 for name in how.key)
 
@@ -305,7 +310,7 @@ def _convert_part(
 ) -> None:
     columns = {name: _converted(_single(raw[name]), name, kind, how) for name, kind in types.items()}
     accepted = np.ones(raw.num_rows, bool)
-    for position, (column, reason) in _faults(raw, columns, types, how).items():
+    for position, (column, reason) in faults(raw, columns, types, how.key).items():
         accepted[position] = False
         shown = _shown(texts[position], "utf-8") if texts is not None else _as_json(raw, position)
         _reject(rows, how, periods[position].as_py(), int(lines[position]), column, reason, shown)
@@ -317,36 +322,12 @@ def _converted(column: pa.Array, name: str, kind: str, how: Reading) -> Converte
     """A column as its contract type; a text of a column that the contract does not know is any text."""
     read = convert(column, kind, how.texts, plausible_years(name))
     _check_zoned(name, read, how)
-    texts = pa.types.is_dictionary(column.type) or not is_number(column.type)
-    return replace(read, bad=None) if texts and kind == "string" and name not in load_table(how.table).names else read
-
-
-def _faults(
-    raw: pa.Table, columns: dict[str, Converted], types: dict[str, str], how: Reading
-) -> dict[int, tuple[str | None, str]]:
-    """First fault of each faulty row: position -> (column, reason)."""
-    found: dict[int, tuple[str | None, str]] = {}
-    for row in _set(_unnamed(raw)):
-        found[row] = (None, "a field stands after the last delimiter, where the header has no name")
-    for name, column in columns.items():
-        for row in _set(column.bad):
-            found.setdefault(row, (name, column.reason(row, types[name])))
-        if name in how.key:
-            for row in _set(column.values.is_null().to_numpy(zero_copy_only=False)):
-                found.setdefault(row, (name, "the key is empty"))
-    return dict(sorted(found.items()))
-
-
-def _unnamed(raw: pa.Table) -> np.ndarray | None:
-    """Rows that hold something in the column without a name that ends a header; None where there is none."""
-    if UNNAMED not in raw.column_names:
-        return None
-    return clean_strings(_single(raw[UNNAMED]).cast(pa.string()), NOTHING).values.is_valid().to_numpy(False)
-
-
-def _set(flags: np.ndarray | None) -> list[int]:
-    found: list[int] = [] if flags is None else np.flatnonzero(flags).tolist()
-    return found
+    if kind != "string":
+        return read
+    table = load_table(how.table)
+    if name in table.names:
+        return as_codes(read, column.type, code_of(name), table.length_of(name))
+    return read if is_number(column.type) else replace(read, bad=None)
 
 
 def _reject(rows: Rows, how: Reading, period: str, line: int, column: str | None, reason: str, raw: str) -> None:

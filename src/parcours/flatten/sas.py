@@ -125,8 +125,12 @@ def page_ranges(found: Survey, width: int, block: int) -> Iterator[PageRange]:
         done += number
 
 
-def read_pages(path: Place, frame: list[int], pages: PageRange, names: list[str] | None = None) -> pa.RecordBatch:
+def read_pages(
+    path: Place, frame: list[int], pages: PageRange, names: list[str] | None = None, *, zeros: bool = False
+) -> pa.RecordBatch:
     """The rows of some pages: all columns, or those of `names`; missing values of every kind are null.
+
+    With `zeros`, numbers that their format shows with zeros before them (Z9.) are texts, as a CSV file has them.
 
     Whole numbers are int64, days date32, instants timestamp[us], texts without the blanks that fill them. Raises
     InputError when the table is broken or a text is not of the encoding that it states.
@@ -138,7 +142,9 @@ def read_pages(path: Place, frame: list[int], pages: PageRange, names: list[str]
         values, told = _read(
             some.table, row_offset=some.before, row_limit=pages.number, usecols=names, disable_datetime_conversion=True
         )
-    return pa.record_batch({name: _column(values[name], _kind(told, name)) for name in told.column_names})
+    return pa.record_batch(
+        {name: _column(values[name], _kind(told, name), zeros * _zeros(told, name)) for name in told.column_names}
+    )
 
 
 @dataclass(frozen=True)
@@ -192,18 +198,24 @@ def _kind(told: Any, name: str) -> str:
     return _kinds_of_formats().get(shown[1], "number") if shown else "number"
 
 
+def _zeros(told: Any, name: str) -> int:
+    """The width of numbers that are shown with zeros before them, such as 9 of Z9.; 0 of others."""
+    shown = fullmatch(r"Z(\d+)(\.0?)?", (told.original_variable_types[name] or "").upper())
+    return int(shown[1]) if shown else 0
+
+
 @cache
 def _kinds_of_formats() -> dict[str, str]:
     declared = yaml.safe_load((Path(parcours.snds.__file__).parent / "sas_formats.yaml").read_text("utf-8"))
     return {name: kind for kind, names in declared.items() for name in names}
 
 
-def _column(values: list[Any], kind: str) -> pa.Array:
+def _column(values: list[Any], kind: str, zeros: int) -> pa.Array:
     if kind == "text":
         return pc.utf8_rtrim(pa.array(values, pa.string()), " ")
     numbers = pa.array(values, pa.float64())
     if kind == "number":
-        return _numbers(numbers)
+        return _with_zeros(numbers, zeros) if zeros else _numbers(numbers)
     seconds = pc.multiply(numbers, float(DAY_SECONDS)) if kind == "days" else numbers
     return _moments(numbers, seconds.to_numpy(zero_copy_only=False), kind)
 
@@ -213,6 +225,15 @@ def _numbers(numbers: pa.Array) -> pa.Array:
     values = numbers.drop_null().to_numpy()
     whole = bool((np.abs(values) <= WHOLE).all() and (values == np.floor(values)).all())
     return numbers.cast(pa.int64()) if whole else numbers
+
+
+def _with_zeros(numbers: pa.Array, width: int) -> pa.Array:
+    """Texts of whole numbers as a format such as Z9. shows them: that of a code which SAS keeps as a number."""
+    values = numbers.to_numpy(zero_copy_only=False)
+    whole = numbers.is_valid().to_numpy(zero_copy_only=False) & (values >= 0) & (values <= WHOLE)
+    whole &= np.floor(np.where(whole, values, 0)) == values
+    digits = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
+    return pc.if_else(pa.array(whole), pc.utf8_lpad(digits, width=width, padding="0"), numbers.cast(pa.string()))
 
 
 def _moments(numbers: pa.Array, seconds: np.ndarray, kind: str) -> pa.Array:

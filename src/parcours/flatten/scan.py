@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from parcours.errors import InputError
 from parcours.flatten.converted import Texts
 from parcours.flatten.dates import ISO
+from parcours.flatten.needed import check_columns
 from parcours.flatten.rows import UNKNOWN, Reading, check_instants, period_texts, row_count
 from parcours.flatten.sas import Columns, is_sas, sas_columns, survey_of
 from parcours.flatten.source import (
@@ -140,14 +141,7 @@ def columns_of(raw: RawFile, delivery: Delivery, product: Product) -> list[str]:
 
 def _spelled(raw: RawFile, found: list[str], delivery: Delivery, product: Product) -> list[str]:
     names = spelled(raw.table, found, named_columns(delivery.person))
-    # A referential of persons may know them by other columns: what it must have is a matter of the identity.
-    persons = product.person.values() if product.form == "reference" else ()
-    for column in product.key_of(raw.table):
-        if column not in names and column not in persons:
-            raise InputError(
-                f"{raw.path}: there is no column {column}, which is a key of {raw.table}; mend the header, or deliver "
-                "the file with that column."
-            )
+    check_columns(raw, names, delivery, product)
     return names
 
 

@@ -1,5 +1,6 @@
 """Raw files as blocks of whole records: plain, .gz and .zst CSV, Parquet, and pages of SAS tables."""
 
+import codecs
 import csv
 import errno
 import gzip
@@ -186,7 +187,13 @@ def check_settings(delimiter: str, encoding: str) -> None:
 
 
 def _csv_header(path: Place, delimiter: str, encoding: str) -> list[str]:
-    text = header_line(path).removeprefix(BOM).rstrip(b"\r\n")
+    line = header_line(path)
+    if line.startswith(BOM) and codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
+        raise InputError(
+            f"{path} begins with the mark of utf-8, and `encoding:` of delivery.yaml says {encoding}; set it to utf-8, "
+            "or convert the file."
+        )
+    text = line.removeprefix(BOM).rstrip(b"\r\n")
     if not text.strip():
         raise InputError(f"{path} is empty: its first line must name the columns.")
     try:
@@ -287,13 +294,13 @@ def read_range(path: Place, start: int, end: int, first_line: int, lines: int) -
 def sas_blocks(path: Place, found: Survey, columns: Columns, names: list[str]) -> Iterator[Block]:
     """All blocks of a SAS table in order, with these of its columns."""
     for pages in page_ranges(found, columns.width, BLOCK):
-        yield _of_pages(pages, read_pages(path, found.frame, pages, names))
+        yield _of_pages(pages, read_pages(path, found.frame, pages, names, zeros=True))
 
 
 def read_pages_of(path: Place, frame: list[int], start: int, end: int, first_row: int, number: int) -> Block:
     """One block of a SAS table, by the offsets and rows that `sas_blocks` found."""
     pages = PageRange(start, end, first_row, number)
-    return _of_pages(pages, read_pages(path, frame, pages))
+    return _of_pages(pages, read_pages(path, frame, pages, zeros=True))
 
 
 def _of_pages(pages: PageRange, rows: pa.RecordBatch) -> Block:

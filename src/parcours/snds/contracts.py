@@ -61,6 +61,11 @@ class Table:
         """Names of the columns that hold dates in some year."""
         return frozenset(column.name for column in self.columns if column.type == "date")
 
+    def length_of(self, name: str) -> int | None:
+        """The letters that a column holds in any year, None where that is not known."""
+        found = [column.length for column in self.columns if column.name == name]
+        return None if None in found else max((length for length in found if length), default=None)
+
     def columns_of(self, year: int | None) -> dict[str, Column]:
         """Columns of the table in that year, by name, in the portal's order."""
         return {column.name: column for column in self.columns if column.present_in(year)}

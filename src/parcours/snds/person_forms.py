@@ -4,7 +4,7 @@ from typing import Any
 
 from parcours.errors import InputError
 from parcours.snds.contracts import Product, load_product, product_names
-from parcours.snds.person_columns import PersonColumns, referential_tables
+from parcours.snds.person_columns import PersonColumns, correspondence_tables, referential_tables
 from parcours.snds.spelling import person_spelled
 
 FIELDS: tuple[set[str], ...] = ({"column"}, {"psa"}, {"psa", "rank"})
@@ -69,6 +69,18 @@ def columns_of_identity(person: Forms) -> PersonColumns:
     """
     referential = load_product(referential_tables()[0])
     return _columns(person, _form_of(person, referential, "DCIR"), referential.person["rank"])
+
+
+def needed_columns(person: Forms, product: Product) -> tuple[str, ...]:
+    """The columns without which a reference says of nobody what it says.
+
+    A pseudonym is a matter of the identity, which is of no person without it. Claims and stays without theirs are rows
+    of nobody, which their manifest counts.
+    """
+    if product.form != "reference" or "identity" in product.person or not product.person:
+        return tuple(product.person.values()) if product.form == "reference" else ()
+    form = _form_of(person, product, "DCIR")
+    return () if "column" in form or product.name in correspondence_tables() else tuple(form.values())
 
 
 def _form_of(person: Forms, product: Product, *others: str) -> Form:

@@ -114,6 +114,8 @@ ARROW = {
     "double": pa.float64(),
     "decimal(20, 0)": pa.decimal128(20, 0),
     "decimal(38, 10)": pa.decimal128(38, 10),
+    "decimal(18, 0) of 64 bits": pa.decimal64(18, 0),
+    "decimal(9, 2) of 32 bits": pa.decimal32(9, 2),
     "boolean": pa.bool_(),
     "date32": pa.date32(),
     "date64": pa.date64(),
@@ -131,7 +133,7 @@ ARROW = {
 
 def _sas(folder, cell, form):
     told = {"text": "$", "number": ""}.get(form) if form in ("text", "number") else form.split()[-1].removesuffix(".")
-    read = {"$": str, "": float, "DATE9": date.fromisoformat, "DATETIME20": datetime.fromisoformat}[told]
+    read = {"$": str, "": float, "Z9": float, "DATE9": date.fromisoformat, "DATETIME20": datetime.fromisoformat}[told]
     forms = {
         name: "DATE9" if isinstance(value, date) else "$" if isinstance(value, str) else ""
         for name, value in OTHERS.items()

@@ -110,6 +110,18 @@ def test_a_period_in_the_root_keeps_its_spelling(tmp_path):
         plan_product(root, delivery, product, scans, 1, None)
 
 
+def test_the_column_of_the_person_keeps_the_spelling_of_the_root(tmp_path):
+    root, product = open_root(str(tmp_path / "root")), load_product("DCIR")
+    held = root.period("DCIR", "2015-12")
+    held.mkdir(parents=True)
+    (held / "_MANIFEST.json").write_text(json.dumps({"drift": {}, "config": {"person": {"column": "NUM_ENQ"}}}))
+    folder = write_delivery(tmp_path / "d", {"ER_PRS_F": f"{KEY};NUM_ENQ\n{key(1)};A\n"}, person={"column": "num_enq"})
+    delivery = load_delivery(folder)
+    scans = [scan_file(raw, delivery, product) for raw in delivery.files]
+    with pytest.raises(InputError, match="DCIR 2015-12, which the root holds"):
+        plan_product(root, delivery, product, scans, 1, None)
+
+
 @pytest.mark.parametrize("name", ["PERSON_ID", "Claim_Row", "source_TABLE"])
 def test_a_column_named_as_one_that_flattening_adds_is_refused_in_any_case(tmp_path, name):
     with pytest.raises(InputError, match="a column that flattening adds"):
@@ -131,6 +143,28 @@ def test_a_file_without_a_key_of_its_table_is_refused(tmp_path, product, table, 
     delivery = write_delivery(tmp_path / "d", {**tables, table: (2016, names + "\n")})
     with pytest.raises(InputError, match=f"there is no column {column}, which is a key of {table}"):
         flatten_here(delivery, product, tmp_path / "out", persons=False)
+
+
+@pytest.mark.parametrize(
+    ("table", "names", "column"),
+    [
+        ("IR_IMB_R", "IMB_ALD_NUM;MED_MTF_COD", "BEN_NIR_PSA"),
+        ("IR_IMB_R", "BEN_NIR_PSA,BEN_RNG_GEM,IMB_ALD_NUM", "BEN_NIR_PSA"),  # of another delimiter
+        ("IR_BEN_R", "BEN_NIR_PSA;BEN_IDT_ANO", "BEN_RNG_GEM"),
+        ("KI_CCI_R", "DCD_IDT_ENC;BEN_DCD_DTE", "BEN_IDT_ANO"),
+    ],
+)
+def test_a_reference_that_does_not_say_whose_its_rows_are_is_refused(tmp_path, table, names, column):
+    delivery = write_delivery(tmp_path / "d", {table: f"{names}\n"})
+    with pytest.raises(InputError, match=f"there is no column {column}, which says whose the rows of {table} are"):
+        flatten_here(delivery, table, tmp_path / "out", persons=False)
+
+
+def test_a_file_that_is_marked_as_utf_8_is_not_read_as_latin_1(tmp_path):
+    text = f"\ufeff{PRS}\n{key(1)};Ann\u00e9;1;2016-01-03;1\n".encode()
+    delivery = write_delivery(tmp_path / "d", {"ER_PRS_F": text}, encoding="latin-1")
+    with pytest.raises(InputError, match=r"begins with the mark of utf-8.*says latin-1"):
+        flatten_here(delivery, "DCIR", tmp_path / "out")
 
 
 # --- a delimiter that ends each line -----------------------------------------------------------------------------

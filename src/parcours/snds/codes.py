@@ -1,0 +1,24 @@
+"""Texts of digits alone that have a fixed width (codes.yaml)."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Code:
+    """A text of digits alone: its width, and how it shows a day (such as %d%m%Y) where it does."""
+
+    width: int
+    day: str | None = None
+
+
+@cache
+def code_of(column: str) -> Code | None:
+    """The fixed form of the texts of a column (codes.yaml), None where it has none."""
+    for entry in yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8")):
+        if column in entry["columns"]:
+            return Code(entry["width"], entry.get("day"))
+    return None
