@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
+from parcours.errors import InputError
 from parcours.events.deaths import (
     CERTIFICATE_COLUMNS,
     DEATH_COLUMNS,
@@ -62,7 +63,7 @@ def extract_persons(
 ) -> PersonExtraction:
     """What the published referentials, certificates and stays say of persons: {product: {period: directory}}."""
     couples = spark.read.parquet(spark_path(identity / "identity.parquet"))
-    stated = (read_manifest(identity) or {})["columns"]
+    stated = _stated_columns(identity)
     names = {name: flat_columns(periods[name]) for name in _referentials(periods)}
     keys = {name: identifying_columns(name, found, stated) for name, found in names.items()}
     observed: list[Observation] = []
@@ -76,6 +77,14 @@ def extract_persons(
         told.append(_certificates(spark, periods[CERTIFICATES], union(list(rows.values())), seen))
     absent = sorted({source.product for source in death_sources()} - set(periods))
     return PersonExtraction(known, union(told), observed, seen, absent)
+
+
+def _stated_columns(identity: Place) -> dict[str, str | None]:
+    """The columns by which flattening made the identity."""
+    columns: dict[str, str | None] | None = (read_manifest(identity) or {}).get("columns")
+    if columns is None:
+        raise InputError(f"{identity} was made by an earlier version of Parcours; flatten the delivery again.")
+    return columns
 
 
 def _referentials(periods: Periods) -> list[str]:
