@@ -45,11 +45,10 @@ def moment_reader(formats: tuple[str, ...]) -> Callable[[str], datetime | None]:
     """A function that reads one text as a moment in the first format that fits, None when none does.
 
     Month names are English, in any case; what a format does not say is midnight, and no zone. A day of the calendar
-    that does not exist fits no format. Raises InputError for a directive other than those above, for a format that does
-    not give one day, and for two that differ by the order of day and month alone.
+    that does not exist fits no format. Raises InputError for a directive other than those above, or a format that
+    does not give one day.
     """
     patterns = [_pattern(form) for form in formats]
-    _check_order(formats)
 
     @cache
     def read(text: str) -> datetime | None:
@@ -61,16 +60,6 @@ def moment_reader(formats: tuple[str, ...]) -> Callable[[str], datetime | None]:
         return None
 
     return read
-
-
-def _check_order(formats: tuple[str, ...]) -> None:
-    for form in formats:
-        other = form.replace("%d", "%\0").replace("%m", "%d").replace("%\0", "%m")
-        if other != form and other in formats:
-            raise InputError(
-                f"date_formats: {form!r} and {other!r} read 01/02/2015 as two days; keep the one that is true, and "
-                "deliver the files of the other one apart."
-            )
 
 
 @cache

@@ -187,7 +187,7 @@ def test_a_correspondence_says_who_is_who_and_stays_name_persons_by_a_column_of_
     form = {"MCO": {"column": "NUM_ENQ_PMSI"}, "default": {"column": "NUM_ENQ"}}
     told = "NUM_ENQ;NUM_ANO\nANNE;A\nBOB;A\nTWIN;B\nTWIN;C\n"
     folder = deliver(tmp_path / "d", form, "num_enq_pmsi", CORRESPONDANCE=told)
-    assert run_once(spark, folder, root)["CORRESPONDANCE"] == {"all": "done"}
+    assert run_once(spark, folder, root)["TABLE_CORRESPONDANCE"] == {"all": "done"}
     files = [str(path) for path in root.period("MCO", "2016").glob("*.parquet")]
     found = duckdb.read_parquet(files).project("NUM_ENQ_PMSI, person_id").distinct().fetchall()
     assert dict(found) == {"ANNE": person("A"), "BOB": person("A"), "TWIN": None}

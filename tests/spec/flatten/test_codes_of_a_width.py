@@ -7,10 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from flat_here import KEY, flatten_here, key, write_delivery
+from flat_here import flatten_here, write_delivery
 from sas_files import sas_table
 
-from parcours.errors import InputError
 from parcours.flatten.job import reading
 from parcours.flatten.rows import read_rows
 from parcours.flatten.scan import scan_blocks, scan_file
@@ -111,10 +110,3 @@ def test_a_sas_format_of_zeros_shows_them_in_each_row(tmp_path):
     table = read.tables["2015"]
     assert table["ETA_NUM"].to_pylist() == ["010780054", "690780101", "010780054", "010780054"]
     assert table["NEW_COLUMN"].to_pylist() == ["007", "-1", None, "1234"]
-
-
-def test_two_formats_that_read_one_text_as_two_days_are_refused(tmp_path):
-    text = f"{KEY};EXE_SOI_DTD\n{key(1)};01/02/2015\n"
-    delivery = write_delivery(tmp_path / "d", {"ER_PRS_F": text}, date_formats=["%d/%m/%Y", "%m/%d/%Y"])
-    with pytest.raises(InputError, match="read 01/02/2015 as two days; keep the one that is true"):
-        flatten_here(delivery, "DCIR", tmp_path / "out")

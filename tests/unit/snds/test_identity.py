@@ -192,7 +192,7 @@ def test_a_correspondence_says_who_a_pseudonym_is_and_goes_before_the_referentia
     referential = rows(("N1", 1, None), ("N2", 1, "OLD"), ("N3", 1, None), ("N3", 2, None), ("N6", 1, "Z"),
                        names="NUM_ENQ BEN_RNG_GEM BEN_IDT_ANO")  # fmt: skip
     told = rows(("N1", "A"), ("N2", "A"), ("N3", "B"), ("N3", "C"), ("N5", "A"), (None, "D"), names="NUM_ENQ NUM_ANO")
-    _, counts, resolve = build(PROJECT, IR_BEN_R=[referential], CORRESPONDANCE=[told])
+    _, counts, resolve = build(PROJECT, IR_BEN_R=[referential], TABLE_CORRESPONDANCE=[told])
     stays = pa.table({"NUM_ENQ": ["N1", "N2", "N3", "N5", "N6"]})
     assert resolve(stays, PROJECT) == [person_id("A"), person_id("A"), None, person_id("A"), person_id("Z")]
     assert counts.unidentified == 1
@@ -200,7 +200,7 @@ def test_a_correspondence_says_who_a_pseudonym_is_and_goes_before_the_referentia
 
 def test_a_correspondence_with_ranks_tells_twins_apart(build):
     told = rows(("N1", 1, "A"), ("N1", 2, "B"), ("N2", 2, "B"), names="NUM_ENQ BEN_RNG_GEM NUM_ENQ_ANO")
-    _, _, resolve = build(PROJECT, CORRESPONDANCE=[told])
+    _, _, resolve = build(PROJECT, TABLE_CORRESPONDANCE=[told])
     claims = rows(("N1", 1), ("N1", 2), ("N1", None), ("N2", 1), names="NUM_ENQ BEN_RNG_GEM")
     assert resolve(claims, PROJECT) == [person_id("A"), person_id("B"), None, person_id("B")]
 
