@@ -26,8 +26,8 @@ setup: .venv/.synced ## Make the environment (needs Python 3.11 and Java 17; bri
 demo: setup ## Set up and run the main job on this machine: synthetic SNDS data to a drug-safety report
 	@$(BIN)/parcours demo --persons $(PERSONS) --seed $(SEED)
 
-test: lint ## Set up, check the code and run all tests that need no container engine
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-parts test-e2e
+test: setup ## Set up, check the code and run all tests that need no container engine
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line lint test-parts test-e2e
 
 # Side by side: the platform from end to end waits for Airflow most of its time.
 test-parts: setup

@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from running_cluster import PAGES, Cluster, free_ports
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Started once for all tests, and taken down with its volumes at the end, whatever happened."""
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Cluster]]:
+    """Begins to build and start it, once for all tests: what one machine makes is made meanwhile.
+
+    Taken down with its volumes at the end, whatever happened.
+    """
     secrets_file = tmp_path_factory.mktemp("cluster") / "secrets" / "cluster.env"
     ports = dict(zip(PAGES, free_ports(len(PAGES)), strict=True))
     environment = {
@@ -19,9 +23,20 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "PARCOURS_SCAN_HERE_GB": "0",  # the first reading is a job of its own, as of a large delivery
         **{f"PARCOURS_{name}_PORT": str(ports[service]) for service, name in PAGES.items()},
     }
-    started = Cluster(environment, secrets_file, ports)
+    cluster = Cluster(environment, secrets_file, ports)
+
+    def start() -> Cluster:
+        cluster.make("up")
+        return cluster
+
     try:
-        started.make("up")
-        yield started
+        with ThreadPoolExecutor(1) as thread:  # left when the start has ended: nothing starts while it is taken down
+            yield thread.submit(start)
     finally:
-        started.make("down-volumes")
+        cluster.make("down-volumes")
+
+
+@pytest.fixture(scope="session")
+def cluster(starting: Future[Cluster]) -> Cluster:
+    """The cluster, ready."""
+    return starting.result()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from waiting import eventually
 from parcours.embedded.airflow_api import Airflow, TaskState
 from parcours.embedded.demo import FLATTEN, STUDY
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.cluster
 
 # A study that a year of 5,000 persons can carry: one penalty, few replicates.
 SMALL_STUDY = {
@@ -44,8 +45,8 @@ def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def embedded(delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of the same chain on this machine alone."""
+def embedded(starting: Future[Cluster], delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of the same chain on this machine alone, made while the cluster is built and starts."""
     root: Path = tmp_path_factory.mktemp("embedded") / "root"
     settings = [text for name, value in SMALL_STUDY.items() for text in ("--set", f"{name}={json.dumps(value)}")]
     parcours("run", "fall", "--delivery", str(delivery), "--root", str(root), *settings, "--json")
@@ -78,7 +79,7 @@ def chain(cluster: Cluster, delivery: Path, tmp_path_factory: pytest.TempPathFac
     return Chain(airflow, runs, seen, cluster.get("/parcours", tmp_path_factory.mktemp("copy") / "root"))
 
 
-def test_flat_tables_are_equal_to_those_of_one_machine(chain: Chain, embedded: Path) -> None:
+def test_flat_tables_are_equal_to_those_of_one_machine(embedded: Path, chain: Chain) -> None:
     here, there = (tables(root, *FLAT) for root in (embedded, chain.root))
     assert {name.split("/")[1] for name in here} >= {"DCIR", "MCO"}
     assert different(here, there) == []
