@@ -79,9 +79,9 @@ def extract_persons(
     return PersonExtraction(known, union(told), observed, seen, absent)
 
 
-def _stated_columns(identity: Place) -> dict[str, str | None]:
+def _stated_columns(identity: Place) -> dict[str, Any]:
     """The columns by which flattening made the identity."""
-    columns: dict[str, str | None] | None = (read_manifest(identity) or {}).get("columns")
+    columns: dict[str, Any] | None = (read_manifest(identity) or {}).get("columns")
     if columns is None:
         raise InputError(f"{identity} was made by an earlier version of Parcours; flatten the delivery again.")
     return columns
@@ -104,7 +104,7 @@ def _certified_rows(
         if name not in keys:
             continue
         key = keys[name]
-        own = {column for column in key if column}
+        own = key.columns
         observed.append(Observation(name))
         marked = marked_rows(
             spark, name, periods[name], PERSON_SOURCE_COLUMNS | own, {KINDS[name]: None}, codelists, observed[-1], own
@@ -119,7 +119,7 @@ def _linked_rows(
     spark: SparkSession, name: str, periods: Mapping[str, Place], couples: DataFrame, key: Key
 ) -> DataFrame:
     """The rows of a referential that say who died and who holds an identifier, certified or not."""
-    columns, own = DEATH_COLUMNS | HOLDER_COLUMNS | {UPDATED}, {column for column in key if column}
+    columns, own = DEATH_COLUMNS | HOLDER_COLUMNS | {UPDATED}, key.columns
     read = read_flat(spark, name, periods, columns | own, own)
     return linked(read, couples, key).select("person_id", "psa", "rank", *sorted(columns))
 

@@ -1,6 +1,8 @@
 """Persons: sex and birth of each person_id, from the referentials, and everybody who has care without being in one."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -10,12 +12,25 @@ from parcours.errors import InputError
 PERSON_SOURCE_COLUMNS = frozenset({"BEN_SEX_COD", "BEN_NAI_ANN", "BEN_NAI_MOI"})
 CERTIFIED = "certified"
 EARLIEST_BIRTH_YEAR = 1880
-DEFAULT_RANK = 1
-Key = tuple[str, str | None]
+DEFAULT_RANK, NO_RANK = 1, -1
 
 
-def identifying_columns(name: str, names: Collection[str], stated: Mapping[str, str | None]) -> Key:
-    """The columns of a referential that say whose a row is: identifier, and rank where the referential has it.
+@dataclass(frozen=True)
+class Key:
+    """The columns of a referential that say whose a row is: identifier and rank; `unranked` is the rank of none."""
+
+    psa: str
+    rank: str | None
+    unranked: int = DEFAULT_RANK
+
+    @property
+    def columns(self) -> set[str]:
+        """Those to read."""
+        return {column for column in (self.psa, self.rank) if column}
+
+
+def identifying_columns(name: str, names: Collection[str], stated: Mapping[str, Any]) -> Key:
+    """The columns of a flat referential that say whose a row is.
 
     `stated` are those by which flattening made the identity. Raises InputError when the identifier is not there.
     """
@@ -24,25 +39,23 @@ def identifying_columns(name: str, names: Collection[str], stated: Mapping[str, 
         raise InputError(
             f"Flat {name} has no column {psa}, by which persons were identified; deliver {name} with it and flatten it."
         )
-    return psa, rank if rank in names else None
+    if rank not in names:
+        return Key(psa, None, NO_RANK)
+    return Key(psa, rank, NO_RANK if stated["pseudonym"] else DEFAULT_RANK)
 
 
 def linked(referential: DataFrame, identity: DataFrame, key: Key) -> DataFrame:
-    """The rows of a referential whose couple the identity knows, with its psa, rank, person_id and ambiguous.
+    """The rows of a referential that the identity gives to a person, with its psa, rank, person_id and ambiguous.
 
-    `key` is what `identifying_columns` gives; a row without a rank has rank 1. In a referential without ranks a row is
-    of the one person of its PSA; a PSA of several persons tells nothing of any of them.
+    A row is its couple's. A pseudonym without a rank is of the one person of its identifier; one of several persons
+    tells nothing of any of them.
     """
-    psa, rank = key
-    if rank is None:
-        of_one = identity.where(~F.col("ambiguous")).groupBy("psa").agg(F.first("person_id").alias("person_id"))
-        known = of_one.select("psa", F.lit(DEFAULT_RANK).alias("rank"), "person_id", F.lit(False).alias("ambiguous"))
-        return referential.join(known, F.col(psa) == F.col("psa"), how="inner")
-    return referential.join(
-        identity.select("psa", "rank", "person_id", "ambiguous"),
-        (F.col(psa) == F.col("psa")) & (F.coalesce(rank, F.lit(DEFAULT_RANK)) == F.col("rank")),
-        how="inner",
-    )
+    couples = identity.select("psa", "rank", "person_id", "ambiguous").where(F.col("rank").isNotNull())
+    alone = identity.where(~F.col("ambiguous")).groupBy("psa").agg(F.first("person_id").alias("person_id"))
+    of_one = alone.select("psa", F.lit(NO_RANK).alias("rank"), "person_id", F.lit(False).alias("ambiguous"))
+    known = couples if key.unranked == DEFAULT_RANK else couples.unionByName(of_one)
+    rank = F.coalesce(key.rank, F.lit(key.unranked)) if key.rank else F.lit(key.unranked)
+    return referential.join(known, (F.col(key.psa) == F.col("psa")) & (rank == F.col("rank")), how="inner")
 
 
 def persons(rows: DataFrame) -> DataFrame:

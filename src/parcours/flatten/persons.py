@@ -189,7 +189,7 @@ def _commit_identity(delivery: Delivery, root: Root) -> None:
             "fingerprint": mark,
             "mapping": identity.mapping,
             "sources": sources,
-            "columns": {"psa": columns.psa, "rank": columns.rank},
+            "columns": asdict(columns),
             "moved": [[change.before, change.now] for change in changes],
             **asdict(identity.counts),
         }

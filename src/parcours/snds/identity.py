@@ -141,9 +141,9 @@ def _resolved(referentials: Referentials, columns: PersonColumns) -> Iterator[du
 def _add_couples(connection: duckdb.DuckDBPyConnection, part: pa.Table, columns: PersonColumns, place: int) -> None:
     connection.register("part", part)
     named = ", ".join(_identifier_sql(part, name) for name in person_names())
-    # A table without ranks does not say that all its persons have rank 1.
-    ranked = columns.rank in part.column_names
-    rank = f"coalesce({read_rank_sql(part, columns)}, {DEFAULT_RANK})" if ranked else "NULL"
+    # A table without ranks does not say that all its persons have rank 1, nor do pseudonyms without one.
+    ranked = columns.rank in part.column_names and not columns.pseudonym
+    rank = f"coalesce({read_rank_sql(part, columns)}, {DEFAULT_RANK})" if ranked else read_rank_sql(part, columns)
     connection.sql(f"""
         INSERT INTO couples
         SELECT {place}, {psa_sql(part, columns)}, {rank}, coalesce({named}),

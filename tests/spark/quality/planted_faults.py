@@ -99,9 +99,15 @@ def state(**changes: Any) -> Callable[[Tables, str], None]:
 
     def plant(tables: Tables, period: str) -> None:
         product, _, month = period.partition(" ")
-        tables.manifest_changes[product, month] = changes
+        tables.manifest_changes.setdefault((product, month), {}).update(changes)
 
     return plant
+
+
+def found_persons(how: str, rows: int, identity: str | None) -> Callable[[Tables, str], None]:
+    """So many claims of a month found their person so, by this identity."""
+    none = dict.fromkeys(("known", "by_psa", "ambiguous", "unknown", "unidentified"), 0)
+    return state(persons={**none, how: rows}, config={"identity": identity})
 
 
 def counted(table: str, read: int, joined: int, rejected: int = 0, orphaned: int = 0) -> dict[str, Any]:
@@ -202,6 +208,10 @@ WHOLE_PERIODS = [
     Fault("mco_return_codes_high", "2015", 150, stays("SEJ_RET", "1", 150), also=("mco_return_codes",)),
     Fault("mco_year_missing", "2016", 1, _add_2017),
     Fault("mco_volume", "2014-06", 10, lambda tables, _: keep("MCO", _june_nearly_lost)(tables, "2014")),
+    Fault("persons_by_psa", "DCIR 2015-01", 12, found_persons("by_psa", 12, "identity")),
+    Fault("persons_ambiguous", "DCIR 2015-02", 13, found_persons("ambiguous", 13, "identity")),
+    Fault("persons_unknown", "DCIR 2015-03", 14, found_persons("unknown", 14, "identity")),
+    Fault("persons_without_referential", "DCIR 2015-07", 15, found_persons("unknown", 15, None)),
     Fault("reconciliation_counted", "DCIR 2015-01", 1, state(rows=counted("ER_PHA_F", 60, None))),  # type: ignore[arg-type]
     Fault("reconciliation_rows", "DCIR 2015-02", 3, state(rows=counted("ER_PRS_F", 123, 120))),
     Fault("reconciliation_amounts", "DCIR 2015-03", 1, state(amounts=amounts(paid_flat=1481.8))),

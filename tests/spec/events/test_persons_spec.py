@@ -3,7 +3,7 @@
 import pytest
 
 from parcours.errors import InputError
-from parcours.events.persons import everybody, identifying_columns, linked, persons
+from parcours.events.persons import NO_RANK, Key, everybody, identifying_columns, linked, persons
 
 pytestmark = pytest.mark.spark
 
@@ -13,7 +13,7 @@ REFERENTIAL = (
 )
 IDENTITY = "psa string, rank int, person_id bigint, ambiguous boolean"
 PERSONS = "person_id bigint, certified boolean, sex int, birth date, ambiguous boolean"
-KEY = ("BEN_NIR_PSA", "BEN_RNG_GEM")
+KEY = Key("BEN_NIR_PSA", "BEN_RNG_GEM")
 
 
 def known(referential, identity, collected):
@@ -151,15 +151,19 @@ def test_everybody_with_care_or_in_a_referential_is_there_once(table, rows, coll
 
 
 def test_the_columns_by_which_persons_were_identified_say_whose_a_row_is():
-    stated = {"psa": "NUM_ENQ", "rank": "BEN_RNG_GEM"}
-    assert identifying_columns("IR_BEN_R", ["NUM_ENQ", "BEN_SEX_COD"], stated) == ("NUM_ENQ", None)
-    assert identifying_columns("IR_BEN_R", ["NUM_ENQ", "BEN_RNG_GEM"], stated) == ("NUM_ENQ", "BEN_RNG_GEM")
+    stated = {"psa": "NUM_ENQ", "rank": "BEN_RNG_GEM", "pseudonym": True}
+    assert identifying_columns("IR_BEN_R", ["NUM_ENQ", "BEN_SEX_COD"], stated) == Key("NUM_ENQ", None, NO_RANK)
+    ranked = identifying_columns("IR_BEN_R", ["NUM_ENQ", "BEN_RNG_GEM"], stated)
+    assert ranked == Key("NUM_ENQ", "BEN_RNG_GEM", NO_RANK)
+    portal = {"psa": "BEN_NIR_PSA", "rank": "BEN_RNG_GEM", "pseudonym": False}
+    assert identifying_columns("IR_BEN_R", ["BEN_NIR_PSA", "BEN_RNG_GEM"], portal) == KEY
     with pytest.raises(InputError, match="Flat IR_BEN_R has no column NUM_ENQ"):
         identifying_columns("IR_BEN_R", ["BEN_NIR_PSA", "BEN_SEX_COD"], stated)
 
 
-def test_in_a_referential_without_ranks_a_row_is_of_the_one_person_of_its_identifier(table, collected, rows):
-    referential = table("NUM_ENQ\nN1\nN2\nN3", "NUM_ENQ string")
+@pytest.mark.parametrize("rank", ["BEN_RNG_GEM", None])
+def test_a_pseudonym_without_rank_is_of_the_one_person_of_it(table, collected, rows, rank):
+    referential = table("NUM_ENQ | BEN_RNG_GEM\nN1 | -\nN2 | -\nN3 | -", "NUM_ENQ string, BEN_RNG_GEM bigint")
     identity = table(
         """
         psa | rank | person_id | ambiguous
@@ -171,7 +175,7 @@ def test_in_a_referential_without_ranks_a_row_is_of_the_one_person_of_its_identi
         """,
         "psa string, rank bigint, person_id bigint, ambiguous boolean",
     )
-    found = linked(referential, identity, ("NUM_ENQ", None))
+    found = linked(referential, identity, Key("NUM_ENQ", rank, NO_RANK))
     assert collected(found, "NUM_ENQ", "person_id") == rows(
         """
         NUM_ENQ | person_id

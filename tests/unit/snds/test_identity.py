@@ -179,9 +179,11 @@ def test_a_pseudonym_is_of_the_person_whom_the_referential_names(build):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("unranked", [True, False], ids=["a rank that is null", "no rank"])
 @pytest.mark.parametrize("name", ["BEN_IDT_ANO", "NUM_ENQ_IDT", "NUM_ANO", "NUM_ENQ_ANO", "BEN_NIR_ANO"])
-def test_what_names_the_person_has_several_names(build, name):
+def test_what_names_the_person_has_several_names(build, name, unranked):
     table = rows(("N1", "A"), ("N2", "A"), ("N3", "B"), ("N3", "C"), ("N4", None), names=f"NUM_ENQ {name}")
+    table = table.append_column("BEN_RNG_GEM", pa.nulls(5, pa.int64())) if unranked else table
     _, _, resolve = build(PROJECT, IR_BEN_R=[table])
     assert resolve(pa.table({"NUM_ENQ": ["N1", "N2", "N3", "N4"]}), PROJECT) == [
         person_id("A"), person_id("A"), None, person_id("N4"),
