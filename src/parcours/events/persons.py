@@ -41,7 +41,7 @@ def identifying_columns(name: str, names: Collection[str], stated: Mapping[str, 
         )
     if rank not in names:
         return Key(psa, None, NO_RANK)
-    return Key(psa, rank, NO_RANK if stated["pseudonym"] else DEFAULT_RANK)
+    return Key(psa, rank, NO_RANK if stated["unranked"] else DEFAULT_RANK)
 
 
 def linked(referential: DataFrame, identity: DataFrame, key: Key) -> DataFrame:

@@ -22,7 +22,6 @@ from parcours.snds.person_columns import (
     UPDATED,
     PersonColumns,
     identifying_tables,
-    person_names,
     placeholders,
     referential_tables,
 )
@@ -140,9 +139,9 @@ def _resolved(referentials: Referentials, columns: PersonColumns) -> Iterator[du
 
 def _add_couples(connection: duckdb.DuckDBPyConnection, part: pa.Table, columns: PersonColumns, place: int) -> None:
     connection.register("part", part)
-    named = ", ".join(_identifier_sql(part, name) for name in person_names())
-    # A table without ranks does not say that all its persons have rank 1, nor do pseudonyms without one.
-    ranked = columns.rank in part.column_names and not columns.pseudonym
+    named = ", ".join(_identifier_sql(part, name) for name in columns.names)
+    # A table without ranks does not say that all its persons have rank 1.
+    ranked = columns.rank in part.column_names and not columns.unranked
     rank = f"coalesce({read_rank_sql(part, columns)}, {DEFAULT_RANK})" if ranked else read_rank_sql(part, columns)
     connection.sql(f"""
         INSERT INTO couples

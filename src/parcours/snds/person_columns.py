@@ -1,34 +1,12 @@
 """Columns and tables that say who somebody is (identity.yaml); light, so that reading a delivery needs no pyarrow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import yaml
 
 UPDATED = "BEN_DTE_MAJ"
-
-
-@dataclass(frozen=True)
-class PersonColumns:
-    """The columns that say whose a row is; without `rank`, the PSA alone.
-
-    `pseudonym`: `psa` is that of a project extraction, which is a person by itself where nothing says whose it is.
-    """
-
-    psa: str
-    rank: str | None
-    pseudonym: bool = False
-
-    @property
-    def names_persons(self) -> bool:
-        """Whether the column names persons, as BEN_IDT_ANO does, so that no referential is asked."""
-        return self.psa in person_names()
-
-    @property
-    def of_referential(self) -> tuple[str, ...]:
-        """Columns of a referential that the identity is made of."""
-        return tuple(dict.fromkeys((self.psa, *((self.rank,) if self.rank else ()), *person_names(), UPDATED)))
 
 
 @cache
@@ -63,3 +41,30 @@ def placeholders() -> tuple[str, ...]:
 def _rules() -> dict[str, list[str]]:
     rules: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("identity.yaml").read_text("utf-8"))
     return rules
+
+
+@dataclass(frozen=True)
+class PersonColumns:
+    """The columns that say whose a row is; without `rank`, the PSA alone.
+
+    `pseudonym`: `psa` is that of a project extraction, which is a person by itself where nothing says whose it is.
+    `unranked`: a row without a rank says no more than its PSA; elsewhere its rank is 1. `names` are the columns of
+    referentials that name the person; of a row the first that is not null counts, so that a product in which one of
+    them names the person itself has the same persons.
+    """
+
+    psa: str
+    rank: str | None
+    pseudonym: bool = False
+    unranked: bool = False
+    names: tuple[str, ...] = field(default_factory=person_names)
+
+    @property
+    def names_persons(self) -> bool:
+        """Whether the column names persons, as BEN_IDT_ANO does, so that no referential is asked."""
+        return self.psa in self.names
+
+    @property
+    def of_referential(self) -> tuple[str, ...]:
+        """Columns of a referential that the identity is made of."""
+        return tuple(dict.fromkeys((self.psa, *((self.rank,) if self.rank else ()), *self.names, UPDATED)))

@@ -4,7 +4,12 @@ from typing import Any
 
 from parcours.errors import InputError
 from parcours.snds.contracts import Product, load_product, product_names
-from parcours.snds.person_columns import PersonColumns, correspondence_tables, referential_tables
+from parcours.snds.person_columns import (
+    PersonColumns,
+    correspondence_tables,
+    person_names,
+    referential_tables,
+)
 from parcours.snds.spelling import person_spelled
 
 FIELDS: tuple[set[str], ...] = ({"column"}, {"psa"}, {"psa", "rank"})
@@ -52,14 +57,15 @@ def named_columns(person: Forms) -> tuple[str, ...]:
 def columns_of_rows(person: Forms, product: Product) -> PersonColumns | None:
     """The columns that say whose a row of a product is; None for references and products that know no persons.
 
-    The same form for all names the columns of claims; a PSA of stays is where their contract has it.
+    The same form for all names the columns of claims; a PSA of stays is where their contract has it. A pseudonym has
+    the rank of its product, where it has one.
     """
     if product.form == "reference" or not product.person:
         return None
     if product.form == "union" and set(person) & NAMES and "psa" in person:
         return _columns(person, {"psa": product.person["psa"]}, None)
-    hospital = (HOSPITALS,) if product.form == "union" else ()
-    return _columns(person, _form_of(person, product, *hospital), product.person.get("rank"))
+    form = _form_of(person, product, *((HOSPITALS,) if product.form == "union" else ()))
+    return _columns(person, form, product.person.get("rank") if "column" in form else None)
 
 
 def columns_of_identity(person: Forms) -> PersonColumns:
@@ -92,7 +98,14 @@ def _form_of(person: Forms, product: Product, *others: str) -> Form:
 
 def _columns(person: Forms, form: Form, rank: str | None) -> PersonColumns:
     pseudonym = any("column" in form for form in _all(person))
-    return PersonColumns(form.get("column") or form["psa"], form.get("rank", rank), pseudonym)
+    first = tuple(column for column in named_columns(person) if column in person_names())
+    return PersonColumns(
+        psa=form.get("column") or form["psa"],
+        rank=form.get("rank", rank),
+        pseudonym=pseudonym,
+        unranked=pseudonym or "rank" not in form,
+        names=(*first, *(name for name in person_names() if name not in first)),
+    )
 
 
 def _all(person: Forms) -> list[Form]:

@@ -90,8 +90,7 @@ def keys_of(table: pa.Table, columns: PersonColumns) -> np.ndarray:
 def _keys(pairs: pa.Table, columns: PersonColumns) -> pa.Table:
     """Of each pair: `own`, its person when no referential knows it; its keys in the look-up, `couple` and `alone`."""
     given = read_rank_sql(pairs, columns)
-    # A pseudonym may come without any rank, and then says no more than itself; so does the PSA of a stay.
-    alone = columns.pseudonym or columns.rank is None
+    alone = columns.unranked or columns.rank is None
     with _connection().cursor() as cursor:
         cursor.register("pairs", pairs)
         return cursor.sql(f"""

@@ -195,7 +195,7 @@ def build_root(path: Path, tables: dict[str, dict[str, list[dict[str, Any]]]], s
     root.identity.mkdir()
     table = pa.Table.from_pylist(identity, schema=pa.schema(list(IDENTITY.items())))
     pq.write_table(table, root.identity / "identity.parquet")
-    write_manifest(root.identity, {"columns": {"psa": "BEN_NIR_PSA", "rank": "BEN_RNG_GEM", "pseudonym": False}})
+    write_manifest(root.identity, {"columns": {"psa": "BEN_NIR_PSA", "rank": "BEN_RNG_GEM", "unranked": False}})
     return root
 
 

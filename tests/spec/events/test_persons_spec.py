@@ -151,11 +151,11 @@ def test_everybody_with_care_or_in_a_referential_is_there_once(table, rows, coll
 
 
 def test_the_columns_by_which_persons_were_identified_say_whose_a_row_is():
-    stated = {"psa": "NUM_ENQ", "rank": "BEN_RNG_GEM", "pseudonym": True}
+    stated = {"psa": "NUM_ENQ", "rank": "BEN_RNG_GEM", "unranked": True}
     assert identifying_columns("IR_BEN_R", ["NUM_ENQ", "BEN_SEX_COD"], stated) == Key("NUM_ENQ", None, NO_RANK)
     ranked = identifying_columns("IR_BEN_R", ["NUM_ENQ", "BEN_RNG_GEM"], stated)
     assert ranked == Key("NUM_ENQ", "BEN_RNG_GEM", NO_RANK)
-    portal = {"psa": "BEN_NIR_PSA", "rank": "BEN_RNG_GEM", "pseudonym": False}
+    portal = {"psa": "BEN_NIR_PSA", "rank": "BEN_RNG_GEM", "unranked": False}
     assert identifying_columns("IR_BEN_R", ["BEN_NIR_PSA", "BEN_RNG_GEM"], portal) == KEY
     with pytest.raises(InputError, match="Flat IR_BEN_R has no column NUM_ENQ"):
         identifying_columns("IR_BEN_R", ["BEN_NIR_PSA", "BEN_SEX_COD"], stated)

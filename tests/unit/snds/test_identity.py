@@ -8,13 +8,15 @@ import pytest
 
 from parcours.errors import InputError, RetryableFault
 from parcours.events.filters import filter_table
+from parcours.snds.contracts import load_product
 from parcours.snds.identity import build_identity, foreseen_identity, lookup_name, person_id
 from parcours.snds.person_columns import PersonColumns, placeholders, referential_tables
+from parcours.snds.person_forms import columns_of_identity, columns_of_rows
 from parcours.snds.persons_of_rows import HowFound, resolve_persons
 
 CLAIMS = PersonColumns("BEN_NIR_PSA", "BEN_RNG_GEM")
 STAYS = PersonColumns("NIR_ANO_17", None)
-PROJECT = PersonColumns("NUM_ENQ", "BEN_RNG_GEM", pseudonym=True)
+PROJECT = PersonColumns("NUM_ENQ", "BEN_RNG_GEM", pseudonym=True, unranked=True)
 
 
 def rows(*found, names="BEN_NIR_PSA BEN_RNG_GEM BEN_IDT_ANO BEN_DTE_MAJ"):
@@ -212,6 +214,23 @@ def test_a_column_that_names_persons_needs_no_referential(build):
     found, how = resolve_persons(pa.table({"NUM_ANO": ["A", None]}), asked, None)
     assert found.to_pylist() == [person_id("A"), None]
     assert how == HowFound(known=1, unidentified=1)
+
+
+def test_stays_that_name_the_person_have_the_persons_of_claims_that_name_a_pseudonym(build):
+    person = {"DCIR": {"column": "NUM_ENQ"}, "MCO": {"column": "NUM_ANO"}}
+    claims_of, stays_of = (columns_of_rows(person, load_product(name)) for name in ("DCIR", "MCO"))
+    told = rows(("N1", "ID-A", "A"), ("N2", "ID-B", "A"), names="NUM_ENQ BEN_IDT_ANO NUM_ANO")
+    _, _, resolve = build(columns_of_identity(person), IR_BEN_R=[told])
+    assert resolve(pa.table({"NUM_ENQ": ["N1", "N2"]}), claims_of) == [person_id("A")] * 2
+    assert resolve(pa.table({"NUM_ANO": ["A"]}), stays_of) == [person_id("A")]
+
+
+def test_without_any_rank_two_persons_of_one_identifier_are_ambiguous(build):
+    columns = columns_of_identity({"psa": "NUM_ENQ"})
+    told = rows(("N1", "A"), ("N1", "B"), ("N2", "A"), names="NUM_ENQ BEN_IDT_ANO")
+    told = told.append_column("BEN_RNG_GEM", pa.nulls(3, pa.int64()))
+    _, _, resolve = build(columns, IR_BEN_R=[told])
+    assert resolve(pa.table({"NUM_ENQ": ["N1", "N2"]}), PersonColumns("NUM_ENQ", None)) == [None, person_id("A")]
 
 
 def test_a_rank_that_nobody_knows_leaves_the_psa(build):
