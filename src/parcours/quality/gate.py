@@ -23,7 +23,7 @@ from parcours.quality.tables import (
     register_view,
 )
 from parcours.quality.verdict import VERDICT, critical_failures, refuse, rule_record
-from parcours.snds.contracts import load_product, product_names
+from parcours.snds.contracts import committed_names, load_product
 from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import committed_periods, is_synthetic, read_manifest, write_json
@@ -111,7 +111,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
 
 
 def _manifests(root: Root, products: Iterable[str] | None) -> Manifests:
-    names = [load_product(name).name for name in products] if products is not None else product_names()
+    names = [load_product(name).name for name in products] if products is not None else committed_names()
     found = {name: committed_periods(root, name) for name in names}
     missing = [name for name, periods in found.items() if not periods]
     if products is not None and missing:

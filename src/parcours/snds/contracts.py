@@ -10,6 +10,7 @@ import yaml
 
 from parcours.errors import InputError
 from parcours.snds.declarations import LAST, YearRanges, check_fields, read_declared, within, year_ranges
+from parcours.snds.person_columns import correspondence_tables
 
 HERE = Path(__file__).parent
 ColumnType = Literal["string", "integer", "decimal", "date"]
@@ -314,8 +315,13 @@ def table_names() -> list[str]:
 
 
 def product_names() -> list[str]:
-    """Names of the products that can be flattened, references included."""
-    return sorted(path.stem for path in (HERE / "products").glob("*.yaml"))
+    """Names of the products that the SNDS has, references included."""
+    return sorted({path.stem for path in (HERE / "products").glob("*.yaml")} - {*correspondence_tables()})
+
+
+def committed_names() -> list[str]:
+    """Names of all that a root may hold: the products, and the tables of correspondence that projects made."""
+    return [*product_names(), *correspondence_tables()]
 
 
 @cache

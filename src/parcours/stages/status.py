@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from parcours.errors import InputError
-from parcours.snds.contracts import product_names
+from parcours.snds.contracts import committed_names
 from parcours.storage.manifest import committed_periods, read_manifest
 from parcours.storage.place import Place, found
 from parcours.storage.progress import running_jobs
@@ -24,7 +24,7 @@ def root_status(root_uri: str) -> dict[str, Any]:
         raise InputError(f"There is no root at {root.path}; give the folder that `parcours flatten` was given.")
     return {
         "root": str(root.path),
-        "products": [_product(root, name) for name in product_names() if committed_periods(root, name)],
+        "products": [_product(root, name) for name in committed_names() if committed_periods(root, name)],
         "running": running_jobs(root),
         "studies": [_study(root, run) for run in found(root.path, "studies/*/*/run.json")],
     }

@@ -5,15 +5,9 @@ from dataclasses import dataclass, field
 
 from parcours.errors import InputError
 from parcours.snds.contracts import product_names
-from parcours.snds.person_columns import correspondence_tables
 from parcours.synth.facts import irregularity_rates, known_faults
 
 FIRST_YEAR, LAST_YEAR = 2009, 2019
-
-
-def known_products() -> list[str]:
-    """Names of the products that can be made; a table of correspondence is of a project's own."""
-    return [name for name in product_names() if name not in correspondence_tables()]
 
 
 @dataclass(frozen=True)
@@ -62,8 +56,8 @@ class SynthSettings:
             if fault not in known_faults():
                 raise InputError(f"Fault {fault} is not known; known are {', '.join(known_faults())}.")
         for product in self.products:
-            if product not in known_products():
-                raise InputError(f"Product {product} is not known; known are {', '.join(known_products())}.")
+            if product not in product_names():
+                raise InputError(f"Product {product} is not known; known are {', '.join(product_names())}.")
 
     @property
     def rates(self) -> dict[str, float]:
