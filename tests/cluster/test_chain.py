@@ -16,6 +16,7 @@ from waiting import eventually
 
 from parcours.embedded.airflow_api import Airflow, TaskState
 from parcours.embedded.demo import FLATTEN, STUDY
+from parcours.quality.catalogue import load_catalogue, product_catalogues
 
 pytestmark = pytest.mark.cluster
 
@@ -87,7 +88,8 @@ def test_flat_tables_are_equal_to_those_of_one_machine(embedded: Path, chain: Ch
 
 def test_the_verdicts_are_equal_to_those_of_one_machine(chain: Chain, embedded: Path) -> None:
     here, there = verdicts(embedded, str(embedded)), verdicts(chain.root, "hdfs://namenode:8020/parcours")
-    assert [len(rules) for _, rules in here] == [78, 20]  # of the flat tables, of the study
+    of_root = sum(len(load_catalogue(name).rules) for name in (*product_catalogues(), "RECONCILIATION"))
+    assert [len(rules) for _, rules in here] == [of_root, len(load_catalogue("FEATURES").rules)]
     assert here == there
 
 
