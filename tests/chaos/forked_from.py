@@ -19,7 +19,7 @@ for name in ("DCIR", "IR_BEN_R", "IR_BEN_R_ARC"):
         load_table(table).columns_of(2016)
 VERSIONS = (
     sources_version("flatten", "snds"),
-    sources_version("snds/identity.py", "snds/identity.yaml"),
+    sources_version("snds/identity.py", "snds/identity.yaml", "snds/person_columns.py", "snds/person_forms.py"),
     code_version(),
 )
 __all__ = ["duckdb", "pandas", "parcours", "pyarrow", "pyspark"]

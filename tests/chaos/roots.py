@@ -14,7 +14,7 @@ from parcours.storage.manifest import MANIFEST, committed_periods, read_manifest
 from parcours.storage.root import Root, open_root
 
 # Times, what ran, and what an identity was before in this root: the rest of a manifest is content.
-VOLATILE = ("started", "ended", "spark_application", "code_version", "changes")
+VOLATILE = ("started", "ended", "spark_application", "code_version", "moved")
 COMMITTED = ("flat/*/period=*", "rejects/*/period=*", "orphans/*/period=*", "identity")
 PRODUCTS = ("DCIR", "IR_BEN_R")
 
@@ -25,7 +25,7 @@ def content(root: Path) -> dict[str, Any]:
     for directory in sorted(path for pattern in COMMITTED for path in root.glob(pattern)):
         manifest = read_manifest(directory)
         assert manifest is not None, f"{directory} has no manifest"
-        present = [path for path in directory.iterdir() if path.name != MANIFEST and not path.match("changes-*.arrow")]
+        present = [path for path in directory.iterdir() if path.name != MANIFEST and not path.match("moved-*.arrow")]
         files = {path.name: _rows(path) for path in present}
         kept = {name: value for name, value in manifest.items() if name not in VOLATILE}
         found[str(directory.relative_to(root))] = (kept, files)
