@@ -8,11 +8,12 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from parcours.errors import InputError
+from parcours.snds.person_columns import DEFAULT_RANK
 
 PERSON_SOURCE_COLUMNS = frozenset({"BEN_SEX_COD", "BEN_NAI_ANN", "BEN_NAI_MOI"})
 CERTIFIED = "certified"
 EARLIEST_BIRTH_YEAR = 1880
-DEFAULT_RANK, NO_RANK = 1, -1
+NO_RANK = -1
 
 
 @dataclass(frozen=True)

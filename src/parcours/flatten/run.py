@@ -296,10 +296,7 @@ def _manifest(
         ],
         "config": plan.config,
         "code_version": code_version(),
-        **{
-            name: summary[name]
-            for name in ("rows", "amounts", "sentinels", "canonical", "persons", "unidentified", "files")
-        },
+        **{name: summary[name] for name in COUNTED},
         "drift": plan.drift,
         "absent": list(plan.absent),
         "started": started.isoformat(timespec="seconds"),

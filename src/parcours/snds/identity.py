@@ -19,6 +19,7 @@ import pyarrow as pa
 from parcours.errors import InputError
 from parcours.snds.identity_changes import changed_identifiers
 from parcours.snds.person_columns import (
+    DEFAULT_RANK,
     UPDATED,
     PersonColumns,
     identifying_tables,
@@ -29,7 +30,6 @@ from parcours.snds.person_columns import (
 PERSON = "person_id"
 IDENTITY_FILE = "identity.parquet"
 AMBIGUOUS = -1
-DEFAULT_RANK = 1
 HASH = "(('0x' || left(md5({}), 16))::UBIGINT >> 1)::BIGINT"
 COUPLE = "psa || '|' || rank"
 ALONE = "psa || '|'"  # in the look-up only, where no couple ends like this

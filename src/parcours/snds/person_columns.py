@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 UPDATED = "BEN_DTE_MAJ"
+DEFAULT_RANK = 1  # of a row whose rank is not known
 
 
 @cache
@@ -38,6 +39,7 @@ def placeholders() -> tuple[str, ...]:
     return tuple(_rules()["placeholders"])
 
 
+@cache
 def _rules() -> dict[str, list[str]]:
     rules: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("identity.yaml").read_text("utf-8"))
     return rules

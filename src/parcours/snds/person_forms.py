@@ -83,8 +83,10 @@ def needed_columns(person: Forms, product: Product) -> tuple[str, ...]:
     A pseudonym is a matter of the identity, which is of no person without it. Claims and stays without theirs are rows
     of nobody, which their manifest counts.
     """
-    if product.form != "reference" or "identity" in product.person or not product.person:
-        return tuple(product.person.values()) if product.form == "reference" else ()
+    if product.form != "reference" or not product.person:
+        return ()
+    if "identity" in product.person:
+        return tuple(product.person.values())
     form = _form_of(person, product, "DCIR")
     return () if "column" in form or product.name in correspondence_tables() else tuple(form.values())
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from parcours.errors import RetryableFault
-from parcours.snds.identity import ALONE, AMBIGUOUS, COUPLE, DEFAULT_RANK, HASH, own_text, psa_sql, read_rank_sql
-from parcours.snds.person_columns import PersonColumns
+from parcours.snds.identity import ALONE, AMBIGUOUS, COUPLE, HASH, own_text, psa_sql, read_rank_sql
+from parcours.snds.person_columns import DEFAULT_RANK, PersonColumns
 
 
 @dataclass(frozen=True)
