@@ -94,7 +94,7 @@ stop: ## Stop every service that the demo started
 up: ## Build and start the cluster (needs a Docker engine with Compose; 16 GB); ends when every service is ready
 	@scripts/cluster-secrets
 	@$(COMPOSE) build
-	@$(COMPOSE) up --detach --wait --wait-timeout 600
+	@$(COMPOSE) up --detach --wait --wait-timeout 900
 	@scripts/cluster-addresses
 
 down: ## Stop the cluster and keep its data
