@@ -37,11 +37,19 @@ def as_codes(read: Converted, kind: pa.DataType, code: Code | None, length: int 
 
 
 def written_as_float(texts: pa.ChunkedArray) -> bool:
-    """Whether some texts of a column of codes are 8.0 or 3.4E12."""
-    dotted = pc.match_substring(texts, ".")
-    if not pc.any(dotted).as_py():
-        return False
-    return bool(pc.any(pc.match_substring_regex(texts.filter(dotted), WRITTEN_AS_FLOAT)).as_py())
+    """Whether some texts (string) of a column of codes are 8.0 or 3.4E12."""
+    return any(_has_point(some) and _has_float(some) for some in texts.chunks)
+
+
+def _has_point(texts: pa.Array) -> bool:
+    """Whether a point is among the letters of all texts: looked for at once, as most columns have none."""
+    letters = texts.buffers()[2]
+    return letters is not None and b"." in letters.to_pybytes()
+
+
+def _has_float(texts: pa.Array) -> bool:
+    dotted = texts.filter(pc.match_substring(texts, "."))
+    return bool(pc.any(pc.match_substring_regex(dotted, WRITTEN_AS_FLOAT)).as_py())
 
 
 def _valid(values: pa.Array) -> np.ndarray:

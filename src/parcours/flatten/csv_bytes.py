@@ -57,9 +57,10 @@ def _holds_hexadecimal(data: bytes, delimiter: str) -> bool:
     before = np.zeros(256, bool)
     before[list(f"-\n \t{delimiter}".encode())] = True
     codes = np.frombuffer(data, np.uint8)
-    for start in range(0, len(codes), CACHED_BYTES):
-        some = codes[start : start + CACHED_BYTES + 1]
-        found = np.flatnonzero((some[:-1] == ord("0")) & ((some[1:] | 0x20) == ord("x"))) + start
+    for mark in (b"x", b"X"):
+        # Seldom there: the few letters are looked at, not each pair of bytes.
+        found = np.flatnonzero(codes[1:] == mark[0]) if mark in data else np.zeros(0, np.int64)
+        found = found[codes[found] == ord("0")]
         starts = found[(found == 0) | before[codes[found - 1]]]
         if any(field.match(data, at) for at in starts.tolist()):
             return True

@@ -69,23 +69,19 @@ def join(
         connection.register(name, table.select(list(product.key_of(name))).append_column(ROW, numbers))
     query = _left_joins(product, tables) if product.form == "left_joins" else _union(product, tables, absent)
     rows = connection.sql(query).to_arrow_table().combine_chunks()
-    orphans = {
-        name: tables[name].take(_orphans(connection, product, name))
-        for name in tables
-        if name != product.main and tables[name].num_rows
-    }
     for name in tables:
         connection.unregister(name)
     owners = persons.take(_one(rows[holder(product)]))
     claims = claim_rows(connection, product, tables, rows)
     order = flat_order(connection, product, tables, rows, owners.fill_null(-1).to_numpy(zero_copy_only=False), claims)
     full = rows.append_column(CLAIM_ROW, pa.array(claims)).append_column(PERSON, owners)
+    met = {name: _met(rows, name, table.num_rows) for name, table in tables.items()}
+    # A row that matched a main row is in the flat rows: those that are not have none.
+    alone = {name: np.flatnonzero(~seen) for name, seen in met.items() if name != product.main}
     return Joined(
         rows=full.take(pa.array(order)),
-        joined={
-            name: _met(rows[name], len(table)) if name in rows.column_names else 0 for name, table in tables.items()
-        },
-        orphans={name: table for name, table in orphans.items() if table.num_rows},
+        joined={name: int(np.count_nonzero(seen)) for name, seen in met.items()},
+        orphans={name: tables[name].take(pa.array(numbers)) for name, numbers in alone.items() if len(numbers)},
     )
 
 
@@ -141,11 +137,12 @@ def _unkeyed(product: Product, name: str, table: pa.Table) -> list[str]:
     return [column for column in table.column_names if column not in product.key_of(name)]
 
 
-def _met(rows: pa.ChunkedArray, count: int) -> int:
-    """How many rows of a table are in the flat table."""
+def _met(rows: pa.Table, name: str, count: int) -> np.ndarray:
+    """Which rows of a table are in the flat rows, shape (count,)."""
     met = np.zeros(count, bool)
-    met[rows.drop_null().to_numpy()] = True
-    return int(np.count_nonzero(met))
+    if name in rows.column_names:
+        met[rows[name].drop_null().to_numpy()] = True
+    return met
 
 
 def _on(product: Product, name: str) -> str:
@@ -177,10 +174,3 @@ def _union_part(product: Product, part: str, names: list[str]) -> str:
     others = [name for name in (product.patient, part) if name and name != product.main]
     joins = " ".join(f"LEFT JOIN {quoted(name)} ON {_on(product, name)}" for name in others)
     return f"SELECT {', '.join(columns)}, '{part}' AS {SOURCE} FROM {quoted(product.main)} {joins}"
-
-
-def _orphans(connection: duckdb.DuckDBPyConnection, product: Product, name: str) -> pa.ChunkedArray:
-    """Row numbers of the rows that have no main row."""
-    other = quoted(name)
-    query = f"SELECT {other}.{ROW} FROM {other} ANTI JOIN {quoted(product.main)} ON {_on(product, name)} ORDER BY ALL"
-    return connection.sql(query).to_arrow_table()[ROW]

@@ -50,8 +50,10 @@ def resolve_persons(table: pa.Table, columns: PersonColumns, lookup: Path | None
     if columns.psa not in table.column_names:
         return pa.nulls(table.num_rows, pa.int64()), HowFound(unidentified=table.num_rows)
     pairs, places = _distinct(table, columns)
-    keys = _keys(pairs, columns)
-    persons, how = _own(keys, columns) if columns.names_persons or lookup is None else _look_up(keys, lookup)
+    if lookup is None or columns.names_persons:
+        persons, how = _own(pairs, columns)
+    else:
+        persons, how = _look_up(pairs, columns, lookup)
     counts = np.bincount(how[places.to_numpy()], minlength=len(HOW))
     return persons.take(places), HowFound(**dict(zip(HOW, counts.tolist(), strict=True)))
 
@@ -84,45 +86,55 @@ def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
 def keys_of(table: pa.Table, columns: PersonColumns) -> np.ndarray:
     """The numbers that stand for the PSAs of a table in an identity, each once (int64)."""
     pairs, _ = _distinct(table.select([columns.psa]), columns)
-    return np.unique(_keys(pairs, columns)["alone"].drop_null().to_numpy())
+    return np.unique(_keys(pairs, columns, "alone")["alone"].drop_null().to_numpy())
 
 
-def _keys(pairs: pa.Table, columns: PersonColumns) -> pa.Table:
-    """Of each pair: `own`, its person when no referential knows it; its keys in the look-up, `couple` and `alone`."""
+def _keys(pairs: pa.Table, columns: PersonColumns, *wanted: str) -> pa.Table:
+    """Of each pair what is wanted of: `identified`, whether it has a PSA; `own`, its person when no referential knows
+    it; its keys in the look-up, `couple` (null without a rank) and `alone`.
+    """
     given = read_rank_sql(pairs, columns)
-    alone = columns.unranked or columns.rank is None
+    unranked = columns.unranked or columns.rank is None
+    made = {
+        "identified": "psa IS NOT NULL",
+        "own": HASH.format(own_text(columns)),
+        "couple": f"CASE WHEN given IS NOT NULL OR NOT {unranked} THEN {HASH.format(COUPLE)} END",
+        "alone": HASH.format(ALONE),
+    }
     with _connection().cursor() as cursor:
         cursor.register("pairs", pairs)
         return cursor.sql(f"""
             WITH read AS (SELECT {psa_sql(pairs, columns)} AS psa, {given} AS given FROM pairs),
                  ranked AS (SELECT psa, given, coalesce(given, {DEFAULT_RANK}) AS rank FROM read)
-            SELECT {HASH.format(own_text(columns))} AS own,
-                   CASE WHEN given IS NOT NULL OR NOT {alone} THEN {HASH.format(COUPLE)} END AS couple,
-                   {HASH.format(ALONE)} AS alone
-            FROM ranked""").to_arrow_table()
+            SELECT {", ".join(f"{made[name]} AS {name}" for name in wanted)} FROM ranked""").to_arrow_table()
 
 
-def _own(keys: pa.Table, columns: PersonColumns) -> tuple[pa.Array, np.ndarray]:
-    own = keys["own"].combine_chunks()
+def _own(pairs: pa.Table, columns: PersonColumns) -> tuple[pa.Array, np.ndarray]:
+    own = _keys(pairs, columns, "own")["own"].combine_chunks()
     found = KNOWN if columns.names_persons else UNKNOWN
     return own, np.where(own.is_null().to_numpy(zero_copy_only=False), UNIDENTIFIED, found)
 
 
-def _look_up(keys: pa.Table, lookup: Path) -> tuple[pa.Array, np.ndarray]:
+def _look_up(pairs: pa.Table, columns: PersonColumns, lookup: Path) -> tuple[pa.Array, np.ndarray]:
     try:
         source = pa.memory_map(str(lookup))
     except FileNotFoundError:
         raise RetryableFault(f"{lookup} was replaced while rows were given to persons; run again.") from None
+    keys = _keys(pairs, columns, "identified", "couple")
+    ranked, identified = keys["couple"].is_valid().to_numpy(), keys["identified"].to_numpy()
     with source:
         known = pa.ipc.open_file(source).read_all()
-        alone, of_psa = _found(known, keys["alone"])
-        couple, of_couple = _found(known, keys["couple"])
-    ranked, identified = (keys[name].is_valid().to_numpy() for name in ("couple", "own"))
-    several = ~of_couple & of_psa & (alone == AMBIGUOUS)
-    by_rule = [~identified, several, of_couple | of_psa & ~ranked, of_psa]
-    how = np.select(by_rule, [UNIDENTIFIED, SEVERAL, KNOWN, BY_PSA], UNKNOWN)
-    persons = np.select([of_couple, of_psa], [couple, alone], _numbers(keys["own"]))
-    return pa.array(persons, mask=~identified | several), how
+        persons, of_couple = _found(known, keys["couple"])
+        # Few are left: referentials know most couples.
+        rest = np.flatnonzero(~of_couple)
+        others = _keys(pairs.take(pa.array(rest)), columns, "own", "alone")
+        alone, of_psa = _found(known, others["alone"])
+    several = of_psa & (alone == AMBIGUOUS)
+    by_rule = [~identified[rest], several, of_psa & ~ranked[rest], of_psa]
+    how = np.full(len(persons), KNOWN)
+    how[rest] = np.select(by_rule, [UNIDENTIFIED, SEVERAL, KNOWN, BY_PSA], UNKNOWN)
+    persons[rest] = np.where(of_psa, alone, _numbers(others["own"]))
+    return pa.array(persons, mask=np.isin(how, (UNIDENTIFIED, SEVERAL))), how
 
 
 def _found(known: pa.Table, asked: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
