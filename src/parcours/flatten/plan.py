@@ -7,8 +7,8 @@ from typing import Any
 from parcours.errors import InputError
 from parcours.flatten.converted import ARROW_TYPES
 from parcours.flatten.owners import Owners, unmoved
-from parcours.flatten.rows import UNKNOWN
 from parcours.flatten.scan import Scan
+from parcours.flatten.selection import UNKNOWN
 from parcours.snds.contracts import Product, load_table
 from parcours.snds.delivery import Delivery
 from parcours.snds.person_forms import Forms, named_columns

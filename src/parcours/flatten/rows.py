@@ -19,12 +19,12 @@ from parcours.flatten.faults import faults, repeats_header
 from parcours.flatten.moments import is_moment
 from parcours.flatten.numbers import is_number
 from parcours.flatten.records import Records, decoded, split_records
+from parcours.flatten.selection import UNKNOWN
 from parcours.flatten.source import Block
 from parcours.snds.codes import code_of
 from parcours.snds.contracts import load_table, plausible_years
 from parcours.snds.spelling import UNNAMED, folded
 
-UNKNOWN = "unknown"
 TEXT = pa.dictionary(pa.int32(), pa.string())
 # Bytes that the CSV reader takes at once: what fits in a core's cache is read twice as fast as 16 MiB.
 PARSED_BYTES = 1 << 20

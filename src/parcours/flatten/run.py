@@ -15,9 +15,8 @@ from parcours.flatten.owners import Owners
 from parcours.flatten.persons import cost_without_referential, ensure_identity, lookup_of, planned_owners, with_persons
 from parcours.flatten.plan import PeriodPlan, plan_product
 from parcours.flatten.reconcile import check, summarise
-from parcours.flatten.rows import UNKNOWN
 from parcours.flatten.scan import Scan, Scanner, Unread, kept_scans, scan_delivery
-from parcours.flatten.selection import Selection, held_periods, selected_products, unmatched
+from parcours.flatten.selection import UNKNOWN, Selection, held_periods, selected_products, unmatched
 from parcours.snds.contracts import Product
 from parcours.snds.delivery import Delivery
 from parcours.snds.person_forms import columns_of_rows

@@ -17,8 +17,9 @@ from parcours.errors import InputError
 from parcours.flatten.converted import Texts
 from parcours.flatten.dates import ISO
 from parcours.flatten.needed import check_columns
-from parcours.flatten.rows import UNKNOWN, Reading, check_instants, period_texts, row_count
+from parcours.flatten.rows import Reading, check_instants, period_texts, row_count
 from parcours.flatten.sas import Columns, is_sas, sas_columns, survey_of
+from parcours.flatten.selection import UNKNOWN
 from parcours.flatten.source import (
     Block,
     blocks,

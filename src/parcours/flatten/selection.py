@@ -3,14 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from parcours.errors import InputError
-from parcours.flatten.rows import UNKNOWN
-from parcours.flatten.scan import Scan
 from parcours.snds.contracts import Product, load_product, product_names
 from parcours.snds.delivery import Delivery
 
+if TYPE_CHECKING:
+    from parcours.flatten.scan import Scan
+
 WHOLE = "all"  # the only period of a reference table
+UNKNOWN = "unknown"  # that of rows whose own cannot be read
 PERIOD = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 OTHER_FORMS = (
     re.compile(r"(?P<year>\d{4})[-/. ]?(?P<month>\d{1,2})"),
@@ -66,7 +69,7 @@ def selected_products(delivery: Delivery, selection: Selection) -> list[Product]
     return sorted(products, key=lambda product: (product.form != "reference", product.name))
 
 
-def held_periods(products: Sequence[Product], scans: Sequence[Scan]) -> dict[str, list[str]]:
+def held_periods(products: Sequence[Product], scans: Sequence["Scan"]) -> dict[str, list[str]]:
     """The periods that a delivery holds of each product, references left out."""
     return {
         product.name: sorted({period for scan in scans if scan.table in product.tables for period in scan.periods})

@@ -22,7 +22,8 @@ from parcours.flatten.job import Item, Job, PeriodWork, read_blocks, reading
 from parcours.flatten.join import Joined, align, holder, join, materialise
 from parcours.flatten.lookups import lookup_here
 from parcours.flatten.payloads import Batches, Parts, gathered, packed, payload, split, spool, unpacked, unpacked_bytes
-from parcours.flatten.rows import UNKNOWN, Counts, Rows, read_rows
+from parcours.flatten.rows import Counts, Rows, read_rows
+from parcours.flatten.selection import UNKNOWN
 from parcours.snds.contracts import Product
 from parcours.snds.identity import PERSON
 from parcours.snds.persons_of_rows import resolve_persons

@@ -37,7 +37,6 @@ def run_flatten(
     Returns {status: done|reused, root, products: {product: {period: done|reused}}}. Raises InputError for wrong
     input, RetryableFault when another writer is on one of the periods.
     """
-    from parcours.flatten.run import flatten, scan_ahead
     from parcours.flatten.selection import Selection
 
     opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
@@ -45,6 +44,8 @@ def run_flatten(
     # Spark takes seconds to start; meanwhile files are read for the first time, unless that is work for a cluster.
     with ThreadPoolExecutor(1) as starter:
         starting = starter.submit(_session_with_workers)
+        from parcours.flatten.run import flatten, scan_ahead
+
         scan_ahead(target, opened, selection, scan_here)
         spark = starting.result()
     return flatten(spark, opened, target, selection, on_progress or _log_progress)
