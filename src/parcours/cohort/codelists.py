@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 
 CODE = re.compile(r"[A-Z0-9?]+")
+CODE_COLUMNS = ("use", "code", "match")
+EXACT, PREFIX, PATTERN = MATCHES = ("exact", "prefix", "pattern")
+# What a word may be, wherever a list has such a column: another one would be passed over in silence.
+WORDS = {
+    "match": MATCHES,
+    "use": ("hospital_diagnosis", "outpatient_act", "material_removal", "surgery"),
+    "form": ("hospital", "outpatient"),
+    "action": ("include", "exclude"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,22 +35,35 @@ class Code:
 
 
 @cache
-def read_codelist(path: Path) -> tuple[dict[str, str], ...]:
+def read_codelist(path: Path, columns: tuple[str, ...] = ()) -> tuple[dict[str, str], ...]:
     """The rows of a code list.
 
-    Raises InputError when the file is not there, or a code of a medical vocabulary holds anything but capitals
-    and digits (a dot or a comma, and it would never match).
+    Raises InputError when the file or one of the columns is not there, when a code of a medical vocabulary holds
+    anything but capitals and digits (a dot or a comma, and it would never match), or a row says a word of a column of
+    WORDS that means nothing.
     """
     if not path.is_file():
         raise InputError(f"Code list {path} does not exist.")
-    with path.open(newline="", encoding="utf-8") as lines:
-        rows = tuple(csv.DictReader(lines))
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines)
+        for column in columns:
+            if column not in (reader.fieldnames or ()):
+                raise InputError(f"Code list {path} has no column {column}: separate columns by commas.")
+        rows = tuple(reader)
     for number, row in enumerate(rows, start=2):
-        if not CODE.fullmatch(row.get("code", "0")):
-            raise InputError(
-                f'{path}, line {number}: "{row["code"]}" is not a code: write capitals and digits, no dot.'
-            )
+        _check_row(row, f"{path}, line {number}")
     return rows
+
+
+def _check_row(row: dict[str, str], where: str) -> None:
+    code, match = row.get("code", "0"), row.get("match", PATTERN)
+    if not CODE.fullmatch(code or ""):
+        raise InputError(f'{where}: "{code}" is not a code: write capitals and digits, no dot.')
+    for column, words in WORDS.items():
+        if column in row and row[column] not in words:
+            raise InputError(f'{where}: {column} is "{row[column]}", but must be one of {", ".join(words)}.')
+    if "?" in code and match != PATTERN:
+        raise InputError(f'{where}: the code {code} has a "?", but its match is {match}: only a pattern has one.')
 
 
 def codes_for(path: Path, use: str) -> tuple[Code, ...]:
@@ -49,41 +71,48 @@ def codes_for(path: Path, use: str) -> tuple[Code, ...]:
 
     Raises InputError when there are none.
     """
-    codes = tuple(Code(row["code"], row["match"]) for row in read_codelist(path) if row["use"] == use)
+    codes = tuple(Code(row["code"], row["match"]) for row in read_codelist(path, CODE_COLUMNS) if row["use"] == use)
     if not codes:
         raise InputError(f'{path} has no code for the use "{use}".')
     return codes
 
 
 def matches(column: "Column", codes: Iterable[Code]) -> "Column":
-    """Whether a column of codes is one of the exact codes or begins with one of the prefixes; false when null."""
+    """Whether a column of codes is one of the exact codes, or begins as a prefix or a pattern; false when null."""
     from pyspark.sql import Column
     from pyspark.sql import functions as F
 
     codes = tuple(codes)
-    exact = sorted(code.code for code in codes if code.match == "exact")
-    tests = [column.startswith(code.code) for code in codes if code.match == "prefix"]
+    exact = sorted(code.code for code in codes if code.match == EXACT)
+    tests = [column.startswith(code.code) for code in codes if code.match == PREFIX]
+    tests += [column.like(code.code.replace("?", "_") + "%") for code in codes if code.match == PATTERN]
     if exact:
         tests.append(column.isin(exact))
     return F.coalesce(reduce(Column.__or__, tests), F.lit(False))
 
 
-def looked_up(column: "Column", names: Mapping[str, str]) -> "Column":
-    """The name of the longest listed beginning of a code (`?` in the list stands for one character); null if none.
+def looked_up(column: "Column", names: Mapping[Code, str]) -> "Column":
+    """The name of the code itself, else of the longest listed beginning of it; null if none.
 
-    `names` maps beginnings of codes to names. One literal map for each shape of beginning keeps the query small.
+    In the beginning of a pattern `?` stands for one character. One literal map for each shape keeps the query small.
     """
     from pyspark.sql import functions as F
 
+    exact = {code.code: name for code, name in names.items() if code.match == EXACT}
     shapes: dict[str, dict[str, str]] = {}
-    for beginning, name in names.items():
-        shapes.setdefault("".join("?" if c == "?" else "#" for c in beginning), {})[beginning] = name
+    for code, name in names.items():
+        if code.match != EXACT:
+            shapes.setdefault("".join("?" if c == "?" else "#" for c in code.code), {})[code.code] = name
     longest_first = sorted(shapes, key=lambda shape: (-len(shape), shape.count("?")))
-    found = []
-    for shape in longest_first:
-        literals = [F.lit(word) for pair in sorted(shapes[shape].items()) for word in pair]
-        found.append(F.try_element_at(F.create_map(*literals), _beginning(column, shape)))
-    return F.coalesce(*found)
+    tried = [(exact, column)] if exact else []
+    tried += [(shapes[shape], _beginning(column, shape)) for shape in longest_first]
+    return F.coalesce(*[F.try_element_at(_literal_map(known), key) for known, key in tried])
+
+
+def _literal_map(names: Mapping[str, str]) -> "Column":
+    from pyspark.sql import functions as F
+
+    return F.create_map(*[F.lit(word) for pair in sorted(names.items()) for word in pair])
 
 
 def _beginning(column: "Column", shape: str) -> "Column":

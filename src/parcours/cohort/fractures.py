@@ -15,6 +15,8 @@ from parcours.events.schema import DEATH_EXIT, MCO_CCAM_ACT, MCO_DIAGNOSES, MCO_
 
 SURGERY_SEVERITY, DEATH_SEVERITY = 3, 4
 OTHER_SITE = "other"
+RULE_COLUMNS = ("rule", "form", "product", "event_category", "group", "severity")
+SITE_COLUMNS = ("site", "site_group", "code", "match")
 OUTCOME_COLUMNS = ("person_id", "date", "site", "category", "severity")
 
 
@@ -37,8 +39,8 @@ def load_fracture_lists(folder: Path) -> FractureLists:
     """
     codes = folder / "fracture_codes.csv"
     return FractureLists(
-        rules=read_codelist(folder / "fracture_rules.csv"),
-        sites=read_codelist(folder / "fracture_sites.csv"),
+        rules=read_codelist(folder / "fracture_rules.csv", RULE_COLUMNS),
+        sites=read_codelist(folder / "fracture_sites.csv", SITE_COLUMNS),
         diagnoses=codes_for(codes, "hospital_diagnosis"),
         outpatient_acts=codes_for(codes, "outpatient_act"),
         material_removal=codes_for(codes, "material_removal"),
@@ -108,7 +110,9 @@ def with_site(found: DataFrame, sites: tuple[dict[str, str], ...], settings: Out
     The most specific code that matches decides; a fracture code of no listed site is at the site `other`.
     """
     fine, group = (
-        F.coalesce(looked_up(F.col("code"), {row["code"]: row[level] for row in sites}), F.lit(OTHER_SITE))
+        F.coalesce(
+            looked_up(F.col("code"), {Code(row["code"], row["match"]): row[level] for row in sites}), F.lit(OTHER_SITE)
+        )
         for level in ("site", "site_group")
     )
     placed = found.select("*", fine.alias("fine_site"), group.alias("site_group"))

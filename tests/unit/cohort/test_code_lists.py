@@ -71,3 +71,35 @@ def test_a_code_with_a_dot_or_a_comma_is_refused(tmp_path):
             csv.writer(out).writerows([["code", "match"], [code, "prefix"]])
         with pytest.raises(InputError, match=r"line 2: .* is not a code"):
             read_codelist(path)
+
+
+def written(tmp_path, *rows):
+    path = tmp_path / "list.csv"
+    with path.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        (("code", "match"), ("S720", "startswith"), r'line 2: match is "startswith", but must be one of exact, prefix'),
+        (("code", "match"), ("S720", ""), r'line 2: match is ""'),
+        (("code", "match"), ("M80?1", "prefix"), r'line 2: the code M80\?1 has a "\?", but its match is prefix'),
+        (("use", "code", "match"), ("hospital_diagnoses", "S72", "prefix"), r'use is "hospital_diagnoses"'),
+        (
+            ("family", "atc_prefix", "action"),
+            ("a", "N05B", "included"),
+            r'action is "included", but must be one of incl',
+        ),
+        (("rule", "form"), ("a", "inpatient"), r'form is "inpatient"'),
+    ],
+)
+def test_a_word_that_means_nothing_is_refused_not_passed_over(tmp_path, header, row, said):
+    with pytest.raises(InputError, match=said):
+        read_codelist(written(tmp_path, header, row))
+
+
+def test_a_list_without_a_column_that_is_read_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"has no column match: separate columns by commas"):
+        read_codelist(written(tmp_path, ("use", "code"), ("surgery", "LABA001")), ("use", "code", "match"))
