@@ -313,13 +313,13 @@ def _check_together(study: Study, where: str) -> None:
 
 def _check_gap(study: Study, where: str) -> None:
     """What a prevalent user started is out of the design: its lags must be over when follow-up starts."""
+    gap, washout = study.population.start_gap_months, study.exposures.washout_months
     days = study.model.lags * study.model.bucket_days
-    enough = ceil(study.exposures.washout_months + days / DAYS_A_MONTH)
-    if study.population.start_gap_months < enough:
+    enough = ceil(washout + days / DAYS_A_MONTH)
+    if gap < enough:
         raise InputError(
-            f"{where}: population.start_gap_months is {study.population.start_gap_months}, shorter than washout_months, "
-            f"{study.exposures.washout_months}, plus the lags of the model, {days} days: set it to {enough} or more, or "
-            f"shorten these."
+            f"{where}: population.start_gap_months is {gap}, shorter than washout_months, {washout}, plus the lags of "
+            f"the model, {days} days: set it to {enough} or more, or shorten these."
         )
 
 

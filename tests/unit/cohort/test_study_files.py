@@ -99,7 +99,7 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"population.start_gap_months": 48}, "which leaves no follow-up before study_end"),
         (
             {"population.start_gap_months": 11},
-            "start_gap_months is 11, shorter than washout_months, 6, plus the lags of the model, 182 days: set it to 12 ",
+            "is 11, shorter than washout_months, 6, plus the lags of the model, 182 days: set it to 12 or more",
         ),
         ({"exposures.washout_months": 9}, "set it to 15 or more, or shorten these."),
         ({"model.lags": 27}, "the lags of the model, 378 days: set it to 19 or more"),
