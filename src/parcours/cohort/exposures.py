@@ -7,12 +7,11 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from parcours.cohort.codelists import read_codelist
 from parcours.cohort.study import Exposures, Medicines
+from parcours.events.codelists import read_codelist
 from parcours.events.schema import DRUG_PURCHASE
 
 ATC_CLASS_LENGTH = 5
-FAMILY_COLUMNS = ("family", "subfamily", "atc_prefix", "action")
 
 
 def purchases(events: DataFrame, medicines: Medicines, codelists: Path) -> DataFrame:
@@ -132,7 +131,7 @@ def _drugs(level: str, atc: Column, codelists: Path) -> Column:
 def families(atc: Column, path: Path) -> Column:
     """The families of an ATC code: those with a subfamily that includes it and does not exclude it."""
     subfamilies: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for row in read_codelist(path, FAMILY_COLUMNS):
+    for row in read_codelist(path):
         lists = subfamilies.setdefault((row["family"], row["subfamily"]), {"include": [], "exclude": []})
         lists[row["action"]].append(row["atc_prefix"])
     named = []

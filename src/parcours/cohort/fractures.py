@@ -9,14 +9,12 @@ from pathlib import Path
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from parcours.cohort.codelists import Code, codes_for, looked_up, matches, read_codelist
 from parcours.cohort.study import Outcomes
+from parcours.events.codelists import Code, codes_for, looked_up, matches, read_codelist
 from parcours.events.schema import DEATH_EXIT, MCO_CCAM_ACT, MCO_DIAGNOSES, MCO_HOSPITAL_STAY, MCO_MAIN_DIAGNOSIS, union
 
 SURGERY_SEVERITY, DEATH_SEVERITY = 3, 4
 OTHER_SITE = "other"
-RULE_COLUMNS = ("rule", "form", "product", "event_category", "group", "severity")
-SITE_COLUMNS = ("site", "site_group", "code", "match")
 OUTCOME_COLUMNS = ("person_id", "date", "site", "category", "severity")
 
 
@@ -39,8 +37,8 @@ def load_fracture_lists(folder: Path) -> FractureLists:
     """
     codes = folder / "fracture_codes.csv"
     return FractureLists(
-        rules=read_codelist(folder / "fracture_rules.csv", RULE_COLUMNS),
-        sites=read_codelist(folder / "fracture_sites.csv", SITE_COLUMNS),
+        rules=read_codelist(folder / "fracture_rules.csv"),
+        sites=read_codelist(folder / "fracture_sites.csv"),
         diagnoses=codes_for(codes, "hospital_diagnosis"),
         outpatient_acts=codes_for(codes, "outpatient_act"),
         material_removal=codes_for(codes, "material_removal"),

@@ -3,7 +3,7 @@
 import pytest
 from pyspark.sql import functions as F
 
-from parcours.cohort.codelists import Code, looked_up, matches
+from parcours.events.codelists import Code, looked_up, matches
 
 pytestmark = pytest.mark.spark
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from parcours.cohort.codelists import read_codelist
 from parcours.errors import InputError
+from parcours.events.codelists import LISTS, check_codelists, read_codelist
 
 FOLDER = Path(__file__).parents[3] / "codelists"
 FILES = sorted(FOLDER.glob("*.csv"))
@@ -93,6 +93,8 @@ def written(tmp_path, *rows):
             r'action is "included", but must be one of incl',
         ),
         (("rule", "form"), ("a", "inpatient"), r'form is "inpatient"'),
+        (("rule", "severity"), ("a", "severe"), r'severity is "severe"'),
+        (("family", "atc_prefix", "action"), ("a", "n05b", "include"), r'"n05b" is not a code'),
     ],
 )
 def test_a_word_that_means_nothing_is_refused_not_passed_over(tmp_path, header, row, said):
@@ -100,6 +102,12 @@ def test_a_word_that_means_nothing_is_refused_not_passed_over(tmp_path, header, 
         read_codelist(written(tmp_path, header, row))
 
 
-def test_a_list_without_a_column_that_is_read_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"has no column match: separate columns by commas"):
-        read_codelist(written(tmp_path, ("use", "code"), ("surgery", "LABA001")), ("use", "code", "match"))
+def test_a_list_without_a_column_that_is_read_is_refused_when_a_run_is_planned(tmp_path):
+    written(tmp_path, ("use", "code"), ("surgery", "LABA001")).rename(tmp_path / "fracture_surgery.csv")
+    with pytest.raises(InputError, match=r"fracture_surgery\.csv has no column match: separate columns by commas"):
+        check_codelists(tmp_path)
+
+
+def test_every_list_of_the_project_is_read_by_its_columns():
+    assert {file.name for file in FILES} == set(LISTS)
+    check_codelists(FOLDER)

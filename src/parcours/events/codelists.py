@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 
 CODE = re.compile(r"[A-Z0-9?]+")
-CODE_COLUMNS = ("use", "code", "match")
+# The lists there are, each with the columns that are read.
+LISTS = {
+    "fracture_rules.csv": ("rule", "form", "product", "event_category", "group", "severity"),
+    "fracture_codes.csv": ("use", "code", "match"),
+    "fracture_surgery.csv": ("use", "code", "match"),
+    "fracture_sites.csv": ("site", "site_group", "code", "match"),
+    "drug_families.csv": ("family", "subfamily", "atc_prefix", "action"),
+    "finess_double_count.csv": ("finess",),
+}
 EXACT, PREFIX, PATTERN = MATCHES = ("exact", "prefix", "pattern")
 # What a word may be, wherever a list has such a column: another one would be passed over in silence.
 WORDS = {
@@ -23,6 +31,7 @@ WORDS = {
     "use": ("hospital_diagnosis", "outpatient_act", "material_removal", "surgery"),
     "form": ("hospital", "outpatient"),
     "action": ("include", "exclude"),
+    "severity": ("1", "2", "3", "4"),
 }
 
 
@@ -34,19 +43,29 @@ class Code:
     match: str
 
 
+def check_codelists(folder: Path) -> None:
+    """Read every list of a folder of code lists that is there.
+
+    Raises InputError as `read_codelist` does.
+    """
+    for path in (folder / name for name in LISTS):
+        if path.is_file():
+            read_codelist(path)
+
+
 @cache
-def read_codelist(path: Path, columns: tuple[str, ...] = ()) -> tuple[dict[str, str], ...]:
+def read_codelist(path: Path) -> tuple[dict[str, str], ...]:
     """The rows of a code list.
 
-    Raises InputError when the file or one of the columns is not there, when a code of a medical vocabulary holds
-    anything but capitals and digits (a dot or a comma, and it would never match), or a row says a word of a column of
-    WORDS that means nothing.
+    Raises InputError when the file or one of its columns in LISTS is not there, when a code of a medical vocabulary
+    holds anything but capitals and digits (a dot or a comma, and it would never match), or a row says a word of a
+    column of WORDS that means nothing.
     """
     if not path.is_file():
         raise InputError(f"Code list {path} does not exist.")
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
-        for column in columns:
+        for column in LISTS.get(path.name, ()):
             if column not in (reader.fieldnames or ()):
                 raise InputError(f"Code list {path} has no column {column}: separate columns by commas.")
         rows = tuple(reader)
@@ -56,7 +75,7 @@ def read_codelist(path: Path, columns: tuple[str, ...] = ()) -> tuple[dict[str, 
 
 
 def _check_row(row: dict[str, str], where: str) -> None:
-    code, match = row.get("code", "0"), row.get("match", PATTERN)
+    code, match = row.get("code", row.get("atc_prefix", "0")), row.get("match", PATTERN)
     if not CODE.fullmatch(code or ""):
         raise InputError(f'{where}: "{code}" is not a code: write capitals and digits, no dot.')
     for column, words in WORDS.items():
@@ -66,12 +85,21 @@ def _check_row(row: dict[str, str], where: str) -> None:
         raise InputError(f'{where}: the code {code} has a "?", but its match is {match}: only a pattern has one.')
 
 
+@cache
+def words_of(path: Path, columns: tuple[str, ...]) -> frozenset[str]:
+    """The distinct values of some columns of a code list.
+
+    Raises InputError as `read_codelist` does.
+    """
+    return frozenset(row[column] for row in read_codelist(path) for column in columns if row[column])
+
+
 def codes_for(path: Path, use: str) -> tuple[Code, ...]:
     """The codes of a list that serve one use.
 
     Raises InputError when there are none.
     """
-    codes = tuple(Code(row["code"], row["match"]) for row in read_codelist(path, CODE_COLUMNS) if row["use"] == use)
+    codes = tuple(Code(row["code"], row["match"]) for row in read_codelist(path) if row["use"] == use)
     if not codes:
         raise InputError(f'{path} has no code for the use "{use}".')
     return codes
