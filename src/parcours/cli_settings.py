@@ -17,7 +17,7 @@ def overrides_of(settings: Iterable[str]) -> dict[str, Any]:
     for setting in settings:
         name, equals, text = (part.strip() for part in setting.partition("="))
         if not equals or not name:
-            raise InputError(f"--set {setting}: write it as name=value, for example --set start_gap_months=6.")
+            raise InputError(f"--set {setting}: write it as name=value, for example --set start_gap_months=18.")
         if name in overrides:
             raise InputError(f"--set {name} is given twice; give it once.")
         overrides[name] = _value(setting, text)

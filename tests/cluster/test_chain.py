@@ -26,6 +26,7 @@ SMALL_STUDY = {
     "study_end": "2016-12-31",
     "start_gap_months": 1,
     "washout_months": 0,
+    "lags": 2,
     "min_exposed_cases": 11,
     "tv_grid": [0.001],
     "group_grid": [0.0003],

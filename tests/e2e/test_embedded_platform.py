@@ -38,6 +38,7 @@ PERSONS, YEARS = 2_500, "2016"
 SMALL_STUDY = {
     "start_gap_months": 1,
     "washout_months": 0,
+    "lags": 2,
     "min_exposed_cases": 11,
     "tv_grid": [0.001],
     "group_grid": [0.0003],

@@ -36,8 +36,20 @@ def small_series(seed=0, persons=80, drugs=3):
     return draw_series(truth, persons, seed)
 
 
-def small_buckets(seed=0):
-    return bucket_series(small_series(seed), 7, 4, Baseline(calendar=(70, 140)))
+def ended_series(seed=0, persons=80):
+    """The same, where an exposure ends up to seven weeks after it began."""
+    series = small_series(seed, persons)
+    lasts = np.random.default_rng(seed).integers(0, 50, len(series.exposure_start))
+    return replace_end(series, series.exposure_start + lasts)
+
+
+def replace_end(series, end):
+    object.__setattr__(series, "exposure_end", end)
+    return series
+
+
+def small_buckets(seed=0, made=small_series):
+    return bucket_series(made(seed), 7, 4, Baseline(calendar=(70, 140)))
 
 
 def dense_loss(series, bucket, lags, coefficients):
@@ -50,11 +62,20 @@ def dense_loss(series, bucket, lags, coefficients):
             sum((d - origin) // bucket == b for d in range(series.start[person], series.end[person] + 1)) for b in own
         ]
         rows = series.exposure_person == person
-        starts = {
-            (drug, (day - origin) // bucket)
-            for drug, day in zip(series.exposure_drug[rows], series.exposure_start[rows], strict=True)
+        until = {}
+        for drug, first, last in zip(
+            series.exposure_drug[rows], series.exposure_start[rows], series.exposure_end[rows], strict=True
+        ):
+            start = (drug, (first - origin) // bucket)
+            until[start] = max(until.get(start, start[1]), (last - origin) // bucket)
+        eta = {
+            b: sum(
+                coefficients[j * (lags + 1) + b - at]
+                for (j, at), end in until.items()
+                if at <= b <= min(at + lags, end)
+            )
+            for b in own
         }
-        eta = {b: sum(coefficients[j * (lags + 1) + b - at] for j, at in starts if 0 <= b - at <= lags) for b in own}
         log_total = math.log(sum(w * math.exp(eta[b]) for w, b in zip(days, own, strict=True)))
         for day in series.event_day[series.event_person == person]:
             total -= eta[(day - origin) // bucket] - log_total
@@ -82,16 +103,18 @@ def test_a_relative_incidence_of_three_is_recovered_from_censored_cases():
     assert 3 * se < 0.15  # tick's estimate on such data is log 5.1, far outside
 
 
+@pytest.mark.parametrize("made", [small_series, ended_series])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_loss_equals_the_written_formula(seed):
-    series = small_series(seed, persons=20)
+def test_the_loss_equals_the_written_formula(seed, made):
+    series = made(seed, persons=20)
     coefficients = np.random.default_rng(seed).normal(size=15)
     buckets = bucket_series(series, 7, 4, Baseline())
     assert loss(buckets, coefficients) == pytest.approx(dense_loss(series, 7, 4, coefficients), abs=1e-12)
 
 
-def test_gradient_and_hessian_agree_with_finite_differences():
-    buckets = small_buckets()
+@pytest.mark.parametrize("made", [small_series, ended_series])
+def test_gradient_and_hessian_agree_with_finite_differences(made):
+    buckets = small_buckets(made=made)
     rng = np.random.default_rng(1)
     at = rng.normal(size=buckets.n_coefficients) / 2
     error = check_grad(lambda b: loss(buckets, b), lambda b: loss_and_gradient(buckets, b)[1], at)
@@ -123,6 +146,35 @@ def test_an_exposure_before_the_start_still_counts_and_one_after_the_end_never()
     expected = math.log(math.exp(0.3) + math.exp(0.4) + 8) - 0.0
     for series in (plain, late):
         assert loss(bucket_series(series, 1, 3, Baseline()), beta) == pytest.approx(expected)
+
+
+def test_an_effect_ends_with_the_bucket_in_which_its_exposure_ends():
+    plain, ended = (series_of([(1, 0, 69)], [(1, 30)], [(1, "x", 21)]) for _ in range(2))
+    buckets = bucket_series(replace_end(ended, np.array([34])), 7, 4, Baseline())
+    beta = np.array([0.3, 0.5, 0.7, 0.9, 1.1])
+    weights = np.ones(10)
+    weights[3:5] = np.exp([0.3, 0.5])  # days 21 to 34: two buckets of the five that the curve has
+    assert loss(buckets, beta) == pytest.approx(math.log((7 * weights).sum()) - 0.5)
+    assert loss(bucket_series(plain, 7, 4, Baseline()), beta) != pytest.approx(loss(buckets, beta))
+
+
+def test_of_two_exposures_from_one_bucket_the_longer_counts_and_one_that_ended_before_follow_up_does_not():
+    twice = series_of([(1, 0, 69)], [(1, 30)], [(1, "x", 21), (1, "x", 22), (1, "y", -10)])
+    buckets = bucket_series(replace_end(twice, np.array([48, 24, -1])), 7, 4, Baseline())
+    assert buckets.exposure_reach.tolist() == [3]
+    assert buckets.exposed_cases().tolist() == [1, 0]
+
+
+def test_every_lag_of_every_kernel_stops_where_the_exposure_ends():
+    series = ended_series(3)
+    buckets = bucket_series(series, 7, 4, Baseline())
+    gradient = loss_and_gradient(buckets, np.zeros(buckets.n_coefficients))[1].reshape(-1, 5)
+    lasting = bucket_series(replace_end(series, series.exposure_start), 7, 4, Baseline())
+    first_lag_only = loss_and_gradient(lasting, np.zeros(buckets.n_coefficients))[1].reshape(-1, 5)
+    assert np.all(gradient != 0)
+    assert np.all(first_lag_only[:, 1:] == 0)
+    begun = replace_end(series, series.exposure_start)
+    assert np.all(ConvSCCS(lags=4, bucket=7, tv=0, group=0.01).fit(begun).coef_[:, 1:] == 0)
 
 
 def test_weights_are_the_days_observed_in_each_bucket():

@@ -41,7 +41,7 @@ def study_exposures(events: DataFrame, packs: DataFrame, followed: DataFrame, st
     """person_id, drug, start, end, prevalent of the followed persons."""
     bought = purchases(events, study.medicines, study.codelists)
     made = exposures_of(bought, packs, followed, study.exposures)
-    return mark_prevalent(made, study.population, study.exposures)
+    return mark_prevalent(made, study.washout_end)
 
 
 def study_outcomes(events: DataFrame, followed: DataFrame, study: Study) -> DataFrame:

@@ -1,13 +1,14 @@
 """From purchases to exposures: which medicine, from when, until when."""
 
+import datetime as dt
 from functools import reduce
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from parcours.cohort.codelists import read_codelist
-from parcours.cohort.study import Exposures, Medicines, Population, add_months
+from parcours.cohort.study import Exposures, Medicines
+from parcours.events.codelists import read_codelist
 from parcours.events.schema import DRUG_PURCHASE
 
 ATC_CLASS_LENGTH = 5
@@ -35,22 +36,24 @@ def with_days(bought: DataFrame, packs: DataFrame, exposures: Exposures) -> Data
 
 
 def unlimited(bought: DataFrame, exposures: Exposures) -> DataFrame:
-    """person_id, drug, start: the day of the purchase that completes the first run of `min_purchases` in the window.
+    """person_id, drug, start, first_purchase; the start is the purchase that completes the first run in the window.
 
-    Purchases of one day count once. `start_delay_days` is added (SCALPEL ignores it).
+    A run is `min_purchases` within `purchases_window_days`; purchases of one day count once. `start_delay_days` is
+    added to the start (SCALPEL ignores it). `first_purchase` is the first of all, in a run or not.
     """
     window = Window.partitionBy("person_id", "drug").orderBy("day")
     first_of_run = F.lag("day", exposures.min_purchases - 1).over(window)
     # One shuffle by person and drug serves the distinct days, the runs and the first of them.
     days = bought.select("person_id", "drug", "day").repartition("person_id", "drug").distinct()
-    runs = days.withColumn("run_start", first_of_run)
-    complete = runs.where(F.date_diff("day", "run_start") <= exposures.purchases_window_days)
-    started = complete.groupBy("person_id", "drug").agg(F.min("day").alias("start"))
-    return started.withColumn("start", F.date_add("start", exposures.start_delay_days))
+    complete = F.date_diff("day", "run_start") <= exposures.purchases_window_days
+    runs = days.withColumn("run_start", first_of_run).groupBy("person_id", "drug")
+    started = runs.agg(F.min(F.when(complete, F.col("day"))).alias("start"), F.min("day").alias("first_purchase"))
+    delayed = F.date_add("start", exposures.start_delay_days)
+    return started.where(F.col("start").isNotNull()).withColumn("start", delayed)
 
 
 def limited(bought: DataFrame, exposures: Exposures) -> DataFrame:
-    """person_id, drug, start, end of each run of purchases that follow each other (SCALPEL's limited exposure).
+    """person_id, drug, start, end, first_purchase of each run of purchases that follow each other (as in SCALPEL).
 
     `bought` has a row per person, drug and day with the `days` it covers. A purchase joins the run when it
     comes before the previous ones are used up plus `merge_tolerance_days`. The run ends after the days of all
@@ -64,16 +67,21 @@ def limited(bought: DataFrame, exposures: Exposures) -> DataFrame:
     up_to_here = person_drug.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     new_run = F.col("start") >= F.max("until").over(so_far)
     marked = periods.withColumn("new_run", F.coalesce(new_run, F.lit(True)).cast("int"))
-    numbered = marked.withColumn("run", F.sum("new_run").over(up_to_here))
+    numbered = marked.withColumns(
+        {"run": F.sum("new_run").over(up_to_here), "first_purchase": F.min("day").over(up_to_here)}
+    )
     runs = numbered.groupBy("person_id", "drug", "run").agg(
-        F.min("start").alias("start"), F.sum("days").cast("int").alias("days"), F.max("until").alias("until")
+        F.min("start").alias("start"),
+        F.sum("days").cast("int").alias("days"),
+        F.max("until").alias("until"),
+        F.min("first_purchase").alias("first_purchase"),
     )
     ends = {"purchase_count": F.date_add("start", F.col("days")), "latest_purchase": F.date_sub("until", tolerance)}
-    return runs.select("person_id", "drug", "start", ends[exposures.limited_end].alias("end"))
+    return runs.select("person_id", "drug", "start", ends[exposures.limited_end].alias("end"), "first_purchase")
 
 
 def exposures_of(bought: DataFrame, packs: DataFrame, follow_up: DataFrame, exposures: Exposures) -> DataFrame:
-    """person_id, drug, start, end, prevalent: the exposures of followed persons.
+    """person_id, drug, start, end, first_purchase: the exposures of followed persons.
 
     A start before follow-up stays as it is, because its effect may reach into follow-up; an end after follow-up
     becomes the end of follow-up; an exposure that starts later is dropped.
@@ -85,17 +93,17 @@ def exposures_of(bought: DataFrame, packs: DataFrame, follow_up: DataFrame, expo
     else:
         made = unlimited(own, exposures).withColumn("end", F.lit(None).cast("date"))
     joined = made.join(followed, on="person_id", how="inner").where(F.col("start") <= F.col("last_day"))
-    return joined.select("person_id", "drug", "start", F.least("end", "last_day").alias("end"))
+    return joined.select("person_id", "drug", "start", F.least("end", "last_day").alias("end"), "first_purchase")
 
 
-def mark_prevalent(exposures: DataFrame, population: Population, settings: Exposures) -> DataFrame:
-    """Add `prevalent`: the exposure starts within the washout after study start.
+def mark_prevalent(exposures: DataFrame, washout_end: dt.date) -> DataFrame:
+    """`prevalent` in place of `first_purchase`: the person bought the medicine before the end of the washout.
 
     Somebody who buys a medicine in the first months of the data may have bought it before; only after
-    `washout_months` without a purchase is a first purchase taken for a start.
+    `washout_months` without a purchase is a first purchase taken for a start. The purchase decides, not the start of
+    an exposure, which may come later (start delay, purchases needed, a later run).
     """
-    washed_out = add_months(population.study_start, settings.washout_months)
-    return exposures.withColumn("prevalent", F.col("start") < F.lit(washed_out))
+    return exposures.withColumn("prevalent", F.col("first_purchase") < F.lit(washout_end)).drop("first_purchase")
 
 
 def _selected(medicines: Medicines, atc: Column) -> Column:

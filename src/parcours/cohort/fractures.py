@@ -9,8 +9,8 @@ from pathlib import Path
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from parcours.cohort.codelists import Code, codes_for, looked_up, matches, read_codelist
 from parcours.cohort.study import Outcomes
+from parcours.events.codelists import Code, codes_for, looked_up, matches, read_codelist
 from parcours.events.schema import DEATH_EXIT, MCO_CCAM_ACT, MCO_DIAGNOSES, MCO_HOSPITAL_STAY, MCO_MAIN_DIAGNOSIS, union
 
 SURGERY_SEVERITY, DEATH_SEVERITY = 3, 4
@@ -108,7 +108,9 @@ def with_site(found: DataFrame, sites: tuple[dict[str, str], ...], settings: Out
     The most specific code that matches decides; a fracture code of no listed site is at the site `other`.
     """
     fine, group = (
-        F.coalesce(looked_up(F.col("code"), {row["code"]: row[level] for row in sites}), F.lit(OTHER_SITE))
+        F.coalesce(
+            looked_up(F.col("code"), {Code(row["code"], row["match"]): row[level] for row in sites}), F.lit(OTHER_SITE)
+        )
         for level in ("site", "site_group")
     )
     placed = found.select("*", fine.alias("fine_site"), group.alias("site_group"))

@@ -1,6 +1,5 @@
 """The parameters a study may set: their table, and the check of one value against it."""
 
-import csv
 import datetime as dt
 import difflib
 import re
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from parcours.errors import InputError
+from parcours.events.codelists import words_of
 
 TABLE = Path(__file__).parent / "parameters.yaml"
 MISSING = object()
@@ -42,7 +42,7 @@ class Parameter:
         if self.enum_from is None:
             return self.enum
         file, columns = self.enum_from
-        return codelist_words(codelists / file, columns)
+        return tuple(sorted(words_of(codelists / file, columns)))
 
 
 @cache
@@ -66,19 +66,6 @@ def _parameter(row: dict[str, Any]) -> Parameter:
         enum=tuple(words) if words else None,
         enum_from=(source["file"], tuple(source["columns"])) if source else None,
     )
-
-
-@cache
-def codelist_words(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The distinct values of some columns of a code list, sorted.
-
-    Raises InputError when the code list does not exist.
-    """
-    if not path.is_file():
-        raise InputError(f"Code list {path} does not exist: the study needs it for the values it allows.")
-    with path.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
-    return tuple(sorted({row[column] for row in rows for column in columns if row[column]}))
 
 
 def near_miss(word: str, known: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_
 from parcours.cohort.study import Study, resolve, study_from_dict
 from parcours.cohort.titles import changes, study_subtitle, study_title
 from parcours.errors import InputError
+from parcours.events.codelists import check_codelists
 from parcours.storage.fingerprint import code_version, fingerprint, sources_version
 from parcours.storage.manifest import committed_periods, is_synthetic, read_manifest, write_json
 from parcours.storage.place import Place, place
@@ -52,6 +53,7 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     data = published_data(root)
     missing = missing_periods(resolved, data)
     _check_missing(resolved, missing)
+    check_codelists(resolved.codelists)
     codelists = codelist_checksums(resolved.codelists)
     persons = identity_mapping(root)
     made_of = {

@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from parcours.cohort.parameters import (
 from parcours.errors import InputError
 from parcours.yaml_names import Values
 
+DAYS_A_MONTH = 365.25 / 12
 FILE_KEYS = ("cohort", "title", "description", "schedule", "codelists")
 
 
@@ -127,6 +129,11 @@ class Study:
     outcomes: Outcomes
     model: ModelSettings
     file: Path | None = None
+
+    @property
+    def washout_end(self) -> dt.date:
+        """The first day on which a first purchase is taken for a start."""
+        return add_months(self.population.study_start, self.exposures.washout_months)
 
     def parameters(self) -> list[dict[str, Any]]:
         """Every parameter as {name, value, type, minimum, maximum, enum, pattern, section, title, help}, JSON-able.
@@ -294,6 +301,7 @@ def _check_together(study: Study, where: str) -> None:
             f"{where}: population.start_gap_months is {population.start_gap_months}, which leaves no follow-up "
             f"before study_end, {population.study_end}: shorten the gap or lengthen the study."
         )
+    _check_gap(study, where)
     if population.age_maximum < population.age_minimum:
         raise InputError(
             f"{where}: population.age_maximum is {population.age_maximum}, "
@@ -301,6 +309,18 @@ def _check_together(study: Study, where: str) -> None:
         )
     if not study.outcomes.rules:
         raise InputError(f"{where}: outcomes.rules is empty, but a study needs at least one rule.")
+
+
+def _check_gap(study: Study, where: str) -> None:
+    """What a prevalent user started is out of the design: its lags must be over when follow-up starts."""
+    gap, washout = study.population.start_gap_months, study.exposures.washout_months
+    days = study.model.lags * study.model.bucket_days
+    enough = ceil(washout + days / DAYS_A_MONTH)
+    if gap < enough:
+        raise InputError(
+            f"{where}: population.start_gap_months is {gap}, shorter than washout_months, {washout}, plus the lags of "
+            f"the model, {days} days: set it to {enough} or more, or shorten these."
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -31,23 +31,23 @@ Periods = Mapping[str, Mapping[str, Place]]
 class Source:
     """One pass over a flat product.
 
-    `uses` maps each kind of row that it reads to the column without which a row is none of its business (None: every
-    row). `extract` gets the rows that at least one kind may use, with a boolean column for each kind.
+    `uses` maps each kind of row that it reads to the columns of which a row has one, or is none of its business (no
+    column: every row). `extract` gets the rows that at least one kind may use, with a boolean column for each kind.
     """
 
     product: str
     columns: frozenset[str]
-    uses: Mapping[str, str | None]
+    uses: Mapping[str, tuple[str, ...]]
     extract: Callable[[DataFrame], DataFrame]
 
 
 def sources(packs: DataFrame) -> tuple[Source, ...]:
     """Every pass."""
-    claims = {DRUG_PURCHASE: PURCHASE_PRESENT, DCIR_CCAM_ACT: ACT_PRESENT}
+    claims = {DRUG_PURCHASE: PURCHASE_PRESENT, DCIR_CCAM_ACT: (ACT_PRESENT,)}
     return (
         Source("DCIR", CLAIM_COLUMNS, claims, lambda dcir: claim_events(dcir, packs)),
-        Source("MCO", STAY_COLUMNS, {HOSPITAL: None}, hospital_events),
-        Source("MCO_CE", OUTPATIENT_COLUMNS, {MCO_CE_CCAM_ACT: "MCO_FMSTC__CCAM_COD"}, outpatient_hospital_acts),
+        Source("MCO", STAY_COLUMNS, {HOSPITAL: ()}, hospital_events),
+        Source("MCO_CE", OUTPATIENT_COLUMNS, {MCO_CE_CCAM_ACT: ("MCO_FMSTC__CCAM_COD",)}, outpatient_hospital_acts),
     )
 
 
@@ -67,8 +67,9 @@ class Extraction:
 
 
 def extract_packs(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:
-    """The packs of the reference IR_PHA_R: cip13, atc, large."""
-    return packs_by_cip13(read_flat(spark, "IR_PHA_R", periods, ["PHA_CIP_C13", "PHA_ATC_C07", "PHA_CND_TOP"]))
+    """The packs of the reference IR_PHA_R: cip13, cip7, atc, large."""
+    columns = ["PHA_CIP_C13", "PHA_PRS_IDE", "PHA_ATC_C07", "PHA_CND_TOP"]
+    return packs_by_cip13(read_flat(spark, "IR_PHA_R", periods, columns))
 
 
 def extract_medicine_names(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:

@@ -17,7 +17,7 @@ def kept_rows(
     product: str,
     periods: Mapping[str, Place],
     columns: Iterable[str],
-    uses: Mapping[str, str | None],
+    uses: Mapping[str, tuple[str, ...]],
     codelists: Path,
     seen: Observation,
 ) -> DataFrame:
@@ -31,20 +31,20 @@ def marked_rows(
     product: str,
     periods: Mapping[str, Place],
     columns: Iterable[str],
-    uses: Mapping[str, str | None],
+    uses: Mapping[str, tuple[str, ...]],
     codelists: Path,
     seen: Observation,
     delivered: Collection[str] = (),
 ) -> DataFrame:
     """The rows of some use, with a boolean column for each: whether the filters leave the row to it.
 
-    `uses` maps each kind of row to the column without which a row is none of its business (None: every row). Rows read
-    and removed are counted by use in `seen`. `delivered` is as in `read_flat`.
+    `uses` maps each kind of row to the columns of which a row has one, or is none of its business (no column: every
+    row). Rows read and removed are counted by use in `seen`. `delivered` is as in `read_flat`.
     """
     filters = {kind: filters_of(product, kind) for kind in uses}
     read = set(columns).union(*[columns_of(some) for some in filters.values()])
     rows = read_flat(spark, product, periods, read, delivered)
-    present = {kind: F.lit(True) if column is None else F.col(column).isNotNull() for kind, column in uses.items()}
+    present = {kind: _one_of(filled) for kind, filled in uses.items()}
     removed = {f"{kind}/removed": F.when(present[kind], removed_by(some, codelists)) for kind, some in filters.items()}
     counts = [
         count
@@ -56,6 +56,10 @@ def marked_rows(
     counted = relevant.withColumns(removed).observe(seen, *counts)
     kept = {kind: present[kind] & F.col(f"{kind}/removed").isNull() for kind in uses}
     return counted.withColumns(kept).drop(*removed)
+
+
+def _one_of(columns: tuple[str, ...]) -> Column:
+    return F.coalesce(*columns).isNotNull() if columns else F.lit(True)
 
 
 def rows_by_kind(observed: Iterable[Observation]) -> dict[str, dict[str, int]]:

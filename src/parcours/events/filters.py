@@ -1,6 +1,5 @@
 """The SNDS filters as data: which rows a study leaves out, and why each row was left out."""
 
-import csv
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 import yaml
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+
+from parcours.events.codelists import words_of
 
 TABLE = Path(__file__).parent / "filters.yaml"
 
@@ -106,10 +107,4 @@ def _test(column: Column, condition: dict[str, Any], codelists: Path) -> Column:
     if "starts_with" in condition:
         return reduce(Column.__or__, [column.startswith(start) for start in condition["starts_with"]])
     listed = condition["in_list"]
-    return column.isin(sorted(_listed(codelists / listed["file"], listed["column"])))
-
-
-@cache
-def _listed(path: Path, column: str) -> frozenset[str]:
-    with path.open(newline="", encoding="utf-8") as lines:
-        return frozenset(row[column] for row in csv.DictReader(lines))
+    return column.isin(sorted(words_of(codelists / listed["file"], (listed["column"],))))

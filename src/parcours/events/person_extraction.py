@@ -107,7 +107,7 @@ def _certified_rows(
         own = key.columns
         observed.append(Observation(name))
         marked = marked_rows(
-            spark, name, periods[name], PERSON_SOURCE_COLUMNS | own, {KINDS[name]: None}, codelists, observed[-1], own
+            spark, name, periods[name], PERSON_SOURCE_COLUMNS | own, {KINDS[name]: ()}, codelists, observed[-1], own
         )
         rows = marked.withColumnRenamed(KINDS[name], CERTIFIED).withColumn("place", F.lit(place))
         yield linked(rows, couples, key).select(
@@ -134,7 +134,7 @@ def _discharges(
         observed.append(Observation(f"{product}_discharge"))
         kind, mode = f"{product.lower()}_discharge", discharge_source(product).flat_column
         rows = kept_rows(
-            spark, product, periods[product], DISCHARGE_COLUMNS | {mode}, {kind: mode}, codelists, observed[-1]
+            spark, product, periods[product], DISCHARGE_COLUMNS | {mode}, {kind: (mode,)}, codelists, observed[-1]
         )
         yield told_by_discharges(rows, product)
 

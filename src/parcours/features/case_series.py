@@ -29,14 +29,17 @@ def case_exposures(exposures: DataFrame, events: DataFrame) -> DataFrame:
     return started.select("person_id", "drug", *[day_number(name).alias(name) for name in ("start", "end")])
 
 
-def exposed_cases(exposures: DataFrame, persons: DataFrame, model: ModelSettings) -> DataFrame:
-    """drug, exposed_cases: cases with a lag of the medicine inside their follow-up.
+def exposed_cases(exposures: DataFrame, persons: DataFrame, follow_up_start: int, model: ModelSettings) -> DataFrame:
+    """drug, exposed_cases: cases with a lag of the medicine inside their follow-up, as the model counts them.
 
-    A medicine started so long before follow-up that all its lags are over tells the model nothing.
+    A medicine started so long before follow-up that its lags are over, or that ended before, tells the model nothing.
+    Days and follow-up start are numbers of days; buckets are counted from the start of follow-up.
     """
-    reach = (model.lags + 1) * model.bucket_days
     joined = exposures.alias("e").join(persons.alias("p"), on="person_id", how="inner")
-    inside = joined.where(F.col("e.start") + reach > F.col("p.start"))
+    began, ended, first, last = (
+        F.floor((F.col(day) - follow_up_start) / model.bucket_days) for day in ("e.start", "e.end", "p.start", "p.end")
+    )
+    inside = joined.where((F.least(began + model.lags, ended) >= first) & (began <= last))
     return inside.groupBy("drug").agg(F.count_distinct("person_id").alias("exposed_cases"))
 
 

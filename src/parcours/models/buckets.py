@@ -53,6 +53,7 @@ class Buckets:
     exposure_ptr: np.ndarray  # (persons + 1,)
     exposure_drug: np.ndarray  # (exposures,)
     exposure_at: np.ndarray  # (exposures,) bucket of the start, from the person's first cell; negative before it
+    exposure_reach: np.ndarray  # (exposures,) last lag: that of the bucket in which the exposure ends, `lags` at most
 
     @property
     def n_persons(self) -> int:
@@ -63,6 +64,12 @@ class Buckets:
     def n_coefficients(self) -> int:
         """Lagged coefficients, drug after drug, then the baseline terms."""
         return self.n_drugs * (self.lags + 1) + self.n_baseline
+
+    def exposed_cases(self) -> np.ndarray:
+        """Number of persons with a lag of each drug inside their follow-up, shape (drugs,)."""
+        person = np.repeat(np.arange(self.n_persons), np.diff(self.exposure_ptr))
+        pairs = np.unique(np.stack([self.exposure_drug, person]), axis=1)
+        return np.bincount(pairs[0], minlength=self.n_drugs)
 
     def with_counts(self, count: np.ndarray) -> Buckets:
         """The same follow-up and exposures with other events, shape (cells,)."""
@@ -84,6 +91,7 @@ class Buckets:
             exposure_ptr=exposure_ptr,
             exposure_drug=self.exposure_drug[rows],
             exposure_at=self.exposure_at[rows],
+            exposure_reach=self.exposure_reach[rows],
         )
 
 
@@ -101,7 +109,8 @@ def _gather(ptr: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def bucket_series(series: CaseSeries, bucket: int, lags: int, baseline: Baseline) -> Buckets:
     """Put a case series on the grid of buckets of `bucket` days, with effects over lags 0..`lags`.
 
-    Two starts of one drug in one bucket count once (x is 0 or 1); starts in different buckets add their curves.
+    Two starts of one drug in one bucket count once (x is 0 or 1), until the later end; starts in different buckets add
+    their curves. A curve ends with its exposure: the bucket that holds the last day is the last with an effect.
     """
     origin = int(series.start.min())
     first = (series.start - origin) // bucket
@@ -115,7 +124,7 @@ def bucket_series(series: CaseSeries, bucket: int, lags: int, baseline: Baseline
     count = np.bincount(event_cell, minlength=len(person)).astype(np.float64)
     middle = (opened + closed) // 2
     columns, terms = _baseline_columns(baseline, middle, middle - series.age_origin()[person], count)
-    exposure_ptr, drug, at = _exposures(series, bucket, lags, origin, first, last)
+    exposure_ptr, drug, at, reach = _exposures(series, bucket, lags, origin, first, last)
     return Buckets(
         lags=lags,
         n_drugs=len(series.drugs),
@@ -129,18 +138,24 @@ def bucket_series(series: CaseSeries, bucket: int, lags: int, baseline: Baseline
         exposure_ptr=exposure_ptr,
         exposure_drug=drug,
         exposure_at=at,
+        exposure_reach=reach,
     )
 
 
 def _exposures(
     series: CaseSeries, bucket: int, lags: int, origin: int, first: np.ndarray, last: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Exposures with a lag inside the follow-up: where each person's begin, drug, bucket of the start, last lag."""
     person = series.exposure_person
-    at = (series.exposure_start - origin) // bucket - first[person]
-    near = (at >= -lags) & (at <= (last - first)[person])
-    rows = np.unique(np.stack([person[near], series.exposure_drug[near], at[near]]), axis=1)
+    began = (series.exposure_start - origin) // bucket
+    at, reach = began - first[person], np.minimum((series.exposure_end - origin) // bucket - began, lags)
+    near = (at + reach >= 0) & (at <= (last - first)[person])
+    starts = np.stack([person[near], series.exposure_drug[near], at[near]])
+    rows, place = np.unique(starts, axis=1, return_inverse=True)
+    longest = np.zeros(rows.shape[1], dtype=np.int64)
+    np.maximum.at(longest, place.ravel(), reach[near])
     ptr = np.searchsorted(rows[0], np.arange(series.n_persons + 1))
-    return ptr, rows[1], rows[2]
+    return ptr, rows[1], rows[2], longest
 
 
 def _baseline_columns(

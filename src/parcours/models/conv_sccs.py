@@ -73,7 +73,7 @@ class ConvSCCS:
         """Minimise loss + penalty; returns the fitted model, which keeps the bucketed series for the later steps."""
         self.buckets_ = bucket_series(series, self.bucket, self.lags, self.baseline)
         self.drugs_ = series.drugs
-        self.exposed_cases_ = series.exposed_cases()
+        self.exposed_cases_ = self.buckets_.exposed_cases()
         self.n_cases_, self.n_events_ = series.n_persons, series.n_events
         self.solution_ = solve(
             self.buckets_, self.tv, self.group, tolerance=self.tolerance, max_iterations=self.max_iterations

@@ -60,12 +60,13 @@ def _arrays(buckets: Buckets) -> Any:
         buckets.exposure_ptr,
         buckets.exposure_drug,
         buckets.exposure_at,
+        buckets.exposure_reach,
         buckets.count,
     )
 
 
 @_kernel
-def _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, coefficients, eta):
+def _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, coefficients, eta):
     """Put log w + eta of the person's cells into eta[0:cells]; return their number."""
     first = cell_ptr[person]
     cells = cell_ptr[person + 1] - first
@@ -80,7 +81,7 @@ def _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at
     for row in range(ptr[person], ptr[person + 1]):
         base = drug[row] * (lags + 1)
         start = at[row]
-        for k in range(max(0, -start), min(lags, cells - 1 - start) + 1):
+        for k in range(max(0, -start), min(reach[row], cells - 1 - start) + 1):
             eta[start + k] += coefficients[base + k]
     return cells
 
@@ -109,11 +110,11 @@ def _longest(cell_ptr):
 
 
 @_kernel
-def _value(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, coefficients):
+def _value(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, count, coefficients):
     eta = np.empty(_longest(cell_ptr))
     value = 0.0
     for person in range(len(cell_ptr) - 1):
-        cells = _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, coefficients, eta)
+        cells = _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, coefficients, eta)
         first = cell_ptr[person]
         events = 0.0
         peak = eta[0]
@@ -129,12 +130,14 @@ def _value(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, co
 
 
 @_kernel
-def _value_and_gradient(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, coefficients, gradient):
+def _value_and_gradient(
+    lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, count, coefficients, gradient
+):
     eta = np.empty(_longest(cell_ptr))
     offset = n_drugs * (lags + 1)
     value = 0.0
     for person in range(len(cell_ptr) - 1):
-        cells = _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, coefficients, eta)
+        cells = _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, coefficients, eta)
         first = cell_ptr[person]
         events = 0.0
         for b in range(cells):
@@ -151,23 +154,23 @@ def _value_and_gradient(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, 
         for row in range(ptr[person], ptr[person + 1]):
             base = drug[row] * (lags + 1)
             start = at[row]
-            for k in range(max(0, -start), min(lags, cells - 1 - start) + 1):
+            for k in range(max(0, -start), min(reach[row], cells - 1 - start) + 1):
                 gradient[base + k] += eta[start + k]
     return value
 
 
 @_kernel
-def _probabilities(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, coefficients):
+def _probabilities(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, coefficients):
     out = np.empty(len(log_days))
     for person in range(len(cell_ptr) - 1):
         view = out[cell_ptr[person] : cell_ptr[person + 1]]
-        cells = _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, coefficients, view)
+        cells = _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, coefficients, view)
         _softmax(view, cells)
     return out
 
 
 @_kernel
-def _design_rows(person, lags, n_drugs, cell_ptr, baseline, ptr, drug, at, column, members, size):
+def _design_rows(person, lags, n_drugs, cell_ptr, baseline, ptr, drug, at, reach, column, members, size):
     """List the tied columns of each cell of the person: members[b, 0:size[b]], repeats standing for multiples."""
     first = cell_ptr[person]
     cells = cell_ptr[person + 1] - first
@@ -183,7 +186,7 @@ def _design_rows(person, lags, n_drugs, cell_ptr, baseline, ptr, drug, at, colum
     for row in range(ptr[person], ptr[person + 1]):
         base = drug[row] * (lags + 1)
         start = at[row]
-        for k in range(max(0, -start), min(lags, cells - 1 - start) + 1):
+        for k in range(max(0, -start), min(reach[row], cells - 1 - start) + 1):
             target = column[base + k]
             if target >= 0:
                 members[start + k, size[start + k]] = target
@@ -192,7 +195,7 @@ def _design_rows(person, lags, n_drugs, cell_ptr, baseline, ptr, drug, at, colum
 
 
 @_kernel
-def _hessian(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, coefficients, column, out):
+def _hessian(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, count, coefficients, column, out):
     longest = _longest(cell_ptr)
     eta = np.empty(longest)
     widest = _longest(ptr) + baseline.shape[1]
@@ -201,9 +204,9 @@ def _hessian(lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, count, 
     mean = np.zeros(out.shape[0])
     seen = np.empty(out.shape[0], dtype=np.int64)
     for person in range(len(cell_ptr) - 1):
-        cells = _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, coefficients, eta)
+        cells = _fill_eta(person, lags, n_drugs, cell_ptr, log_days, baseline, ptr, drug, at, reach, coefficients, eta)
         _softmax(eta, cells)
-        _design_rows(person, lags, n_drugs, cell_ptr, baseline, ptr, drug, at, column, members, size)
+        _design_rows(person, lags, n_drugs, cell_ptr, baseline, ptr, drug, at, reach, column, members, size)
         events = 0.0
         touched = 0
         for b in range(cells):

@@ -151,7 +151,8 @@ class _LaggedExposure:
         lag = np.tile(np.arange(buckets.lags + 1), len(rows))
         person = np.repeat(owner, buckets.lags + 1)
         cell = buckets.cell_ptr[person] + np.repeat(buckets.exposure_at[rows], buckets.lags + 1) + lag
-        inside = (cell >= buckets.cell_ptr[person]) & (cell < buckets.cell_ptr[person + 1])
+        lasts = lag <= np.repeat(buckets.exposure_reach[rows], buckets.lags + 1)
+        inside = lasts & (cell >= buckets.cell_ptr[person]) & (cell < buckets.cell_ptr[person + 1])
         events = np.add.reduceat(buckets.count, buckets.cell_ptr[:-1])
         return cls(person[inside], cell[inside], lag[inside], events)
 

@@ -83,7 +83,8 @@ def _curvature(buckets: Buckets) -> np.ndarray:
     owner = np.repeat(np.arange(buckets.n_persons), np.diff(buckets.exposure_ptr))
     for lag in range(width):
         cell = buckets.cell_ptr[owner] + buckets.exposure_at + lag
-        inside = (buckets.exposure_at + lag >= 0) & (cell < buckets.cell_ptr[owner + 1])
+        lasts = lag <= buckets.exposure_reach
+        inside = lasts & (buckets.exposure_at + lag >= 0) & (cell < buckets.cell_ptr[owner + 1])
         np.add.at(of_drug[:, lag], buckets.exposure_drug[inside], expected[cell[inside]])
     base = np.zeros(buckets.n_baseline)
     for kind in range(buckets.baseline.shape[1]):

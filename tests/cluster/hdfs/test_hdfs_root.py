@@ -24,8 +24,9 @@ from parcours.storage.root import Root, open_root
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 PARCOURS = Path(sys.executable).with_name("parcours")
-STUDY = {"start_gap_months": 1, "washout_months": 0, "min_exposed_cases": 11, "tv_grid": [0.001],
-         "group_grid": [0.0003], "cv_folds": 2, "bootstrap": 4, "incomplete_data": "accept"}  # fmt: skip
+STUDY = {"start_gap_months": 1, "washout_months": 0, "lags": 2, "min_exposed_cases": 11,
+         "tv_grid": [0.001], "group_grid": [0.0003], "cv_folds": 2, "bootstrap": 4,
+         "incomplete_data": "accept"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parcours.cohort.exposures import limited, unlimited
+from parcours.cohort.exposures import exposures_of, limited, mark_prevalent, unlimited
 from parcours.cohort.study import Exposures
 
 pytestmark = pytest.mark.spark
@@ -164,3 +164,39 @@ def test_spark_agrees_with_the_rule_told_in_plain_python(spark, histories, setti
     ]
     assert runs == sorted(expected)
     assert starts == [(p, day(a)) for p, days in enumerate(histories) for a in oracle_unlimited(days.items(), setting)]
+
+
+MONTHLY = "".join(f"1 | chronic | {2014 + m // 12}-{m % 12 + 1:02d}-10 | 340\n" for m in range(23))
+STEADY = "".join(f"3 | steady | {2014 + m // 12}-{m % 12 + 1:02d}-10 | 340\n" for m in range(7, 15))
+HISTORIES = f"""
+    person_id | drug | day | cip13
+    {MONTHLY}{STEADY}2 | late | 2014-06-20 | 340
+    4 | pause | 2014-02-03 | 340
+    4 | pause | 2015-02-03 | 340
+    5 | first | 2014-07-01 | 340
+"""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        replace(LIMITED, kind="unlimited"),
+        replace(LIMITED, kind="unlimited", start_delay_days=30),
+        LIMITED,
+        replace(LIMITED, start_delay_days=30),
+        replace(LIMITED, kind="unlimited", min_purchases=8, purchases_window_days=365),
+    ],
+)
+def test_whoever_bought_in_the_washout_is_prevalent_in_every_setting(spark, table, setting):
+    # Study start 2014-01-01, washout of 6 months. `late` bought once, on 20 June; with a delay of 30 days its exposure
+    # starts after the washout. `pause` bought in February 2014 and again a year later: the second run is no first use.
+    bought = table(HISTORIES, "person_id bigint, drug string, day date, cip13 string")
+    packs = spark.createDataFrame([(340, False)], "cip13 long, large boolean")
+    followed = table(
+        "\n".join(["person_id | end", *(f"{p} | 2015-12-31" for p in range(1, 6))]), "person_id bigint, end date"
+    )
+    made = mark_prevalent(exposures_of(bought, packs, followed, setting), dt.date(2014, 7, 1))
+    found = {(row["drug"], row["prevalent"]) for row in made.collect()}
+    expected = {("chronic", True), ("late", True), ("pause", True), ("steady", False), ("first", False)}
+    enough = {"chronic", "steady"} if setting.min_purchases == 8 else {drug for drug, _ in expected}
+    assert found == {(drug, prevalent) for drug, prevalent in expected if drug in enough}

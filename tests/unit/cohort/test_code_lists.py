@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from parcours.cohort.codelists import read_codelist
 from parcours.errors import InputError
+from parcours.events.codelists import LISTS, check_codelists, read_codelist
 
 FOLDER = Path(__file__).parents[3] / "codelists"
 FILES = sorted(FOLDER.glob("*.csv"))
@@ -71,3 +71,43 @@ def test_a_code_with_a_dot_or_a_comma_is_refused(tmp_path):
             csv.writer(out).writerows([["code", "match"], [code, "prefix"]])
         with pytest.raises(InputError, match=r"line 2: .* is not a code"):
             read_codelist(path)
+
+
+def written(tmp_path, *rows):
+    path = tmp_path / "list.csv"
+    with path.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        (("code", "match"), ("S720", "startswith"), r'line 2: match is "startswith", but must be one of exact, prefix'),
+        (("code", "match"), ("S720", ""), r'line 2: match is ""'),
+        (("code", "match"), ("M80?1", "prefix"), r'line 2: the code M80\?1 has a "\?", but its match is prefix'),
+        (("use", "code", "match"), ("hospital_diagnoses", "S72", "prefix"), r'use is "hospital_diagnoses"'),
+        (
+            ("family", "atc_prefix", "action"),
+            ("a", "N05B", "included"),
+            r'action is "included", but must be one of incl',
+        ),
+        (("rule", "form"), ("a", "inpatient"), r'form is "inpatient"'),
+        (("rule", "severity"), ("a", "severe"), r'severity is "severe"'),
+        (("family", "atc_prefix", "action"), ("a", "n05b", "include"), r'"n05b" is not a code'),
+    ],
+)
+def test_a_word_that_means_nothing_is_refused_not_passed_over(tmp_path, header, row, said):
+    with pytest.raises(InputError, match=said):
+        read_codelist(written(tmp_path, header, row))
+
+
+def test_a_list_without_a_column_that_is_read_is_refused_when_a_run_is_planned(tmp_path):
+    written(tmp_path, ("use", "code"), ("surgery", "LABA001")).rename(tmp_path / "fracture_surgery.csv")
+    with pytest.raises(InputError, match=r"fracture_surgery\.csv has no column match: separate columns by commas"):
+        check_codelists(tmp_path)
+
+
+def test_every_list_of_the_project_is_read_by_its_columns():
+    assert {file.name for file in FILES} == set(LISTS)
+    check_codelists(FOLDER)

@@ -48,9 +48,10 @@ def test_follow_up_starts_after_the_gap():
 
 def test_the_gap_holds_the_washout_and_the_lags():
     study = load_study(FALL)
-    washed_out = add_months(study.population.study_start, study.exposures.washout_months)
-    reach = dt.timedelta(days=(study.model.lags + 1) * study.model.bucket_days)
-    assert washed_out + reach <= study.population.follow_up_start + dt.timedelta(days=15)
+    assert study.washout_end == dt.date(2014, 7, 1)
+    reach = dt.timedelta(days=study.model.lags * study.model.bucket_days)
+    assert study.washout_end + reach <= study.population.follow_up_start
+    assert resolve(study, {"study_start": "2014-03-01"})  # 26 weeks are six months, whatever months
 
 
 def test_what_as_dict_writes_reads_back_as_the_same_study():
@@ -96,6 +97,12 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"model.lags": 10**400}, "model.lags is "),
         ({"population.study_end": "2013-01-01"}, "but must come after study_start, 2014-01-01."),
         ({"population.start_gap_months": 48}, "which leaves no follow-up before study_end"),
+        (
+            {"population.start_gap_months": 11},
+            "is 11, shorter than washout_months, 6, plus the lags of the model, 182 days: set it to 12 or more",
+        ),
+        ({"exposures.washout_months": 9}, "set it to 15 or more, or shorten these."),
+        ({"model.lags": 27}, "the lags of the model, 378 days: set it to 19 or more"),
         ({"population": None}, "population.study_start is missing"),
         (
             {"medicines.level": "molecule"},

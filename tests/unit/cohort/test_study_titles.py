@@ -23,7 +23,10 @@ def study():
         ({"age_minimum": 75}, "75 and over, 2014 to 2017"),
         ({"age_minimum": 75, "age_maximum": 84, "sex": "women"}, "women, 75 to 84, 2014 to 2017"),
         ({"age_minimum": 0}, "all ages, 2014 to 2017"),
-        ({"study_start": "2016-01-01", "study_end": "2016-12-31", "start_gap_months": 6}, "65 and over, 2016"),
+        (
+            {"study_start": "2016-01-01", "study_end": "2016-12-31", "start_gap_months": 9, "lags": 6},
+            "65 and over, 2016",
+        ),
         ({"study_start": "2014-03-01"}, "65 and over, 2014-03-01 to 2017-12-31"),
         ({"study_end": "2017-06-30"}, "65 and over, 2014-01-01 to 2017-06-30"),
     ],
