@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -107,6 +108,8 @@ def _work(there: Connection, group: int, task: Any, numbers: list[int]) -> None:
     except OSError:
         return  # the driver is dead already
     try:
-        there.send((list(task(iter(numbers))), None))
+        answer: tuple[Any, str | None] = (list(task(iter(numbers))), None)
     except Exception as error:  # noqa: BLE001 - told to the driver, as Spark does
-        there.send((None, f"{type(error).__module__}.{type(error).__name__}: {error}".replace("builtins.", "")))
+        answer = (None, f"{type(error).__module__}.{type(error).__name__}: {error}".replace("builtins.", ""))
+    with suppress(BrokenPipeError):  # the driver was killed: nobody is there to tell
+        there.send(answer)
