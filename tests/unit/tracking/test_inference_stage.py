@@ -23,6 +23,7 @@ from parcours.storage.manifest import read_manifest, write_manifest
 HOME = Path(__file__).parents[3]
 FIRST_DAY, LAST_DAY = 16436, 17531  # 2015-01-01 to 2017-12-31
 CHANGES = {
+    "washout_months": 5,  # with 28 weeks of lags within the gap of 12 months
     "lags": 7,
     "bucket_days": 28,
     "cv_folds": 2,
