@@ -12,7 +12,7 @@ from running_cluster import PAGES, Cluster, free_ports
 def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Cluster]]:
     """Begins to build and start it, once for all tests: what one machine makes is made meanwhile.
 
-    Taken down with its volumes at the end, whatever happened.
+    Taken down with its volumes at the end, whatever happened; what a run that was killed has left goes first.
     """
     secrets_file = tmp_path_factory.mktemp("cluster") / "secrets" / "cluster.env"
     ports = dict(zip(PAGES, free_ports(len(PAGES)), strict=True))
@@ -26,6 +26,7 @@ def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Cluste
     cluster = Cluster(environment, secrets_file, ports)
 
     def start() -> Cluster:
+        cluster.make("down-volumes")
         cluster.make("up")
         return cluster
 
