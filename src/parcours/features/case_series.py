@@ -6,7 +6,7 @@ Days are whole days since 1970-01-01, ends included: the input of parcours.model
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from parcours.cohort.study import ModelSettings
+from parcours.cohort.study import Study
 
 
 def case_events(outcomes: DataFrame, outcome_events: str) -> DataFrame:
@@ -29,15 +29,16 @@ def case_exposures(exposures: DataFrame, events: DataFrame) -> DataFrame:
     return started.select("person_id", "drug", *[day_number(name).alias(name) for name in ("start", "end")])
 
 
-def exposed_cases(exposures: DataFrame, persons: DataFrame, follow_up_start: int, model: ModelSettings) -> DataFrame:
+def exposed_cases(exposures: DataFrame, persons: DataFrame, study: Study) -> DataFrame:
     """drug, exposed_cases: cases with a lag of the medicine inside their follow-up, as the model counts them.
 
     A medicine started so long before follow-up that its lags are over, or that ended before, tells the model nothing.
-    Days and follow-up start are numbers of days; buckets are counted from the start of follow-up.
+    Buckets are counted from the start of follow-up, as the model does.
     """
+    origin, model = F.unix_date(F.lit(study.population.follow_up_start)), study.model
     joined = exposures.alias("e").join(persons.alias("p"), on="person_id", how="inner")
     began, ended, first, last = (
-        F.floor((F.col(day) - follow_up_start) / model.bucket_days) for day in ("e.start", "e.end", "p.start", "p.end")
+        F.floor((F.col(day) - origin) / model.bucket_days) for day in ("e.start", "e.end", "p.start", "p.end")
     )
     inside = joined.where((F.least(began + model.lags, ended) >= first) & (began <= last))
     return inside.groupBy("drug").agg(F.count_distinct("person_id").alias("exposed_cases"))

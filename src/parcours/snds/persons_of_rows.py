@@ -90,13 +90,12 @@ def keys_of(table: pa.Table, columns: PersonColumns) -> np.ndarray:
 
 
 def _keys(pairs: pa.Table, columns: PersonColumns, *wanted: str) -> pa.Table:
-    """Of each pair what is wanted of: `identified`, whether it has a PSA; `own`, its person when no referential knows
-    it; its keys in the look-up, `couple` (null without a rank) and `alone`.
+    """Of each pair what is wanted of: `own`, its person when no referential knows it (null without a PSA); its keys in
+    the look-up, `couple` (null without a rank) and `alone`.
     """
     given = read_rank_sql(pairs, columns)
     unranked = columns.unranked or columns.rank is None
     made = {
-        "identified": "psa IS NOT NULL",
         "own": HASH.format(own_text(columns)),
         "couple": f"CASE WHEN given IS NOT NULL OR NOT {unranked} THEN {HASH.format(COUPLE)} END",
         "alone": HASH.format(ALONE),
@@ -120,17 +119,17 @@ def _look_up(pairs: pa.Table, columns: PersonColumns, lookup: Path) -> tuple[pa.
         source = pa.memory_map(str(lookup))
     except FileNotFoundError:
         raise RetryableFault(f"{lookup} was replaced while rows were given to persons; run again.") from None
-    keys = _keys(pairs, columns, "identified", "couple")
-    ranked, identified = keys["couple"].is_valid().to_numpy(), keys["identified"].to_numpy()
+    couples = _keys(pairs, columns, "couple")["couple"]
     with source:
         known = pa.ipc.open_file(source).read_all()
-        persons, of_couple = _found(known, keys["couple"])
+        persons, of_couple = _found(known, couples)
         # Few are left: referentials know most couples.
         rest = np.flatnonzero(~of_couple)
         others = _keys(pairs.take(pa.array(rest)), columns, "own", "alone")
         alone, of_psa = _found(known, others["alone"])
+    ranked, identified = couples.is_valid().to_numpy()[rest], others["own"].is_valid().to_numpy()
     several = of_psa & (alone == AMBIGUOUS)
-    by_rule = [~identified[rest], several, of_psa & ~ranked[rest], of_psa]
+    by_rule = [~identified, several, of_psa & ~ranked, of_psa]
     how = np.full(len(persons), KNOWN)
     how[rest] = np.select(by_rule, [UNIDENTIFIED, SEVERAL, KNOWN, BY_PSA], UNKNOWN)
     persons[rest] = np.where(of_psa, alone, _numbers(others["own"]))

@@ -6,7 +6,7 @@ Each reads its `run.json`, computes in Spark, and commits one directory; done al
 import json
 import logging
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from parcours.cohort.enough import refuse_too_few
@@ -230,8 +230,7 @@ def _features(spark: "SparkSession", run: Run, staged: Place) -> dict[str, Any]:
     n_cases = _write_sorted(case_persons(follow_up, events), staged / "persons.parquet")
     _write_sorted(case_exposures(exposures, events), staged / "exposures.parquet")
     persons, started = (_read(spark, staged / f"{name}.parquet") for name in ("persons", "exposures"))
-    first_day = (study.population.follow_up_start - date(1970, 1, 1)).days
-    per_drug = exposed_cases(started, persons, first_day, study.model).orderBy("drug").collect()
+    per_drug = exposed_cases(started, persons, study).orderBy("drug").collect()
     cohort = json.loads((source / "summary.json").read_text("utf-8"))
     totals = {"cases": n_cases, "events": n_events, "persons_followed": cohort["persons_followed"]}
     drugs = {row["drug"]: {"exposed_cases": row["exposed_cases"]} for row in per_drug}
