@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.agreement import check_agreement, digest
+from benchmarks.environment import environment, parcours_command
 from benchmarks.flatten_data import PRODUCT, Input, input_folder, make_input, peer_task, persons_for
 from benchmarks.flatten_report import COMPARED, Run, report
 from benchmarks.measure import measure, usable_cores
@@ -61,23 +62,14 @@ def _command(name: str, given: Input, folder: Path) -> list[str]:
         module = f"benchmarks.peers.{PROGRAMS[name]}"
         return [sys.executable, "-m", module, str(folder / "task.json"), str(folder / "out")]
     shuffled = [sys.executable, "-m", "benchmarks.peers.parcours_shuffled"]
-    program = shuffled if name == "parcours_shuffled" else [str(Path(sys.executable).with_name("parcours"))]
+    program = shuffled if name == "parcours_shuffled" else parcours_command()
     root = (folder / "out").as_uri()
     return [*program, "flatten", "--delivery", str(given.folder), "--root", root, "--product", PRODUCT, "--json"]
 
 
 def _environment(name: str, folder: Path) -> dict[str, str]:
-    settings = (
-        {**CONFIGURATION, "spark.eventLog.dir": (folder / "events").as_uri()} if name.startswith("parcours") else {}
-    )
-    options = " ".join(f"--conf {key}={value}" for key, value in settings.items())
-    return {
-        "PYTHONPATH": str(HOME),
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_SUBMIT_ARGS": f"--master local[{CORES}] {options} pyspark-shell",
-        "SPARK_LOCAL_DIRS": str(folder / "spark"),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
+    logged = {**CONFIGURATION, "spark.eventLog.dir": (folder / "events").as_uri()}
+    return environment(folder, CORES, logged if name.startswith("parcours") else {})
 
 
 def compare(given: Input, runs: int, work: Path, names: list[str]) -> dict[str, list[Run]]:

@@ -1,7 +1,8 @@
-"""Where a Spark program's time went: its stages, from the event log."""
+"""Where a Spark program's time went, and what it moved: its stages and shuffles, from the event log."""
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,20 @@ def spark_stages(folder: Path, began: float) -> list[dict[str, Any]]:
         if event["Event"] == "SparkListenerStageCompleted":
             stages.append(_stage(event["Stage Info"], began))
     return [{**stage, "task_seconds": round(worked[stage["stage"]] / 1000, 2)} for stage in stages]
+
+
+def shuffle_bytes(folder: Path) -> tuple[int, int]:
+    """Number of programs whose logs are in `folder`, and the bytes that their tasks wrote for shuffles."""
+    logs = sorted(folder.iterdir())
+    return len(logs), sum(written for log in logs for written in _shuffle_writes(log))
+
+
+def _shuffle_writes(log: Path) -> Iterator[int]:
+    with log.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith('{"Event":"SparkListenerTaskEnd"'):
+                metrics = json.loads(line).get("Task Metrics") or {}
+                yield metrics.get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0)
 
 
 def _stage(info: dict[str, Any], began: float) -> dict[str, Any]:
