@@ -37,6 +37,6 @@ def test_the_peers_agree_and_the_file_says_what_the_guide_says(tmp_path: Path) -
     assert found["scaling"][0]["factor"] == 4
     # Two tasks start the workers; then one for the persons, and one for the months: they are small.
     assert sum(stage["tasks"] for stage in found["parcours_stages"]) == 4
-    fields = GUIDE.read_text("utf-8").partition("## What is in the file")[2]
+    fields = GUIDE.read_text("utf-8").partition("## What is in the file")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", fields, re.MULTILINE)) == set(found)
     assert not (tmp_path / "work" / "run").exists()
