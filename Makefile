@@ -70,10 +70,11 @@ lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-docs: setup ## Write again what is generated: the pages of errors, commands, forms and rules, and the suites in expectations/
+docs: setup ## Write again what is generated: the pages of errors, commands, forms, extractors and rules, and the suites in expectations/
 	@$(BIN)/python scripts/errors_page.py
 	@$(BIN)/python scripts/command_line_page.py
 	@$(BIN)/python scripts/forms_page.py
+	@$(BIN)/python scripts/extractors_page.py
 	@$(BIN)/python -m parcours.quality.reference
 	@$(BIN)/python -m parcours.quality.suites
 

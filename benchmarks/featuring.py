@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import environment, parcours_command
+from benchmarks.environment import environment
 from benchmarks.featuring_agreement import Counts, check_agreement, our_counts, peer_counts
 from benchmarks.featuring_data import FlatInput, check_room, make_input
 from benchmarks.featuring_report import PEER, STUDY, Run, report
@@ -58,7 +58,7 @@ def _command(name: str, given: FlatInput, folder: Path, work: Path, settings: di
     if name == PEER:
         jar, study = launch.compiled(work / "peer"), load_study(STUDY_FILE)
         return launch.command(jar, given.root, folder / "out", study, CORES, settings)
-    return parcours_command("features", str(STUDY_FILE), "--root", str(given.root), "--json")
+    return [sys.executable, "-m", "benchmarks.peers.parcours_featuring", str(STUDY_FILE), str(given.root)]
 
 
 def _counts(name: str, log: Path, folder: Path) -> Counts:
@@ -77,7 +77,7 @@ def told(log: Path) -> dict[str, Any]:
             summary = json.loads(line)
             if isinstance(summary, dict) and {"events", "features"} <= set(summary):
                 return summary
-    raise ParcoursError(f"parcours features printed no summary (all that it printed is in {log}).")
+    raise ParcoursError(f"The stages of featuring printed no summary (all that it printed is in {log}).")
 
 
 def _forget(root: Path) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import duckdb
 
+from parcours.cohort.plan import read_run, step_directory
 from parcours.errors import ParcoursError
+from parcours.storage.place import local_path
 
 TOLERANCE = 0.05  # largest difference, as a share of the larger number
 SLACK = 3  # so many persons or purchases may differ whatever their number is: a trial has few cases
@@ -15,14 +17,17 @@ Counts = dict[str, int]
 
 
 def our_counts(summary: Mapping[str, Any]) -> Counts:
-    """Counts of what `parcours features --json` tells it wrote.
+    """Counts of what the stages tell it wrote.
 
     Purchases are days on which a person bought a substance, those that were cancelled taken away.
     """
-    events, features = (Path(summary[stage]["directory"]) for stage in ("events", "features"))
-    bought = "SELECT DISTINCT person_id, start, value FROM read_parquet(?) WHERE value IS NOT NULL"
+    run, features = read_run(summary["run"]), Path(summary["features"]["directory"])
+    purchases, medicines = (local_path(step_directory(run, name)) for name in ("drug_purchase", "medicines"))
+    substances = "read_parquet(?) JOIN read_parquet(?) ON code = cip13 WHERE atc IS NOT NULL"
     return {
-        "purchases": _count(bought, events / "drug_purchase.parquet"),
+        "purchases": _count(
+            f"SELECT DISTINCT person_id, start, atc FROM {substances}", purchases, medicines / "packs.parquet"
+        ),
         **_design_counts(*(features / f"{name}.parquet" for name in ("persons", "exposures"))),
     }
 
@@ -66,8 +71,8 @@ def _design_counts(persons: Path, exposures: Path) -> Counts:
     }
 
 
-def _count(query: str, path: Path) -> int:
-    """Rows of a query over a Parquet file, or over the files of a folder."""
-    files = str(path if path.is_file() else path / "*.parquet")
+def _count(query: str, *paths: Path) -> int:
+    """Rows of a query over Parquet files, or over the files of folders."""
+    files = [str(path if path.is_file() else path / "*.parquet") for path in paths]
     with duckdb.connect(config={"threads": 2}) as connection:
-        return int(connection.execute(f"SELECT count(*) FROM ({query})", [files]).fetchall()[0][0])
+        return int(connection.execute(f"SELECT count(*) FROM ({query})", files).fetchall()[0][0])

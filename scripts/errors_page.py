@@ -26,6 +26,7 @@ SECTIONS = {
     "flatten": "Raw files and flat tables",
     "storage": "The root, disks and HDFS",
     "quality": "The quality gate",
+    "engine": "Work on slices",
     "events": "Events",
     "cohort": "Study files, parameters and plans",
     "features": "Features",

@@ -2,8 +2,9 @@
 
 import argparse
 
+from parcours.stages.cohort import run_cohort, run_features
+from parcours.stages.events import run_events
 from parcours.stages.exit import job_main
-from parcours.stages.featuring import run_cohort, run_events, run_features
 
 STAGES = {"events": run_events, "cohort": run_cohort, "features": run_features}
 

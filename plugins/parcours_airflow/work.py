@@ -24,7 +24,7 @@ LEAVES: dict[str, Files] = {
     "scan": (("--root", "_scans/*.json"),),
     "flatten": FLAT,
     "quality": (("--root", "published/*.json"), ("--run", "quality/*.json")),
-    "featuring events": (("--run", "../../../events/*/_MANIFEST.json"),),
+    "featuring events": (("--run", "../../../events/*/*/_MANIFEST.json"),),
     "featuring cohort": (("--run", "cohort/_MANIFEST.json"),),
     "featuring features": (("--run", "features/_MANIFEST.json"),),
     "inference train": (("--run", "model/_MANIFEST.json"),),

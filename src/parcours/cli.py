@@ -39,6 +39,8 @@ Periods = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Override a study parameter: name=value")]
+PlannedDelivery = Annotated[str | None, typer.Option("--delivery", help="Folder of a delivery, or its delivery.yaml")]
+PlannedCohort = Annotated[str | None, typer.Argument(help="A study of cohorts/, or the path of its YAML")]
 Cohort = Annotated[str, typer.Argument(help="A study of cohorts/, or the path of its YAML")]
 
 
@@ -54,6 +56,17 @@ def _planner(cohort: str, root: str, settings: list[str] | None) -> Callable[[],
     target, study, overrides = open_root(root), load_study(study_file(cohort)), overrides_of(settings or ())
     resolve(study, overrides)
     return lambda: write_run(target, study, overrides)
+
+
+def _planned_study(cohort: str, root: str, settings: list[str] | None) -> dict[str, Any]:
+    """Which steps of a study are there, and why the others are not; writes nothing."""
+    from parcours.cohort.plan import plan_run
+    from parcours.cohort.planned_steps import planned_steps
+    from parcours.cohort.study import load_study
+    from parcours.storage.root import open_root
+
+    run = plan_run(open_root(root), load_study(study_file(cohort)), overrides_of(settings or ()))
+    return {"run": run["fingerprint"], "steps": planned_steps(run)}
 
 
 def _finish(title: str, work: Callable[[], dict[str, Any]], as_json: bool) -> None:
@@ -109,14 +122,24 @@ def synth(
 
 @app.command()
 def plan(
-    delivery: DeliveryPath, root: Root, product: Products = None, period: Periods = None, as_json: AsJson = False
+    root: Root,
+    cohort: PlannedCohort = None,
+    delivery: PlannedDelivery = None,
+    settings: Settings = None,
+    product: Products = None,
+    period: Periods = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what `flatten` would reuse, compute or replace; changes nothing."""
+    """Show what `flatten` would do with a delivery, or which steps of a study would be reused; changes nothing."""
 
     def work() -> dict[str, Any]:
+        if (cohort is None) == (delivery is None):
+            raise InputError("Give either a study, to plan its steps, or --delivery, to plan flattening.")
+        if cohort is not None:
+            return _planned_study(cohort, root, settings)
         from parcours.stages.flatten import plan_flatten
 
-        periods = plan_flatten(delivery, root, product, period)
+        periods = plan_flatten(str(delivery), root, product, period)
         todo = [found for found in periods if found["status"] != "reuse"]
         total = {name: sum(found[name] for found in todo) for name in ("bytes", "seconds")}
         rows = shown_sum(found["rows"] for found in todo)
@@ -158,11 +181,30 @@ def check(
 
 
 @app.command()
+def events(
+    root: Root,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only these events; may be repeated; else all whose products are there")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Published flat tables to events of any category, beside what a study reads; studies reuse them."""
+
+    def work() -> dict[str, Any]:
+        from parcours.stages.all_events import extract_events
+
+        return extract_events(root, category or ())
+
+    _finish("Events", work, as_json)
+
+
+@app.command()
 def features(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson = False) -> None:
     """Published flat tables to the events, cohort and design of a study."""
 
     def work() -> dict[str, Any]:
-        from parcours.stages.featuring import run_cohort, run_events, run_features
+        from parcours.stages.cohort import run_cohort, run_features
+        from parcours.stages.events import run_events
         from parcours.stages.quality import run_study_gate
 
         run = _planner(cohort, root, settings)()

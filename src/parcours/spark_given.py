@@ -7,6 +7,9 @@ import shlex
 from pathlib import Path
 
 PROPERTY = re.compile(r"^\s*([^\s#!=:][^\s=:]*)", re.MULTILINE)
+LOCAL = "local[*]"
+MASTER = re.compile(r"(?:--master[= ]|spark\.master=)['\"]?([^\s'\"]+)")
+IN_FILE = re.compile(r"^\s*spark\.master[\s=:]+(\S+)", re.MULTILINE)
 # What spark-submit makes a property of, beside --conf, as far as this project has a value of its own for it.
 OPTIONS = {"--driver-java-options": "spark.driver.extraJavaOptions"}
 
@@ -19,6 +22,19 @@ def given_properties() -> frozenset[str]:
         return _before_start(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
     SparkContext._ensure_initialized()
     return frozenset(name for name, _ in SparkConf().getAll())
+
+
+def given_master() -> str:
+    """The master that the user gave, `local[*]` where nobody did."""
+    from pyspark import SparkConf, SparkContext
+
+    if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+        found = MASTER.search(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
+        file = _defaults_file()
+        found = found or (IN_FILE.search(file.read_text("utf-8")) if file.is_file() else None)
+        return found.group(1) if found else LOCAL
+    SparkContext._ensure_initialized()
+    return SparkConf().get("spark.master", LOCAL) or LOCAL
 
 
 def _before_start(submitted: str) -> frozenset[str]:

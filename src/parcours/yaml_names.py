@@ -20,3 +20,9 @@ class NamesOnce(BaseConstructor):
 
 class Values(NamesOnce, yaml.SafeLoader):
     """Reads values in their types, as YAML has them."""
+
+
+def line_of(error: Exception) -> str:
+    """`, line 3`, where an error of YAML says where it is; else nothing."""
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}" if mark else ""

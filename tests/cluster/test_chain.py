@@ -187,5 +187,7 @@ def test_a_period_has_no_more_files_than_buckets_and_raw_tables(chain: Chain) ->
         assert len(list(manifest.parent.iterdir())) <= buckets + 2  # those without a person, the manifest
         assert all(len(list(folder.iterdir())) <= len(tables_read) + 1 for folder in beside if folder.is_dir())
     locks = len(list((chain.root / "_locks").iterdir()))
-    assert locks <= 4 * len(manifests) + 30  # of a period: writer, and commits of its three folders
+    steps = list(chain.root.glob("events/*/*/_MANIFEST.json"))
+    # Of a period: writer, and commits of its three folders; of a step of events: writer and commit.
+    assert locks <= 4 * len(manifests) + 2 * len(steps) + 30
     assert not list((chain.root / "_staging").glob("*/*"))

@@ -63,7 +63,7 @@ def test_the_gate_looks_again_when_a_period_was_replaced(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("job", "stage", "left"),
     [
-        ("featuring", "events", "events/abc/_MANIFEST.json"),
+        ("featuring", "events", "events/persons/abc/_MANIFEST.json"),
         ("featuring", "cohort", "studies/fall/f1/cohort/_MANIFEST.json"),
         ("featuring", "features", "studies/fall/f1/features/_MANIFEST.json"),
         ("inference", "train", "studies/fall/f1/model/_MANIFEST.json"),

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 
+import pyarrow as pa
 import pytest
 
 READERS: dict[str, Callable[[str], object]] = {
@@ -12,6 +13,14 @@ READERS: dict[str, Callable[[str], object]] = {
     "date": dt.date.fromisoformat,
     "string": str,
     "boolean": lambda word: word == "true",
+}
+TYPES = {
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
 }
 
 
@@ -32,12 +41,14 @@ def _cell(text: str, kind: str) -> object:
 
 
 @pytest.fixture(scope="session")
-def table(spark):
-    """`table(text, "person_id bigint, day date")` is the Spark table that the text shows."""
+def table():
+    """`table(text, "person_id bigint, day date")` is the Arrow table that the text shows."""
 
-    def build(text: str, types: str):
-        schema = types.replace("start ", "`start` ").replace("end ", "`end` ")
-        return spark.createDataFrame(parse_table(text, types), schema)
+    def build(text: str, types: str) -> pa.Table:
+        schema = pa.schema([(name, TYPES[kind]) for name, kind in map(str.split, types.split(","))])
+        return pa.Table.from_pylist(
+            [dict(zip(schema.names, row, strict=True)) for row in parse_table(text, types)], schema
+        )
 
     return build
 
@@ -50,5 +61,7 @@ def rows():
 
 @pytest.fixture(scope="session")
 def collected():
-    """Rows of a Spark table as a sorted list of tuples, in the order of the columns given."""
-    return lambda frame, *columns: sorted((tuple(row) for row in frame.select(*columns).collect()), key=repr)
+    """Rows of an Arrow table as a sorted list of tuples, in the order of the columns given."""
+    return lambda found, *columns: sorted(
+        (tuple(row.values()) for row in found.select(list(columns)).to_pylist()), key=repr
+    )

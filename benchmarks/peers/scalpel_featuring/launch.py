@@ -67,7 +67,7 @@ def parameters(study: Study) -> dict[str, str]:
         "washout_months": str(exposures.washout_months),
         "min_purchases": str(exposures.min_purchases),
         "purchases_window_days": str(exposures.purchases_window_days),
-        "fall_frame_months": str(outcomes.fall_frame_months),
+        "fall_frame_months": str(outcomes.frame_months),
     }
 
 

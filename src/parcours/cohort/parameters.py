@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from parcours.cohort.definitions import definition_names, rule_names, site_names
 from parcours.errors import InputError
-from parcours.events.codelists import words_of
 
 TABLE = Path(__file__).parent / "parameters.yaml"
 MISSING = object()
@@ -34,15 +34,15 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     enum: tuple[str, ...] | None = None
-    enum_from: tuple[str, tuple[str, ...]] | None = None
+    enum_from: str | None = None
     pattern: str | None = None
 
     def choices(self, codelists: Path) -> tuple[str, ...] | None:
         """The allowed words of the parameter, or None when any value of its type will do."""
         if self.enum_from is None:
             return self.enum
-        file, columns = self.enum_from
-        return tuple(sorted(words_of(codelists / file, columns)))
+        named = {"names": definition_names, "rules": rule_names, "sites": site_names}
+        return tuple(sorted(named[self.enum_from](codelists)))
 
 
 @cache
@@ -59,13 +59,8 @@ def section_titles() -> dict[str, str]:
 
 
 def _parameter(row: dict[str, Any]) -> Parameter:
-    source = row.pop("enum_from", None)
     words = row.pop("enum", None)
-    return Parameter(
-        **row,
-        enum=tuple(words) if words else None,
-        enum_from=(source["file"], tuple(source["columns"])) if source else None,
-    )
+    return Parameter(**row, enum=tuple(words) if words else None)
 
 
 def near_miss(word: str, known: Sequence[str]) -> str:

@@ -4,11 +4,13 @@ Standard library and YAML only: called inside Airflow tasks and by the command l
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from parcours.cohort.definitions import check_uses
 from parcours.cohort.late_flux import periods_needed
 from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_copies, planned_codelists
+from parcours.cohort.steps import COHORT, EVENTS, FLUX_LAGS, STAGES, products_read, required_products, steps_of
 from parcours.cohort.study import Study, resolve, study_from_dict
 from parcours.cohort.titles import changes, study_subtitle, study_title
 from parcours.errors import InputError
@@ -19,11 +21,8 @@ from parcours.storage.place import Place, place
 from parcours.storage.publication import published_periods
 from parcours.storage.root import Root, open_root
 
-REQUIRED = ("DCIR", "MCO", "IR_BEN_R", "IR_PHA_R")
 DEATHS = ("IR_BEN_R_ARC", "KI_CCI_R", "SSR", "HAD", "RIP")  # tell of deaths, beside IR_BEN_R and MCO
-OPTIONAL = ("MCO_CE", *DEATHS)
-EVENT_SOURCES = ("events", "snds", "stages/featuring.py")
-STAGES = ("events", "cohort", "features", "model", "report")
+TOLD_BY = ("MCO", "MCO_CE", *DEATHS)  # show care and deaths, where they are published
 
 
 def write_run(
@@ -50,10 +49,11 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     Raises what `write_run` raises.
     """
     resolved = resolve(study, overrides)
-    data = published_data(root)
+    data = published_data(root, products_read(resolved), required_products(resolved))
     missing = missing_periods(resolved, data)
     _check_missing(resolved, missing)
     check_codelists(resolved.codelists)
+    check_uses(resolved.codelists)
     codelists = codelist_checksums(resolved.codelists)
     persons = identity_mapping(root)
     made_of = {
@@ -63,9 +63,10 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
         "data": data,
         "identity": persons,
         "codelists": codelists,
-        "code_version": code_version(),
+        "code": sources_version(""),
     }
     mark = fingerprint(made_of)
+    steps = steps_of(resolved, data, persons, codelists)
     return {
         "cohort": study.cohort,
         "title": study_title(resolved),
@@ -74,7 +75,10 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
         "fingerprint": mark,
         "root": str(root.path),
         **made_of,
-        "events_fingerprint": events_fingerprint(data, persons, codelists),
+        "code_version": code_version(),
+        "steps": [step.as_dict() for step in steps],
+        # The same in runs that read the same events.
+        "events_fingerprint": fingerprint({step.name: step.fingerprint for step in steps if step.stage == EVENTS}),
         "missing_periods": missing,
         "codelists_folder": str(root.study(study.cohort, mark) / CODE_LISTS),
     }
@@ -106,13 +110,38 @@ def study_of(run: Mapping[str, Any]) -> Study:
     return study_from_dict(run["study"], planned_codelists(run))
 
 
+def steps_in(run: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
+    """The steps of one stage of a run: {step, stage, fingerprint, made_of}."""
+    return [step for step in run["steps"] if step["stage"] == stage]
+
+
+def step_directory(run: Mapping[str, Any], name: str) -> Place:
+    """The directory of a step of events, which runs of the same data share."""
+    step = next(step for step in run["steps"] if step["step"] == name)
+    return open_root(run["root"]).events(name, step["fingerprint"])
+
+
+def done_step(run: Mapping[str, Any], name: str) -> Place:
+    """The directory that a step of events has committed.
+
+    Raises InputError when it has not.
+    """
+    directory = step_directory(run, name)
+    if read_manifest(directory) is None:
+        raise InputError(f"Run {run['fingerprint']} of {run['cohort']} has no {EVENTS} yet; run that stage first.")
+    return directory
+
+
 def stage_key(run: Mapping[str, Any], stage: str) -> str:
-    """The fingerprint of what a stage of the run commits."""
-    return str(run["events_fingerprint"] if stage == "events" else run["fingerprint"])
+    """The fingerprint of what a stage of the run commits: of its steps, or of the run where it has none."""
+    own = {step["step"]: step["fingerprint"] for step in steps_in(run, stage)}
+    if stage == COHORT:  # its summary tells of late flux
+        own |= {step["step"]: step["fingerprint"] for step in run["steps"] if step["step"] == FLUX_LAGS}
+    return fingerprint(own) if own else str(run["fingerprint"])
 
 
 def done_stage(run: Mapping[str, Any], stage: str) -> Place:
-    """The directory that a stage of the run has committed.
+    """The directory that a stage after the events has committed.
 
     Raises InputError when it has not, or when what is there is not of this run.
     """
@@ -126,30 +155,18 @@ def done_stage(run: Mapping[str, Any], stage: str) -> Place:
 
 
 def stage_directory(run: Mapping[str, Any], stage: str) -> Place:
-    """The directory that a stage of the run commits."""
-    root = open_root(run["root"])
-    if stage == "events":
-        return root.events(run["events_fingerprint"])
-    return root.study(run["cohort"], run["fingerprint"]) / stage
+    """The directory that a stage of the run after the events commits."""
+    return open_root(run["root"]).study(run["cohort"], run["fingerprint"]) / stage
 
 
-def planned_stages(run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """[{stage, directory, done}] in order: a stage that is done will be reused."""
-    directories = {stage: stage_directory(run, stage) for stage in STAGES}
-    return [
-        {"stage": stage, "directory": str(directory), "done": read_manifest(directory) is not None}
-        for stage, directory in directories.items()
-    ]
+def published_data(root: Root, also: Iterable[str], required: Iterable[str]) -> dict[str, dict[str, str]]:
+    """{product: {period: fingerprint}} of what the gate let through; `also` are products that few studies read.
 
-
-def published_data(root: Root) -> dict[str, dict[str, str]]:
-    """{product: {period: fingerprint}} of what the gate let through.
-
-    Raises InputError or GateRefused when a product the study needs is not published as it is.
+    Raises InputError or GateRefused when a product that is required is not published as it is.
     """
-    data = {}
-    for product in REQUIRED + OPTIONAL:
-        if product in OPTIONAL and not root.publication(product).is_file():
+    data, needed = {}, tuple(required)
+    for product in dict.fromkeys((*needed, *TOLD_BY, *sorted(also))):
+        if product not in needed and not root.publication(product).is_file():
             continue
         manifests = committed_periods(root, product)
         periods = published_periods(root, product)
@@ -163,19 +180,10 @@ def identity_mapping(root: Root) -> str | None:
     return mapping
 
 
-def events_fingerprint(data: Mapping[str, Any], persons: str | None, codelists: Mapping[str, str]) -> str:
-    """Of events: the data, who each identifier is, the code of the extraction and the list of doubled hospitals.
-
-    Not the study: all studies of the same data share them. A redelivered referential may leave every flat period as it
-    is and still change who is ambiguous.
-    """
-    used = {"finess_double_count.csv": codelists.get("finess_double_count.csv")}
-    return fingerprint({"data": data, "identity": persons, "codelists": used, "code": sources_version(*EVENT_SOURCES)})
-
-
 def missing_periods(study: Study, data: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
     """Periods that a study needs and that are not published: flux months of DCIR and years of MCO."""
-    wanted = periods_needed(study.population)
+    read = {*required_products(study), *data}
+    wanted = {product: periods for product, periods in periods_needed(study.population).items() if product in read}
     gaps = {product: [p for p in periods if p not in data.get(product, {})] for product, periods in wanted.items()}
     return {product: periods for product, periods in gaps.items() if periods}
 
@@ -194,3 +202,13 @@ def _check_missing(study: Study, missing: Mapping[str, list[str]]) -> None:
 
 def _shortened(periods: list[str]) -> str:
     return ", ".join(periods) if len(periods) <= 3 else f"{periods[0]} to {periods[-1]} ({len(periods)} periods)"
+
+
+def planned_stages(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """[{stage, directory, done}] in order: a stage that is done will be reused."""
+    events = all(read_manifest(step_directory(run, step["step"])) is not None for step in steps_in(run, EVENTS))
+    stages = [{"stage": EVENTS, "directory": str(open_root(run["root"]).path / "events"), "done": events}]
+    for stage in STAGES[1:]:
+        directory = stage_directory(run, stage)
+        stages.append({"stage": stage, "directory": str(directory), "done": read_manifest(directory) is not None})
+    return stages

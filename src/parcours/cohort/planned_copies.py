@@ -15,11 +15,12 @@ from parcours.storage.fingerprint import checksum, fingerprint
 from parcours.storage.place import Place, found, place, remove_all, write_whole
 
 CODE_LISTS, STUDY_FILE = "codelists", "study.yaml"
+LISTS = ("*.csv", "*.yaml")
 
 
 def codelist_checksums(folder: Place) -> dict[str, str]:
-    """Checksum of each code list of a folder, by file name."""
-    return {path.name: checksum(path) for path in found(folder, "*.csv")}
+    """Checksum of each code list and definition of a folder, by file name."""
+    return {path.name: checksum(path) for pattern in LISTS for path in found(folder, pattern)}
 
 
 def keep_copies(run_folder: Place, codelists: Path, study_file: Path | None) -> None:
@@ -61,7 +62,7 @@ def _copy_here(folder: Place, planned: Mapping[str, str]) -> Path:
     copies.mkdir(mode=0o700, exist_ok=True)
     own = copies / f".{uuid.uuid4().hex}"
     own.mkdir()
-    for path in found(folder, "*.csv"):
+    for path in (path for pattern in LISTS for path in found(folder, pattern)):
         (own / path.name).write_bytes(path.read_bytes())
     if codelist_checksums(own) != planned:
         return own  # the caller refuses it

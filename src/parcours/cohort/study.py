@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
+from parcours.cohort.definitions import load_definition
 from parcours.cohort.parameters import (
     MISSING,
     Parameter,
@@ -25,7 +26,7 @@ from parcours.cohort.parameters import (
     section_titles,
 )
 from parcours.errors import InputError
-from parcours.yaml_names import Values
+from parcours.yaml_names import Values, line_of
 
 DAYS_A_MONTH = 365.25 / 12
 FILE_KEYS = ("cohort", "title", "description", "schedule", "codelists")
@@ -80,10 +81,11 @@ class Exposures:
 class Outcomes:
     """Which outcomes count, where on the body, and how repeated ones are grouped."""
 
+    definition: str
     rules: tuple[str, ...]
     sites: tuple[str, ...]
     site_level: str
-    fall_frame_months: int
+    frame_months: int
     severity_minimum: int
     outcome_events: str
 
@@ -243,19 +245,16 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         declared = yaml.load(path.read_text("utf-8"), Loader=Values)
     except ConstructorError as error:
-        raise InputError(f"{path}{_line(error)}: {error.problem}; mend it and start again.") from None
+        raise InputError(f"{path}{line_of(error)}: {error.problem}; mend it and start again.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}{_line(error)} is not readable YAML in UTF-8: check indentation and quotes.") from None
+        raise InputError(
+            f"{path}{line_of(error)} is not readable YAML in UTF-8: check indentation and quotes."
+        ) from None
     except ValueError as error:
         raise InputError(f"{path} holds a day that does not exist ({error}); write days as 2014-01-31.") from None
     if not isinstance(declared, dict):
         raise InputError(f"{path} must hold keys and values: cohort, title and the sections {', '.join(SECTIONS)}.")
     return declared
-
-
-def _line(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f", line {mark.line + 1}" if mark else ""
 
 
 def _check_keys(declared: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -309,6 +308,19 @@ def _check_together(study: Study, where: str) -> None:
         )
     if not study.outcomes.rules:
         raise InputError(f"{where}: outcomes.rules is empty, but a study needs at least one rule.")
+    _check_rules(study, where)
+
+
+def _check_rules(study: Study, where: str) -> None:
+    """Rules are chosen among those of all definitions, but a study has one."""
+    outcomes = study.outcomes
+    known = [rule.rule for rule in load_definition(study.codelists, outcomes.definition).rules]
+    foreign = [rule for rule in outcomes.rules if rule not in known]
+    if foreign:
+        raise InputError(
+            f"{where}: outcomes.rules has {foreign[0]}, which is no rule of {outcomes.definition}; it has "
+            f"{', '.join(known)}."
+        )
 
 
 def _check_gap(study: Study, where: str) -> None:

@@ -65,7 +65,7 @@ def _medicines(medicines: Medicines) -> str:
 def _outcomes(outcomes: Outcomes) -> str:
     sites = _listed(tuple(site.replace("_", " ") for site in outcomes.sites))
     severe = f", severity {outcomes.severity_minimum} and over" if outcomes.severity_minimum > 1 else ""
-    return f"fractures of {sites or 'all sites'}{severe}"
+    return f"{outcomes.definition.replace('_', ' ')}s of {sites or 'all sites'}{severe}"
 
 
 def _listed(words: tuple[str, ...]) -> str:

@@ -4,20 +4,15 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from parcours.errors import InputError
 
-if TYPE_CHECKING:
-    from pyspark.sql import Column
-
-
-CODE = re.compile(r"[A-Z0-9?]+")
+# Acts of the CSARR have a +, those of the NGAP their coefficient after _.
+CODE = re.compile(r"[A-Z0-9?+]+(_[0-9]+(\.[0-9]+)?)?")
 # The lists there are, each with the columns that are read.
 LISTS = {
-    "fracture_rules.csv": ("rule", "form", "product", "event_category", "group", "severity"),
     "fracture_codes.csv": ("use", "code", "match"),
     "fracture_surgery.csv": ("use", "code", "match"),
     "fracture_sites.csv": ("site", "site_group", "code", "match"),
@@ -28,10 +23,7 @@ EXACT, PREFIX, PATTERN = MATCHES = ("exact", "prefix", "pattern")
 # What a word may be, wherever a list has such a column: another one would be passed over in silence.
 WORDS = {
     "match": MATCHES,
-    "use": ("hospital_diagnosis", "outpatient_act", "material_removal", "surgery"),
-    "form": ("hospital", "outpatient"),
     "action": ("include", "exclude"),
-    "severity": ("1", "2", "3", "4"),
 }
 
 
@@ -105,48 +97,37 @@ def codes_for(path: Path, use: str) -> tuple[Code, ...]:
     return codes
 
 
-def matches(column: "Column", codes: Iterable[Code]) -> "Column":
-    """Whether a column of codes is one of the exact codes, or begins as a prefix or a pattern; false when null."""
-    from pyspark.sql import Column
-    from pyspark.sql import functions as F
+def matching(codes: Iterable[str], listed: Iterable[Code]) -> set[str]:
+    """Those of some codes that are one of the exact ones, or begin as a prefix or a pattern."""
+    listed = tuple(listed)
+    exact = {one.code for one in listed if one.match == EXACT}
+    prefixes = tuple(one.code for one in listed if one.match == PREFIX)
+    patterns = [one for one in listed if one.match == PATTERN]
+    return {
+        code
+        for code in codes
+        if code in exact or code.startswith(prefixes) or any(_is(code, pattern) for pattern in patterns)
+    }
 
-    codes = tuple(codes)
-    exact = sorted(code.code for code in codes if code.match == EXACT)
-    tests = [column.startswith(code.code) for code in codes if code.match == PREFIX]
-    tests += [column.like(code.code.replace("?", "_") + "%") for code in codes if code.match == PATTERN]
-    if exact:
-        tests.append(column.isin(exact))
-    return F.coalesce(reduce(Column.__or__, tests), F.lit(False))
 
+def looked_up(code: str | None, names: Mapping[Code, str]) -> str | None:
+    """The name of the code itself, else of the longest listed beginning of it; None if none.
 
-def looked_up(column: "Column", names: Mapping[Code, str]) -> "Column":
-    """The name of the code itself, else of the longest listed beginning of it; null if none.
-
-    In the beginning of a pattern `?` stands for one character. One literal map for each shape keeps the query small.
+    In the beginning of a pattern `?` stands for one character; of two as long, the one with fewer of them decides.
     """
-    from pyspark.sql import functions as F
-
-    exact = {code.code: name for code, name in names.items() if code.match == EXACT}
-    shapes: dict[str, dict[str, str]] = {}
-    for code, name in names.items():
-        if code.match != EXACT:
-            shapes.setdefault("".join("?" if c == "?" else "#" for c in code.code), {})[code.code] = name
-    longest_first = sorted(shapes, key=lambda shape: (-len(shape), shape.count("?")))
-    tried = [(exact, column)] if exact else []
-    tried += [(shapes[shape], _beginning(column, shape)) for shape in longest_first]
-    return F.coalesce(*[F.try_element_at(_literal_map(known), key) for known, key in tried])
+    if code is None:
+        return None
+    found = [listed for listed in names if _is(code, listed)]
+    best = max(found, key=lambda one: (one.match == EXACT, len(one.code), -one.code.count("?")), default=None)
+    return names[best] if best else None
 
 
-def _literal_map(names: Mapping[str, str]) -> "Column":
-    from pyspark.sql import functions as F
-
-    return F.create_map(*[F.lit(word) for pair in sorted(names.items()) for word in pair])
-
-
-def _beginning(column: "Column", shape: str) -> "Column":
-    from pyspark.sql import functions as F
-
-    if "?" not in shape:
-        return F.substring(column, 1, len(shape))
-    characters = [F.lit("?") if c == "?" else F.substring(column, n, 1) for n, c in enumerate(shape, start=1)]
-    return F.concat(*characters)
+def _is(code: str, listed: Code) -> bool:
+    if listed.match == EXACT:
+        return code == listed.code
+    if listed.match == PREFIX:
+        return code.startswith(listed.code)
+    beginning = code[: len(listed.code)]
+    return len(beginning) == len(listed.code) and all(
+        known in ("?", one) for known, one in zip(listed.code, beginning, strict=True)
+    )

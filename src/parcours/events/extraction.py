@@ -1,108 +1,101 @@
-"""All events of a root in one pass: what is read, which filters apply, what is counted on the way."""
+"""The events of a flat product as work on slices: one pass makes all categories that are asked for."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
+import duckdb
+import pyarrow as pa
 
-from parcours.events.claims import ACT_PRESENT, CLAIM_COLUMNS, PURCHASE_PRESENT, claim_events, packs_by_cip13
-from parcours.events.filtered_rows import kept_rows, rows_by_kind
-from parcours.events.flat_tables import read_flat
-from parcours.events.schema import (
-    CATEGORIES,
-    DCIR_CCAM_ACT,
-    DRUG_PURCHASE,
-    EVENT_COLUMNS,
-    MCO_CE_CCAM_ACT,
-    union,
-)
-from parcours.events.stays import OUTPATIENT_COLUMNS, STAY_COLUMNS, hospital_events, outpatient_hospital_acts
-from parcours.snds.contracts import product_names
-from parcours.storage.place import Place
+from parcours.engine.duck import duck, reading
+from parcours.engine.results import Files
+from parcours.engine.slices import FLAT_BYTES, Slice, cut
+from parcours.engine.work import Work, Write
+from parcours.events.extractors import extractors, passes
+from parcours.events.flat_tables import flat_rows
+from parcours.events.linked import BUCKET, NOBODY
+from parcours.events.one_pass import events_of
 
-HOSPITAL = "hospital"
-Periods = Mapping[str, Mapping[str, Place]]
+FLUX_LAGS = "flux_lags"
+LAG_COLUMNS = frozenset({"EXE_SOI_DTD", "claim_row"})
 
 
 @dataclass(frozen=True)
-class Source:
-    """One pass over a flat product.
-
-    `uses` maps each kind of row that it reads to the columns of which a row has one, or is none of its business (no
-    column: every row). `extract` gets the rows that at least one kind may use, with a boolean column for each kind.
-    """
+class ProductPass:
+    """What one pass over a product reads and makes; `lags`: whether it counts lines by month of care and of flux."""
 
     product: str
-    columns: frozenset[str]
-    uses: Mapping[str, tuple[str, ...]]
-    extract: Callable[[DataFrame], DataFrame]
+    files: Files
+    categories: Sequence[str]
+    codelists: Path
+    references: Mapping[str, pa.Table] = field(default_factory=dict)
+    lags: bool = False
+
+    @property
+    def columns(self) -> set[str]:
+        """The flat columns that it reads."""
+        of = passes()[self.product]
+        own = of.columns(extractors()[category] for category in self.categories) if self.categories else {"person_id"}
+        return own | (LAG_COLUMNS if self.lags else set())
+
+    def work(self) -> Work:
+        """The events of each category, slice by slice.
+
+        Counts: {rows: {category: {rule: rows}}, flux_lags: {month of care: {month of flux: lines}}}.
+        """
+        return Work(list(self.files), self.slices, self.compute)
+
+    def slices(self, bucket: str) -> Iterable[Slice]:
+        """The slices of a bucket."""
+        with duck() as connection:
+            return cut(connection, bucket, self.files[bucket], FLAT_BYTES)
+
+    def rows(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> str:
+        """SQL that gives the flat rows of a slice."""
+        rows = flat_rows(connection, self.product, self.files[piece.bucket], self.columns)
+        return f"SELECT * FROM ({rows}) WHERE {piece.condition}"
+
+    def compute(self, piece: Slice, write: Write) -> Mapping[str, Any]:
+        """The events of a slice."""
+        of = passes()[self.product]
+        wanted = [extractors()[category] for category in self.categories]
+        counts: dict[str, Any] = {}
+        with duck() as connection:
+            rows = self.rows(connection, piece)
+            if self.lags:
+                counts[FLUX_LAGS] = _lags(connection, rows)
+            if wanted:
+                found, counts["rows"] = events_of(connection, rows, of, wanted, self.references, self.codelists)
+                for category, events in found.items():
+                    write(category, events)
+        return counts
 
 
-def sources(packs: DataFrame) -> tuple[Source, ...]:
-    """Every pass."""
-    claims = {DRUG_PURCHASE: PURCHASE_PRESENT, DCIR_CCAM_ACT: (ACT_PRESENT,)}
-    return (
-        Source("DCIR", CLAIM_COLUMNS, claims, lambda dcir: claim_events(dcir, packs)),
-        Source("MCO", STAY_COLUMNS, {HOSPITAL: ()}, hospital_events),
-        Source("MCO_CE", OUTPATIENT_COLUMNS, {MCO_CE_CCAM_ACT: ("MCO_FMSTC__CCAM_COD",)}, outpatient_hospital_acts),
-    )
+@dataclass(frozen=True)
+class LinkedPass(ProductPass):
+    """One pass over a reference whose rows were given to persons: a bucket of persons is a slice of one file."""
+
+    def slices(self, bucket: str) -> Iterable[Slice]:
+        """The bucket itself: a reference has few rows of a person."""
+        return [Slice(bucket, 0)]
+
+    def rows(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> str:
+        """SQL that gives the rows of a bucket."""
+        told = reading(connection, self.files[piece.bucket])
+        bucket = "NULL" if piece.bucket == NOBODY else piece.bucket
+        return f"SELECT * FROM read_parquet({told}) WHERE {BUCKET} IS NOT DISTINCT FROM {bucket}"
 
 
-@dataclass
-class Extraction:
-    """Events not yet computed, and the counts that fill while they are written."""
-
-    events: DataFrame
-    observed: list[Observation]
-    written: Observation
-    not_delivered: list[str]
-
-    def summary(self) -> dict[str, Any]:
-        """{rows: {kind: {read, filter: removed}}, events: {category: n}, not_delivered}; call it after the write."""
-        events = dict(self.written.get)
-        return {"rows": rows_by_kind(self.observed), "events": events, "not_delivered": self.not_delivered}
-
-
-def extract_packs(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:
-    """The packs of the reference IR_PHA_R: cip13, cip7, atc, large."""
-    columns = ["PHA_CIP_C13", "PHA_PRS_IDE", "PHA_ATC_C07", "PHA_CND_TOP"]
-    return packs_by_cip13(read_flat(spark, "IR_PHA_R", periods, columns))
-
-
-def extract_medicine_names(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:
-    """The codes and labels of the packs of IR_PHA_R, for the names in reports."""
-    columns = ["PHA_CIP_C13", "PHA_ATC_C07", "PHA_ATC_L07", "PHA_NOM_COURT"]
-    return read_flat(spark, "IR_PHA_R", periods, columns).drop("period")
-
-
-def extract_flux_lags(spark: SparkSession, periods: Mapping[str, Place]) -> DataFrame:
-    """care, flux (months, as 2016-01), rows: lines by month of care and month of arrival."""
-    lines = read_flat(spark, "DCIR", periods, ["EXE_SOI_DTD", "claim_row"])
-    first = lines.where((F.col("claim_row") == 1) & F.col("EXE_SOI_DTD").isNotNull())
-    care = F.date_format("EXE_SOI_DTD", "yyyy-MM").alias("care")
-    return first.groupBy(care, F.col("period").alias("flux")).agg(F.count(F.lit(1)).alias("rows"))
-
-
-def extract_events(spark: SparkSession, periods: Periods, packs: DataFrame, codelists: Path) -> Extraction:
-    """Every event of the published periods: {product: {period: directory}}."""
-    observed, frames, absent = [], [], []
-    for source in sources(packs):
-        if source.product not in periods or source.product not in product_names():
-            absent.append(source.product)
-            continue
-        observed.append(Observation(source.product))
-        frames.append(_extracted(spark, source, periods[source.product], codelists, observed[-1]))
-    written = Observation("events")
-    counts = [F.count_if(F.col("category") == category).alias(category) for category in CATEGORIES]
-    events = union(frames).select(*EVENT_COLUMNS).observe(written, *counts)
-    return Extraction(events, observed, written, absent)
-
-
-def _extracted(
-    spark: SparkSession, source: Source, periods: Mapping[str, Place], codelists: Path, seen: Observation
-) -> DataFrame:
-    rows = kept_rows(spark, source.product, periods, source.columns, source.uses, codelists, seen)
-    return source.extract(rows)
+def _lags(connection: Any, rows: str) -> dict[str, dict[str, int]]:
+    """{month of care: {month of flux: lines}} of the first row of each line."""
+    found = connection.sql(
+        f"""
+        SELECT strftime(EXE_SOI_DTD, '%Y-%m') AS care, period, count(*) FROM ({rows})
+        WHERE claim_row = 1 AND EXE_SOI_DTD IS NOT NULL GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    lags: dict[str, dict[str, int]] = {}
+    for care, flux, lines in found:
+        lags.setdefault(care, {})[flux] = lines
+    return lags

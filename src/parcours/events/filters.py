@@ -1,14 +1,13 @@
 """The SNDS filters as data: which rows a study leaves out, and why each row was left out."""
 
 from dataclasses import dataclass, field
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pyspark.sql import Column
-from pyspark.sql import functions as F
 
+from parcours.engine.sql import listed, text
 from parcours.events.codelists import words_of
 
 TABLE = Path(__file__).parent / "filters.yaml"
@@ -45,15 +44,10 @@ def columns_of(filters: tuple[Filter, ...]) -> set[str]:
     return {column for one in filters for column in one.columns}
 
 
-def removed_by(filters: tuple[Filter, ...], codelists: Path) -> Column:
-    """The id of the first filter that removes the row, null when the row stays."""
-    return F.coalesce(F.lit(None).cast("string"), *[F.when(_removes(one, codelists), F.lit(one.id)) for one in filters])
-
-
-def removal_counts(kind: str, filters: tuple[Filter, ...], present: Column, removed: Column) -> list[Column]:
-    """Aggregates named `<kind>/read` and `<kind>/<filter>`: rows read, and rows that each filter removes."""
-    counts = [F.count_if(removed == one.id).alias(f"{kind}/{one.id}") for one in filters]
-    return [F.count_if(present).alias(f"{kind}/read"), *counts]
+def left_out_by(filters: tuple[Filter, ...], codelists: Path) -> str:
+    """SQL: the id of the first filter that removes a row, null when the row stays."""
+    tried = [f"WHEN {_removes(one, codelists)} THEN {text(one.id)}" for one in filters]
+    return f"CASE {' '.join(tried)} END" if tried else "NULL::VARCHAR"
 
 
 def _filter(row: dict[str, Any]) -> Filter:
@@ -76,35 +70,36 @@ def _columns(condition: dict[str, Any]) -> list[str]:
     return condition.get("any_column") or [condition["column"]]
 
 
-def _removes(one: Filter, codelists: Path) -> Column:
+def _removes(one: Filter, codelists: Path) -> str:
     holds = _all(one.where, codelists)
     if one.unless:
-        holds = holds & ~_all(one.unless, codelists)
+        holds += f" AND NOT ({_all(one.unless, codelists)})"
     if one.until is not None:
-        holds = holds & (F.substring("period", 1, 4).cast("int") <= one.until)
-    return holds
+        holds += f" AND CAST(substring(period, 1, 4) AS INTEGER) <= {one.until}"
+    return f"({holds})"
 
 
-def _all(conditions: tuple[dict[str, Any], ...], codelists: Path) -> Column:
-    return reduce(Column.__and__, [_holds(condition, codelists) for condition in conditions])
+def _all(conditions: tuple[dict[str, Any], ...], codelists: Path) -> str:
+    return " AND ".join(_holds(condition, codelists) for condition in conditions)
 
 
-def _holds(condition: dict[str, Any], codelists: Path) -> Column:
-    columns = [_test(F.col(name), condition, codelists) for name in _columns(condition)]
+def _holds(condition: dict[str, Any], codelists: Path) -> str:
     # An empty cell makes a comparison unknown; unknown is not a reason to remove a row.
-    return reduce(Column.__or__, [F.coalesce(test, F.lit(False)) for test in columns])
+    tests = [f"coalesce({_test(column, condition, codelists)}, false)" for column in _columns(condition)]
+    return f"({' OR '.join(tests)})"
 
 
-def _test(column: Column, condition: dict[str, Any], codelists: Path) -> Column:
+def _test(column: str, condition: dict[str, Any], codelists: Path) -> str:
     if condition.get("empty"):
-        return column.isNull()
+        return f"{column} IS NULL"
     if "is" in condition:
-        return column.isin(condition["is"])
+        return f"{column} IN ({listed(condition['is'])})"
     if "is_not" in condition:
-        return ~column.isin(condition["is_not"])
+        return f"{column} NOT IN ({listed(condition['is_not'])})"
     if "at_least" in condition:
-        return column >= condition["at_least"]
+        return f"{column} >= {condition['at_least']}"
     if "starts_with" in condition:
-        return reduce(Column.__or__, [column.startswith(start) for start in condition["starts_with"]])
-    listed = condition["in_list"]
-    return column.isin(sorted(words_of(codelists / listed["file"], (listed["column"],))))
+        return " OR ".join(f"{column} LIKE {text(start + '%')}" for start in condition["starts_with"])
+    source = condition["in_list"]
+    words = sorted(words_of(codelists / source["file"], (source["column"],)))
+    return f"{column} IN ({listed(words)})" if words else "false"

@@ -4,14 +4,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
+import pyarrow as pa
 
+from parcours.engine.duck import query
 from parcours.errors import InputError
 from parcours.snds.person_columns import DEFAULT_RANK
 
 PERSON_SOURCE_COLUMNS = frozenset({"BEN_SEX_COD", "BEN_NAI_ANN", "BEN_NAI_MOI"})
-CERTIFIED = "certified"
 EARLIEST_BIRTH_YEAR = 1880
 NO_RANK = -1
 
@@ -45,73 +44,83 @@ def identifying_columns(name: str, names: Collection[str], stated: Mapping[str, 
     return Key(psa, rank, NO_RANK if stated["unranked"] else DEFAULT_RANK)
 
 
-def linked(referential: DataFrame, identity: DataFrame, key: Key) -> DataFrame:
-    """The rows of a referential that the identity gives to a person, with its psa, rank, person_id and ambiguous.
+def linking(rows: str, identity: str, key: Key) -> str:
+    """SQL: the rows of a referential that the identity gives to a person, with psa, rank, person_id and ambiguous.
 
     A row is its couple's. A pseudonym without a rank is of the one person of its identifier; one of several persons
-    tells nothing of any of them.
+    tells nothing of any of them. `rows` and `identity` are SQL that gives both.
     """
-    couples = identity.select("psa", "rank", "person_id", "ambiguous").where(F.col("rank").isNotNull())
-    alone = identity.where(~F.col("ambiguous")).groupBy("psa").agg(F.first("person_id").alias("person_id"))
-    of_one = alone.select("psa", F.lit(NO_RANK).alias("rank"), "person_id", F.lit(False).alias("ambiguous"))
-    known = couples if key.unranked == DEFAULT_RANK else couples.unionByName(of_one)
-    rank = F.coalesce(key.rank, F.lit(key.unranked)) if key.rank else F.lit(key.unranked)
-    return referential.join(known, (F.col(key.psa) == F.col("psa")) & (rank == F.col("rank")), how="inner")
+    known = f"SELECT psa, rank, person_id, ambiguous FROM ({identity}) WHERE rank IS NOT NULL"
+    if key.unranked != DEFAULT_RANK:
+        known += (
+            f" UNION ALL SELECT psa, {NO_RANK}, any_value(person_id), false FROM ({identity}) "
+            "WHERE NOT ambiguous GROUP BY psa"
+        )
+    rank = f'coalesce(r."{key.rank}", {key.unranked})' if key.rank else str(key.unranked)
+    return (
+        "SELECT r.*, k.psa, k.rank, k.person_id, k.ambiguous "
+        f'FROM ({rows}) AS r JOIN ({known}) AS k ON r."{key.psa}" = k.psa AND {rank} = k.rank'
+    )
 
 
-def persons(rows: DataFrame) -> DataFrame:
+def persons_told(rows: pa.Table) -> pa.Table:
     """One row per person of the referentials: person_id, certified, sex (1 man, 2 woman), birth, ambiguous.
 
     `rows` are the linked rows of all referentials, with `place` (0: IR_BEN_R, 1: IR_BEN_R_ARC) and `certified`
     (BEN_CDI_NIR 00). A couple that IR_BEN_R holds is told by it alone, whatever the archive says (CNAM, guide to the
     causes of death, annex 2); rows that are not certified tell nothing of a person.
 
-    A person may have several couples. Sex and month of birth are those of most rows of IR_BEN_R, else of the archive
-    (CNAM and SpF rules; snds.md C). The day of birth is not in the SNDS: the 15th stands for it, and 15 July for a
-    birth month that is not known. Sex and birth may be null.
+    A person may have several couples. Sex and month of birth are those of most rows of IR_BEN_R, else of the archive;
+    the smaller of equally many (CNAM and SpF rules). The day of birth is not in the SNDS: the 15th stands for it, and
+    15 July for a birth month that is not known. Sex and birth may be null.
     """
-    couple = Window.partitionBy("psa", "rank")
-    counted = rows.withColumn("first_place", F.min("place").over(couple)).where(F.col("place") == F.col("first_place"))
-    sex = F.when(F.col("BEN_SEX_COD").isin(1, 2), F.col("BEN_SEX_COD")).cast("int")
-    return counted.groupBy("person_id").agg(
-        F.max(CERTIFIED).alias(CERTIFIED),
-        _of_most_rows(sex).alias("sex"),
-        _of_most_rows(birth()).alias("birth"),
-        F.coalesce(F.max(F.when(F.col(CERTIFIED), F.col("ambiguous"))), F.lit(False)).alias("ambiguous"),
+    return query(
+        f"""
+        WITH counted AS (
+          SELECT *, CASE WHEN BEN_SEX_COD IN (1, 2) THEN BEN_SEX_COD::INTEGER END AS sex, {_birth()} AS birth FROM rows
+          QUALIFY place = min(place) OVER (PARTITION BY psa, rank)
+        ), {_of_most_rows("sex")}, {_of_most_rows("birth")}
+        SELECT person_id, bool_or(certified) AS certified, any_value(most_sex.sex) AS sex,
+          any_value(most_birth.birth) AS birth, coalesce(bool_or(ambiguous) FILTER (certified), false) AS ambiguous
+        FROM counted LEFT JOIN most_sex USING (person_id) LEFT JOIN most_birth USING (person_id)
+        GROUP BY person_id ORDER BY person_id
+        """,
+        rows=rows,
     )
 
 
-def everybody(known: DataFrame, events: DataFrame, deaths: DataFrame) -> DataFrame:
+def _birth() -> str:
+    """Date of birth: the 15th of the month, null for the placeholder years 0000, 0001 and 1600."""
+    year, month = ("try_cast(BEN_NAI_ANN AS INTEGER)", "try_cast(BEN_NAI_MOI AS INTEGER)")
+    known_month = f"CASE WHEN {month} BETWEEN 1 AND 12 THEN {month} ELSE 7 END"
+    return f"CASE WHEN {year} >= {EARLIEST_BIRTH_YEAR} THEN TRY(make_date({year}, {known_month}, 15)) END"
+
+
+def _of_most_rows(value: str) -> str:
+    return f"""most_{value} AS (
+          SELECT DISTINCT ON (person_id) person_id, {value}
+          FROM (SELECT person_id, place, {value}, count(*) AS n FROM counted WHERE certified AND {value} IS NOT NULL
+                GROUP BY ALL)
+          ORDER BY person_id, place, n DESC, {value}
+        )"""
+
+
+def everybody(known: pa.Table, cared: pa.Table, deaths: pa.Table) -> pa.Table:
     """One row per person who is in a referential or has care, with the death that was decided.
 
     person_id, in_referential, certified, sex, birth, ambiguous, death, death_source, deaths_disagree. `known` is what
-    `persons` gives, `deaths` what `deaths.decided` gives.
+    `persons_told` gives, `cared` has the person_id of events, `deaths` is what `deaths.decided` gives.
     """
-    cared = events.select("person_id").distinct().withColumn("cared", F.lit(True))
-    marked = known.withColumn("in_referential", F.lit(True)).join(cared, on="person_id", how="full")
-    no = F.lit(False)
-    return marked.join(deaths, on="person_id", how="left").select(
-        "person_id",
-        F.coalesce("in_referential", no).alias("in_referential"),
-        F.coalesce(CERTIFIED, no).alias(CERTIFIED),
-        "sex",
-        "birth",
-        F.coalesce("ambiguous", no).alias("ambiguous"),
-        "death",
-        "death_source",
-        F.coalesce("deaths_disagree", no).alias("deaths_disagree"),
+    return query(
+        """
+        SELECT person_id, known.person_id IS NOT NULL AS in_referential, coalesce(certified, false) AS certified,
+          sex, birth, coalesce(ambiguous, false) AS ambiguous, death, death_source,
+          coalesce(deaths_disagree, false) AS deaths_disagree
+        FROM known FULL JOIN (SELECT DISTINCT person_id FROM cared) AS cared USING (person_id)
+          LEFT JOIN deaths USING (person_id)
+        ORDER BY person_id
+        """,
+        known=known,
+        cared=cared,
+        deaths=deaths,
     )
-
-
-def birth() -> Column:
-    """Date of birth: the 15th of the month, null for the placeholder years 0000, 0001 and 1600."""
-    year = F.col("BEN_NAI_ANN").try_cast("int")
-    month = F.col("BEN_NAI_MOI").try_cast("int")
-    known_month = F.when(month.between(1, 12), month).otherwise(7)
-    return F.when(year >= EARLIEST_BIRTH_YEAR, F.make_date(year, known_month, F.lit(15)))
-
-
-def _of_most_rows(value: Column) -> Column:
-    """The value of most certified rows of IR_BEN_R, else of the archive; the smaller of equally many."""
-    of_place = [F.when(F.col(CERTIFIED) & (F.col("place") == place), value) for place in (0, 1)]
-    return F.coalesce(*[F.mode(one, True) for one in of_place])

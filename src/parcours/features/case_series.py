@@ -3,47 +3,67 @@
 Days are whole days since 1970-01-01, ends included: the input of parcours.models.CaseSeries.
 """
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
 
 from parcours.cohort.study import Study
+from parcours.engine.duck import query
 
 
-def case_events(outcomes: DataFrame, outcome_events: str) -> DataFrame:
+def case_events(outcomes: pa.Table, outcome_events: str) -> pa.Table:
     """person_id, day: each day with an outcome once; with `first`, only the person's first day."""
-    days = outcomes.select("person_id", day_number("date").alias("day"))
-    if outcome_events == "first":
-        return days.groupBy("person_id").agg(F.min("day").alias("day"))
-    return days.distinct()
+    days = {"first": f"min({_number('date')})", "all": _number("date")}[outcome_events]
+    grouped = "GROUP BY person_id" if outcome_events == "first" else "GROUP BY ALL"
+    return query(f"SELECT person_id, {days} AS day FROM outcomes {grouped} ORDER BY ALL", outcomes=outcomes)
 
 
-def case_persons(follow_up: DataFrame, events: DataFrame) -> DataFrame:
+def case_persons(follow_up: pa.Table, events: pa.Table) -> pa.Table:
     """person_id, start, end, birth of the persons with an event."""
-    cases = follow_up.join(events, on="person_id", how="left_semi")
-    return cases.select("person_id", *[day_number(name).alias(name) for name in ("start", "end", "birth")])
+    days = ", ".join(f'{_number(name)} AS "{name}"' for name in ("start", "end", "birth"))
+    return query(
+        f"SELECT person_id, {days} FROM follow_up SEMI JOIN events USING (person_id) ORDER BY ALL",
+        follow_up=follow_up,
+        events=events,
+    )
 
 
-def case_exposures(exposures: DataFrame, events: DataFrame) -> DataFrame:
+def case_exposures(exposures: pa.Table, events: pa.Table) -> pa.Table:
     """person_id, drug, start, end of the cases, without those of prevalent users."""
-    started = exposures.where(~F.col("prevalent")).join(events, on="person_id", how="left_semi")
-    return started.select("person_id", "drug", *[day_number(name).alias(name) for name in ("start", "end")])
+    days = ", ".join(f'{_number(name)} AS "{name}"' for name in ("start", "end"))
+    return query(
+        f"SELECT person_id, drug, {days} FROM exposures SEMI JOIN events USING (person_id) "
+        "WHERE NOT prevalent ORDER BY ALL",
+        exposures=exposures,
+        events=events,
+    )
 
 
-def exposed_cases(exposures: DataFrame, persons: DataFrame, study: Study) -> DataFrame:
-    """drug, exposed_cases: cases with a lag of the medicine inside their follow-up, as the model counts them.
+def exposed_cases(exposures: pa.Table, persons: pa.Table, study: Study) -> dict[str, int]:
+    """{drug: cases with a lag of it inside their follow-up}, as the model counts them.
 
     A medicine started so long before follow-up that its lags are over, or that ended before, tells the model nothing.
     Buckets are counted from the start of follow-up, as the model does.
     """
-    origin, model = F.unix_date(F.lit(study.population.follow_up_start)), study.model
-    joined = exposures.alias("e").join(persons.alias("p"), on="person_id", how="inner")
-    began, ended, first, last = (
-        F.floor((F.col(day) - origin) / model.bucket_days) for day in ("e.start", "e.end", "p.start", "p.end")
-    )
-    inside = joined.where((F.least(began + model.lags, ended) >= first) & (began <= last))
-    return inside.groupBy("drug").agg(F.count_distinct("person_id").alias("exposed_cases"))
+    model, origin = study.model, _days(f"DATE '{study.population.follow_up_start}'")
+    bucket = {
+        day: f"floor(({day} - {origin}) / {model.bucket_days})" for day in ("e.start", 'e."end"', "p.start", 'p."end"')
+    }
+    counted = query(
+        f"""
+        SELECT drug, count(DISTINCT person_id) AS n FROM exposures AS e JOIN persons AS p USING (person_id)
+        WHERE least({bucket["e.start"]} + {model.lags}, {bucket['e."end"']}) >= {bucket["p.start"]}
+          AND {bucket["e.start"]} <= {bucket['p."end"']}
+        GROUP BY drug ORDER BY drug
+        """,
+        exposures=exposures,
+        persons=persons,
+    ).to_pylist()
+    return {row["drug"]: row["n"] for row in counted}
 
 
-def day_number(column: str) -> Column:
+def _number(column: str) -> str:
+    return _days(f'"{column}"')
+
+
+def _days(day: str) -> str:
     """Days from 1970-01-01 to a date."""
-    return F.unix_date(F.col(column)).cast("int")
+    return f"({day} - DATE '1970-01-01')::INTEGER"

@@ -7,15 +7,13 @@ read -> shuffle by claim -> join -> shuffle by person -> write, each of many tas
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
+from parcours.engine.schedule import run_tasks
 from parcours.errors import InputError
 from parcours.flatten.job import Item, Job, PeriodWork
-from parcours.flatten.payloads import Batches
 from parcours.flatten.plan import PeriodPlan
 from parcours.flatten.scan import Scan, Span, Unread, scan_and_keep
 from parcours.flatten.tasks import join_task, read_task, whole_task, write_task
@@ -76,8 +74,7 @@ def run_job(spark: "SparkSession", job: Job, whole: bool) -> dict[str, list[dict
 
 
 def _whole(spark: "SparkSession", job: Job) -> list[tuple[str, dict[str, Any]]]:
-    """As an RDD of one row: planning a query takes longer than scheduling its only task."""
-    return spark.sparkContext.parallelize([0], 1).mapPartitions(partial(whole_task, job)).collect()
+    return run_tasks(whole_task, [job], spark, 1)
 
 
 def _shuffled(spark: "SparkSession", job: Job) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -101,31 +98,22 @@ def spark_scans(spark: "SparkSession", todo: list[Unread]) -> list[Scan]:
         return []
     sizes = [file_size(unread.raw.path) for unread in todo]
     groups = packed(list(range(len(todo))), sizes, spark.sparkContext.defaultParallelism)
-    rows = (
-        spark.range(0, len(groups), 1, len(groups))
-        .mapInArrow(partial(_scan_task, todo, groups), "number int, scan string, fault string")
-        .collect()
-    )
-    found: dict[int, Scan] = {}
-    for row in sorted(rows, key=lambda row: row["number"]):
-        if row["fault"]:
-            raise InputError(row["fault"])
-        kept = json.loads(row["scan"])
-        found[row["number"]] = Scan(**{**kept, "spans": [Span(**span) for span in kept["spans"]]})
-    return [found[number] for number in range(len(todo))]
+    reports: list[tuple[int, Scan | str]] = run_tasks(partial(_scan_task, todo), groups, spark, 1)
+    scans: list[Scan] = []
+    for _, scan in sorted(reports, key=lambda report: report[0]):
+        if isinstance(scan, str):
+            raise InputError(scan)
+        scans.append(scan)
+    return scans
 
 
-def _scan_task(todo: list[Unread], groups: list[list[int]], batches: Batches) -> Iterator[pa.RecordBatch]:
-    names = ["number", "scan", "fault"]
-    for batch in batches:
-        for number in (number for group in batch.column(0).to_pylist() for number in groups[group]):
-            scan, fault = None, None
-            try:
-                scan = json.dumps(asdict(scan_and_keep(todo[number])))
-            except InputError as error:
-                fault = str(error)
-            arrays = [pa.array([number], pa.int32()), pa.array([scan], pa.string()), pa.array([fault], pa.string())]
-            yield pa.record_batch(arrays, names=names)
+def _scan_task(todo: list[Unread], numbers: list[int]) -> Iterator[tuple[int, Scan | str]]:
+    """(number, scan) of each file, or the sentence of a wrong one."""
+    for number in numbers:
+        try:
+            yield number, scan_and_keep(todo[number])
+        except InputError as error:
+            yield number, str(error)
 
 
 def packed(items: list[Any], sizes: list[int], parallelism: int) -> list[list[Any]]:

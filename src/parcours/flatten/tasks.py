@@ -1,21 +1,16 @@
 """What Spark's tasks do: read spans, join buckets, write files. Payloads between them are Arrow IPC streams."""
 
 import json
-import os
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
-from functools import cache
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
+from parcours.engine.duck import duck
 from parcours.flatten.claim_rows import quoted
 from parcours.flatten.files import in_order, sort, write_file
 from parcours.flatten.job import Item, Job, PeriodWork, read_blocks, reading
@@ -49,29 +44,14 @@ REJECT_SCHEMA = pa.schema(
 )
 
 
-@cache
-def _database() -> duckdb.DuckDBPyConnection:
-    """The DuckDB of this process: one thread, for Spark gives each task one core, and a bounded memory."""
-    spill = Path(tempfile.gettempdir()) / f"parcours-duckdb-{os.getpid()}"
-    return duckdb.connect(config={"threads": 1, "memory_limit": "1GB", "temp_directory": str(spill)})
-
-
-@contextmanager
-def duck() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of its own on the DuckDB of this process."""
-    with _database().cursor() as connection:
-        yield connection
-
-
 # --- a period whole ----------------------------------------------------------------------------------------------
 
 
 Report = tuple[str, dict[str, Any]]
 
 
-def whole_task(job: Job, numbers: Iterable[int]) -> Iterator[Report]:
+def whole_task(job: Job) -> Iterator[Report]:
     """Reads all rows of the job's periods and writes their files in the staging directory; (period, what was done)."""
-    list(numbers)  # a worker that leaves its input unread is not used again
     parts: dict[str, dict[str, list[pa.Table]]] = defaultdict(lambda: defaultdict(list))
     for item in [item for items in job.tasks for item in items]:
         scan = job.scans[item[0]]

@@ -16,7 +16,8 @@ def run_chain(
     `plan_run` writes run.json once the flat tables are published, because the run's fingerprint
     follows from them. Raises GateRefused at the first gate that refuses.
     """
-    from parcours.stages.featuring import run_cohort, run_events, run_features
+    from parcours.stages.cohort import run_cohort, run_features
+    from parcours.stages.events import run_events
     from parcours.stages.flatten import run_flatten
     from parcours.stages.inference import run_report, run_train
     from parcours.stages.quality import run_check, run_study_gate

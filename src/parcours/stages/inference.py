@@ -12,10 +12,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parcours.cohort.plan import done_stage, read_run, stage_directory, study_of
+from parcours.cohort.plan import done_stage, done_step, read_run, stage_directory, stage_key, steps_in, study_of
 from parcours.cohort.study import ModelSettings, Study
 from parcours.errors import InputError
 from parcours.quality.passed import refuse_unless_passed
+from parcours.stages.steps import held, taken
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_json, write_manifest
 from parcours.storage.place import Place, local_copy
@@ -54,14 +55,16 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
     _check_gate(run)
     root, final = open_root(run["root"]), stage_directory(run, "model")
     with exclusive_writer(root, final):
-        done = read_manifest(final)
-        if done is not None and done["fingerprint"] == run["fingerprint"]:
+        done = held(final, stage_key(run, "model")) or taken(run, root, "model", final)
+        if done is not None:
             log.info("model of %s: reused", run["cohort"])
             return {"status": "reused", "stage": "train", "directory": str(final), **done["summary"]}
         started = _now()
         with local_staging(root, run["fingerprint"]) as staged:
             summary = _train(root, run, staged)
-            commit_directory(root, staged, final, _manifest(run, "train", staged, summary, started))
+            told = {step["step"]: step for step in steps_in(run, "model")}
+            manifest = {**_manifest(run, "train", staged, summary, started), "steps": told}
+            commit_directory(root, staged, final, {**manifest, "fingerprint": stage_key(run, "model")})
     return {"status": "done", "stage": "train", "directory": str(final), **summary}
 
 
@@ -243,7 +246,7 @@ def _material(root: Root, run: Run) -> "Material":
     from parcours.reporting.compile import Material
     from parcours.reporting.names import medicine_names
 
-    events, cohort, features, model = (done_stage(run, stage) for stage in ("events", "cohort", "features", "model"))
+    cohort, features, model = (done_stage(run, stage) for stage in ("cohort", "features", "model"))
     return Material(
         run=run,
         peaks=_read_table(model, "peaks"),
@@ -254,7 +257,9 @@ def _material(root: Root, run: Run) -> "Material":
         persons=_read_table(features, "persons"),
         events=_read_table(features, "events"),
         outcomes=_read_table(cohort, "outcomes", ["person_id", "date", "site"]),
-        names=medicine_names(_read_table(events, "medicine_names"), run["study"]["medicines"]["level"]),
+        names=medicine_names(
+            _read_table(done_step(run, "medicines"), "medicine_names"), run["study"]["medicines"]["level"]
+        ),
         missing_care=_read_json(cohort / "summary.json")["missing_care"],
     )
 

@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from parcours.errors import RetryableFault
+from parcours.errors import GateRefused, InputError, RetryableFault
 from parcours.storage.hdfs import HdfsPath
 from parcours.storage.locks import locked, locked_when_free
 from parcours.storage.manifest import read_manifest, write_manifest
-from parcours.storage.place import Place, copy_folder, found, local_path, move, remove_all
+from parcours.storage.place import Place, copy_folder, found, local_path, modified, move, remove_all, write_whole
 from parcours.storage.root import Root
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ AT_FDCWD = -100
 RENAME_EXCHANGE = 2  # linux/fs.h
 # In the directory of an attempt: a mark that it was never swept, and what the attempt writes.
 HELD, FILES, SWEPT = "held", "files", ".swept"
+# Attempts that are gone on with, for a week.
+KEPT, LAST_USED, KEPT_SECONDS = "kept-", "last-used", 7 * 86400
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EXDEV)
 
 
@@ -111,6 +113,28 @@ def staging_attempt(root: Root, fingerprint: str) -> Iterator[Place]:
 
 
 @contextmanager
+def kept_staging(root: Root, fingerprint: str, name: str) -> Iterator[Place]:
+    """A staging directory that outlives a killed attempt: the next one for the same goes on with what is there.
+
+    `name` tells apart what may be made at once under one fingerprint. It is gone after a commit, a refusal, and a week.
+    """
+    _sweep(root)
+    attempt = f"{KEPT}{name}"
+    with locked(root, f"attempt.{fingerprint}.{attempt}", "This work is running elsewhere"):
+        directory = root.staging(fingerprint, attempt)
+        for part in (FILES, HELD):
+            (directory / part).mkdir(parents=True, exist_ok=True)
+        write_whole(directory / HELD / LAST_USED, b"")
+        try:
+            yield directory / FILES
+        except (GateRefused, InputError):  # it would be refused again: rows of persons need not wait for that
+            remove_all(directory)
+            raise
+        remove_all(directory)
+    root.lock(f"attempt.{fingerprint}.{attempt}").unlink(missing_ok=True)
+
+
+@contextmanager
 def local_staging(root: Root, fingerprint: str) -> Iterator[Path]:
     """As `staging_attempt`, on this machine wherever the root is: for libraries that write local files."""
     if isinstance(root.path, HdfsPath):
@@ -128,6 +152,8 @@ def _sweep(root: Root) -> None:
     """
     for directory in found(root.path / "_staging", "*/*"):
         name = f"attempt.{directory.parent.name}.{directory.name}"
+        if directory.name.startswith(KEPT) and _used_lately(directory):
+            continue
         try:
             with locked(root, name, ""):
                 remove_all(_set_aside(directory))
@@ -137,6 +163,13 @@ def _sweep(root: Root) -> None:
             log.warning("%s could not be removed: %s", directory, error)
             continue
         root.lock(name).unlink(missing_ok=True)
+
+
+def _used_lately(directory: Place) -> bool:
+    try:
+        return time.time() - modified(directory / HELD / LAST_USED) < KEPT_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _set_aside(directory: Place) -> Place:

@@ -75,6 +75,16 @@ def stamp(where: Place) -> list[int]:
     return [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
+def modified(where: Place) -> float:
+    """When a file was last written, in seconds since 1970.
+
+    Raises FileNotFoundError.
+    """
+    if isinstance(where, HdfsPath):
+        return float(where.client.get_file_info(where.remote).modification_time) / 1000
+    return where.stat().st_mtime
+
+
 def write_whole(where: Place, content: bytes) -> None:
     """Write a file under a temporary name, to the disk, then rename: a reader sees all of it or what was there."""
     where.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +129,7 @@ def copy_folder(source: Path, target: Place) -> None:
         if path.is_dir():
             copy.mkdir(parents=True, exist_ok=True)
         else:
-            _copy_file(path, copy)
+            copy_file(path, copy)
 
 
 @contextmanager
@@ -135,11 +145,12 @@ def local_copy(where: Place) -> Iterator[Path]:
             if path.is_dir():
                 target.mkdir(parents=True, exist_ok=True)
             else:
-                _copy_file(path, target)
+                copy_file(path, target)
         yield copy
 
 
-def _copy_file(source: Place, target: Place) -> None:
+def copy_file(source: Place, target: Place) -> None:
+    """Copy a file; folders above its new place are made."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as data, target.open("wb") as out:
         shutil.copyfileobj(data, out, COPIED_BYTES)

@@ -47,9 +47,9 @@ class Root:
         """Child rows of the period that have no main row."""
         return self.path / "orphans" / product / f"period={period}"
 
-    def events(self, fingerprint: str) -> Place:
-        """Events extracted with one set of code lists from one state of the flat tables."""
-        return self.path / "events" / fingerprint
+    def events(self, step: str, fingerprint: str) -> Place:
+        """The events of one category, the persons or the medicines, made of one state of the flat tables."""
+        return self.path / "events" / step / fingerprint
 
     def study(self, cohort: str, fingerprint: str) -> Place:
         """One resolved study: run.json, cohort, features, model, report."""

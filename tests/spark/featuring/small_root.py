@@ -170,13 +170,26 @@ def filled(tables: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, dict
 
 
 def write_period(root: Root, product: str, period: str, rows: list[dict[str, Any]]) -> str:
-    """Commit rows as one period of a product; returns its fingerprint."""
+    """Commit rows as one period of a product, in files by person bucket; returns its fingerprint."""
     directory = root.period(product, period)
     directory.mkdir(parents=True)
     schema = pa.schema(list(SCHEMAS[product].items()))
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), directory / "0.parquet")
-    write_manifest(directory, {"product": product, "period": period, "fingerprint": f"{product}-{period}"})
+    files: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row.get("person_id") or 0):
+        files.setdefault(_bucket(root, product, row), []).append(row)
+    for bucket, some in files.items():
+        pq.write_table(pa.Table.from_pylist(some, schema=schema), directory / f"{bucket}.parquet")
+    listed = [{"path": f"{bucket}.parquet", "rows": len(some)} for bucket, some in sorted(files.items())]
+    manifest = {"product": product, "period": period, "fingerprint": f"{product}-{period}", "files": listed}
+    write_manifest(directory, manifest)
     return f"{product}-{period}"
+
+
+def _bucket(root: Root, product: str, row: dict[str, Any]) -> str:
+    if "person_id" not in SCHEMAS[product]:  # a reference is in buckets of its own
+        return "0"
+    person = row.get("person_id")
+    return "unidentified" if person is None else str(person % ensure_layout(root))
 
 
 def build_root(path: Path, tables: dict[str, dict[str, list[dict[str, Any]]]], shared: tuple[int, ...] = ()) -> Root:

@@ -7,11 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from small_root import DAY, FILLERS, FIRST_FILLER, ZOLPIDEM, build_root, filled, person, purchase, stay
 
-from parcours.cohort.plan import write_run
+from parcours.cohort.plan import read_run, step_directory, write_run
 from parcours.cohort.study import load_study
-from parcours.stages.featuring import run_cohort, run_events
-
-pytestmark = pytest.mark.spark
+from parcours.stages.cohort import run_cohort
+from parcours.stages.events import run_events
 
 HOME = Path(__file__).parents[3]
 
@@ -100,20 +99,16 @@ TABLES = {
 
 def run(root):
     path = write_run(root, load_study(HOME / "cohorts" / "fall.yaml"), {"incomplete_data": "accept"})
-    return {"events": run_events(path), "cohort": run_cohort(path)}
+    return {"run": read_run(path), "events": run_events(path), "cohort": run_cohort(path)}
 
 
 @pytest.fixture(scope="module")
-def finished(spark, tmp_path_factory):
+def finished(tmp_path_factory):
     return run(build_root(tmp_path_factory.mktemp("root"), filled(TABLES), shared=(23,)))
 
 
-def table_of(summary, name):
-    return pq.read_table(Path(summary["directory"]) / name).to_pylist()
-
-
 def ends_of(finished):
-    rows = table_of(finished["cohort"], "follow_up.parquet")
+    rows = pq.read_table(Path(finished["cohort"]["directory"]) / "follow_up.parquet").to_pylist()
     return {
         row["person_id"]: (str(row["end"]), row["end_reason"], row["death_source"])
         for row in rows
@@ -198,12 +193,13 @@ def test_rows_that_filters_remove_are_counted_for_every_register(finished):
     rows = finished["events"]["rows"]
     assert rows["persons"] == {"read": 16 + FILLERS}
     assert rows["archived_persons"] == {"read": 7, "uncertified_identifier": 1}
-    assert rows["ssr_discharge"] == {"read": 1}
-    assert rows["rip_discharge"] == {"read": 1, "return_code": 1}
+    assert rows["ssr_hospital_stay"] == {"read": 2, "became_events": 2}
+    assert rows["rip_hospital_stay"] == {"read": 1, "became_events": 0, "return_code": 1}
 
 
 def test_every_telling_is_kept_with_its_verdict(finished):
-    tellings = [row for row in table_of(finished["events"], "deaths.parquet") if row["person_id"] in (6, 10)]
+    deaths = pq.read_table(step_directory(finished["run"], "persons") / "deaths.parquet").to_pylist()
+    tellings = [row for row in deaths if row["person_id"] in (6, 10)]
     assert sorted((row["person_id"], row["source"], str(row["first"]), row["verdict"]) for row in tellings) == [
         (6, "IR_BEN_R.BEN_DCD_AME", "2016-01-01", "credible"),
         (6, "IR_BEN_R.BEN_DCD_DTE", "2016-01-01", "credible"),
@@ -214,7 +210,7 @@ def test_every_telling_is_kept_with_its_verdict(finished):
     ]
 
 
-def test_a_study_needs_neither_archive_nor_certificates(spark, tmp_path):
+def test_a_study_needs_neither_archive_nor_certificates(tmp_path):
     required = {name: TABLES[name] for name in ("DCIR", "MCO", "IR_BEN_R", "IR_PHA_R")}
     without = run(build_root(tmp_path, filled(required)))
     assert without["events"]["not_delivered"] == ["HAD", "IR_BEN_R_ARC", "KI_CCI_R", "MCO_CE", "RIP", "SSR"]

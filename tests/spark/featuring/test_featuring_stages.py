@@ -7,13 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 from small_root import BISOPROLOL, DAY, FILLERS, FIRST_FILLER, ZOLPIDEM, act, build_root, filled, person, purchase, stay
 
-from parcours.cohort.plan import planned_stages, write_run
+from parcours.cohort.outcomes import outcomes_of
+from parcours.cohort.plan import planned_stages, read_run, step_directory, write_run
 from parcours.cohort.study import load_study
 from parcours.errors import GateRefused, InputError
-from parcours.stages.featuring import run_cohort, run_events, run_features
+from parcours.stages.cohort import run_cohort, run_features
+from parcours.stages.events import run_events
 from parcours.storage.manifest import read_manifest, write_manifest
-
-pytestmark = pytest.mark.spark
 
 HOME = Path(__file__).parents[3]
 PERSONS = [
@@ -75,7 +75,7 @@ def study():
 
 
 @pytest.fixture(scope="module")
-def finished(spark, study, tmp_path_factory):
+def finished(study, tmp_path_factory):
     """The root, the run and the summaries of its three stages."""
     root = build_root(tmp_path_factory.mktemp("root"), filled(TABLES), shared=(7,))
     path = write_run(root, study, {"incomplete_data": "accept"})
@@ -84,26 +84,41 @@ def finished(spark, study, tmp_path_factory):
 
 
 def rows_of(finished, stage, name):
-    _, _path, summaries = finished
-    rows = pq.read_table(Path(summaries[stage]["directory"]) / f"{name}.parquet").to_pylist()
-    return [row for row in rows if row["person_id"] < FIRST_FILLER]
+    """The rows of a result of a stage, of all slices; of events, those of a category."""
+    _, path, summaries = finished
+    if stage == "events":
+        table = pq.read_table(step_directory(read_run(path), name))
+    else:
+        table = pq.read_table(Path(summaries[stage]["directory"]) / f"{name}.parquet")
+    return [row for row in table.to_pylist() if row["person_id"] < FIRST_FILLER]
 
 
 def test_every_row_that_a_filter_removes_is_counted(finished):
+    # Two flat rows for each stay, one of them the category's own.
+    stays = {"read": 18 + 2 * FILLERS, "became_events": 6 + FILLERS, "not_its_own": 9 + FILLERS}
+    removed = {"doubled_hospital": 1, "grouping_error": 1, "return_code": 1}
+    own = ("mco_hospital_stay", "mco_main_diagnosis", "mco_associated_diagnosis", "mco_ccam_act")
     assert finished[2]["events"]["rows"] == {
         "drug_purchase": {
-            "read": 11,
+            "read": 14,
+            "became_events": 6,
+            "not_its_own": 3,
             "no_person": 1,
             "no_care_date": 1,
             "information_line": 1,
             "no_base_act": 1,
             "surcharge_line": 1,
         },
-        "dcir_ccam_act": {"read": 3, "public_hospital_activity": 1},
-        # Two flat rows for each stay.
-        "hospital": {"read": 18 + 2 * FILLERS, "doubled_hospital": 2, "grouping_error": 2, "return_code": 2},
+        "dcir_ccam_act": {"read": 14, "became_events": 2, "not_its_own": 11, "public_hospital_activity": 1},
+        **dict.fromkeys(own, stays | removed),
+        "mco_linked_diagnosis": {"read": 18 + 2 * FILLERS, "became_events": 0, "not_its_own": 18 + 2 * FILLERS},
         "persons": {"read": 11 + FILLERS, "uncertified_identifier": 1},
     }
+
+
+def test_every_row_that_is_read_is_accounted_for(finished):
+    for counts in (counts for name, counts in finished[2]["events"]["rows"].items() if name != "persons"):
+        assert counts["read"] == sum(rows for rule, rows in counts.items() if rule != "read")
 
 
 def test_an_empty_cell_is_no_reason_to_lose_a_row(finished):
@@ -120,7 +135,7 @@ def test_events_have_one_schema_and_no_repeats(finished):
     assert counts["dcir_ccam_act"] == 2
     assert counts["mco_main_diagnosis"] == counts["mco_hospital_stay"] == counts["mco_ccam_act"] == 6 + FILLERS
     act_rows = rows_of(finished, "events", "dcir_ccam_act")
-    assert {(row["value"], row["group_id"]) for row in act_rows} == {
+    assert {(row["code"], row["source"]) for row in act_rows} == {
         ("MADP001", "liberal"),
         ("NDEP001", "private_ambulatory"),
     }
@@ -223,7 +238,54 @@ def test_another_setting_reuses_the_events_and_needs_its_own_cohort(finished, st
         run_features(other)
 
 
-def test_a_period_replaced_after_planning_stops_the_run(spark, study, tmp_path):
+def test_another_setting_takes_over_what_it_does_not_change(finished, study):
+    root, path, _summaries = finished
+    other = write_run(root, study, {"incomplete_data": "accept", "washout_months": 0})
+    assert run_events(other)["computed"] == []
+    cohort = run_cohort(other)
+    steps = read_manifest(Path(cohort["directory"]))["steps"]
+    first = read_run(path)["fingerprint"]
+    assert {name: step.get("reused_from") for name, step in steps.items()} == {
+        "population": first,
+        "outcomes": first,
+        "exposures": None,
+    }
+    before = finished[2]["cohort"]
+    assert cohort["attrition"] == before["attrition"] and cohort["outcomes"] == before["outcomes"]
+    assert before["exposures"] == {"kept": 3, "prevalent": 1} and cohort["exposures"] == {"kept": 4, "prevalent": 0}
+
+
+def test_a_run_that_died_goes_on_with_what_it_has_made(study, tmp_path, monkeypatch):
+    root = build_root(tmp_path, filled(TABLES), shared=(7,))
+    path = write_run(root, study, {"incomplete_data": "accept"})
+    run_events(path)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0})  # one slice after the other
+    computed = []
+
+    def dies_at(number):
+        def outcomes(*arguments):
+            computed.append(1)
+            if len(computed) == number:
+                raise MemoryError
+            return outcomes_of(*arguments)
+
+        monkeypatch.setattr("parcours.cohort.slices.outcomes_of", outcomes)
+
+    dies_at(2)
+    with pytest.raises(MemoryError):
+        run_cohort(path)
+    made = len(list(root.path.glob("_staging/*/*/files/_slices/*.json")))
+    assert made == 1
+    computed.clear()
+    dies_at(None)
+    cohort = run_cohort(path)
+    slices = read_manifest(Path(cohort["directory"]))["steps"]["outcomes"]["slices"]
+    assert len(computed) == len(slices) - made > 0
+    assert cohort["outcomes"] == {"before": 1, "during": 5 + FILLERS}
+    assert not list((root.path / "_staging").glob("*/*"))
+
+
+def test_a_period_replaced_after_planning_stops_the_run(study, tmp_path):
     root = build_root(tmp_path, TABLES)
     path = write_run(root, study, {"incomplete_data": "accept"})
     directory = root.period("MCO", "2015")
@@ -234,8 +296,9 @@ def test_a_period_replaced_after_planning_stops_the_run(spark, study, tmp_path):
 
 
 def test_names_and_lags_are_kept_with_the_events(finished):
-    folder = Path(finished[2]["events"]["directory"])
-    names, lags = (pq.read_table(folder / f"{n}.parquet").to_pylist() for n in ("medicine_names", "flux_lags"))
+    run = read_run(finished[1])
+    names = pq.read_table(step_directory(run, "medicines") / "medicine_names.parquet").to_pylist()
+    lags = pq.read_table(step_directory(run, "flux_lags") / "flux_lags.parquet").to_pylist()
     assert {(row["PHA_CIP_C13"], row["PHA_ATC_C07"]) for row in names} == {
         (BISOPROLOL, "C07AB07"),
         (ZOLPIDEM, "N05CF02"),
@@ -246,7 +309,7 @@ def test_names_and_lags_are_kept_with_the_events(finished):
     assert finished[2]["cohort"]["missing_care"] == {"measured": False}, "two flux months tell nothing of lags"
 
 
-def test_an_identity_made_anew_after_planning_stops_the_run(spark, study, tmp_path):
+def test_an_identity_made_anew_after_planning_stops_the_run(study, tmp_path):
     root = build_root(tmp_path, TABLES)
     path = write_run(root, study, {"incomplete_data": "accept"})
     write_manifest(root.identity, {"fingerprint": "f", "mapping": "another"})
@@ -255,7 +318,7 @@ def test_an_identity_made_anew_after_planning_stops_the_run(spark, study, tmp_pa
 
 
 @pytest.fixture(scope="module")
-def few_falls(spark, tmp_path_factory):
+def few_falls(tmp_path_factory):
     """The fillers are followed and have no fracture: four cases are left of sixteen persons."""
     tables = filled(TABLES)
     return build_root(tmp_path_factory.mktemp("few"), {**tables, "MCO": {"2015": STAYS}})

@@ -3,16 +3,15 @@
 import datetime as dt
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parcours.cohort.exposures import exposures_of, limited, mark_prevalent, unlimited
+from parcours.cohort.exposures import exposures_of, limited, unlimited
 from parcours.cohort.study import Exposures
 
-pytestmark = pytest.mark.spark
-
-BOUGHT = "person_id bigint, drug string, day date, days int"
+BOUGHT = "person_id bigint, drug string, day date, large boolean"
 LIMITED = Exposures(
     kind="limited",
     min_purchases=1,
@@ -24,20 +23,21 @@ LIMITED = Exposures(
     merge_tolerance_days=15,
     limited_end="purchase_count",
 )
+# A large pack covers 90 days, another 30.
 PURCHASES = """
-    person_id | drug   | day        | days
-    1         | usual  | 2014-01-08 | 30
-    1         | usual  | 2014-02-05 | 30
-    1         | usual  | 2014-03-12 | 30
-    1         | usual  | 2014-04-20 | 30
-    1         | usual  | 2014-06-03 | 30
-    1         | pauses | 2014-01-01 | 30
-    1         | pauses | 2014-02-14 | 30
-    1         | pauses | 2014-03-31 | 30
-    1         | large  | 2014-01-01 | 90
-    1         | large  | 2014-02-01 | 30
-    1         | large  | 2014-04-14 | 30
-    2         | usual  | 2014-12-31 | 30
+    person_id | drug   | day        | large
+    1         | usual  | 2014-01-08 | false
+    1         | usual  | 2014-02-05 | false
+    1         | usual  | 2014-03-12 | false
+    1         | usual  | 2014-04-20 | false
+    1         | usual  | 2014-06-03 | false
+    1         | pauses | 2014-01-01 | false
+    1         | pauses | 2014-02-14 | false
+    1         | pauses | 2014-03-31 | false
+    1         | large  | 2014-01-01 | true
+    1         | large  | 2014-02-01 | false
+    1         | large  | 2014-04-14 | false
+    2         | usual  | 2014-12-31 | false
 """
 
 
@@ -73,17 +73,36 @@ def test_an_exposure_may_end_when_the_last_purchase_is_used_up(table, rows, coll
     )
 
 
+def test_of_two_packs_of_one_day_the_larger_counts(table, rows, collected):
+    bought = table(
+        """
+        person_id | drug | day        | large
+        1         | a    | 2014-01-01 | false
+        1         | a    | 2014-01-01 | true
+        1         | a    | 2014-01-01 | false
+        """,
+        BOUGHT,
+    )
+    assert collected(limited(bought, LIMITED), "person_id", "start", "end") == rows(
+        """
+        person_id | start      | end
+        1         | 2014-01-01 | 2014-04-01
+        """,
+        "person_id bigint, start date, end date",
+    )
+
+
 def test_an_unlimited_exposure_starts_at_the_purchase_that_completes_a_run(table, rows, collected):
     bought = table(
         """
-        person_id | drug | day        | days
-        1         | a    | 2014-01-01 | 30
-        1         | a    | 2014-09-01 | 30
-        1         | a    | 2014-10-01 | 30
-        1         | a    | 2014-11-01 | 30
-        2         | a    | 2014-01-01 | 30
-        3         | a    | 2014-01-01 | 30
-        3         | a    | 2014-01-01 | 30
+        person_id | drug | day        | large
+        1         | a    | 2014-01-01 | false
+        1         | a    | 2014-09-01 | false
+        1         | a    | 2014-10-01 | false
+        1         | a    | 2014-11-01 | false
+        2         | a    | 2014-01-01 | false
+        3         | a    | 2014-01-01 | false
+        3         | a    | 2014-01-01 | false
         """,
         BOUGHT,
     )
@@ -147,14 +166,18 @@ choices = st.builds(
 )
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(histories=histories, setting=choices)
-def test_spark_agrees_with_the_rule_told_in_plain_python(spark, histories, setting):
+def test_exposures_agree_with_the_rule_told_in_plain_python(histories, setting):
     origin = dt.date(2014, 1, 1)
-    bought = [(p, "a", origin + dt.timedelta(d), n) for p, days in enumerate(histories) for d, n in days.items()]
-    frame = spark.createDataFrame(bought, BOUGHT)
-    runs = sorted(tuple(row) for row in limited(frame, setting).select("person_id", "start", "end").collect())
-    starts = sorted(tuple(row) for row in unlimited(frame, setting).select("person_id", "start").collect())
+    bought = [
+        {"person_id": p, "drug": "a", "day": origin + dt.timedelta(d), "large": n == setting.large_pack_days}
+        for p, days in enumerate(histories)
+        for d, n in days.items()
+    ]
+    table = pa.Table.from_pylist(bought)
+    runs = sorted((row["person_id"], row["start"], row["end"]) for row in limited(table, setting).to_pylist())
+    starts = sorted((row["person_id"], row["start"]) for row in unlimited(table, setting).to_pylist())
 
     def day(n):
         return origin + dt.timedelta(n)
@@ -166,14 +189,14 @@ def test_spark_agrees_with_the_rule_told_in_plain_python(spark, histories, setti
     assert starts == [(p, day(a)) for p, days in enumerate(histories) for a in oracle_unlimited(days.items(), setting)]
 
 
-MONTHLY = "".join(f"1 | chronic | {2014 + m // 12}-{m % 12 + 1:02d}-10 | 340\n" for m in range(23))
-STEADY = "".join(f"3 | steady | {2014 + m // 12}-{m % 12 + 1:02d}-10 | 340\n" for m in range(7, 15))
+MONTHLY = "".join(f"1 | chronic | {2014 + m // 12}-{m % 12 + 1:02d}-10 | false\n" for m in range(23))
+STEADY = "".join(f"3 | steady | {2014 + m // 12}-{m % 12 + 1:02d}-10 | false\n" for m in range(7, 15))
 HISTORIES = f"""
-    person_id | drug | day | cip13
-    {MONTHLY}{STEADY}2 | late | 2014-06-20 | 340
-    4 | pause | 2014-02-03 | 340
-    4 | pause | 2015-02-03 | 340
-    5 | first | 2014-07-01 | 340
+    person_id | drug | day | large
+    {MONTHLY}{STEADY}2 | late | 2014-06-20 | false
+    4 | pause | 2014-02-03 | false
+    4 | pause | 2015-02-03 | false
+    5 | first | 2014-07-01 | false
 """
 
 
@@ -187,16 +210,42 @@ HISTORIES = f"""
         replace(LIMITED, kind="unlimited", min_purchases=8, purchases_window_days=365),
     ],
 )
-def test_whoever_bought_in_the_washout_is_prevalent_in_every_setting(spark, table, setting):
+def test_whoever_bought_in_the_washout_is_prevalent_in_every_setting(table, setting):
     # Study start 2014-01-01, washout of 6 months. `late` bought once, on 20 June; with a delay of 30 days its exposure
     # starts after the washout. `pause` bought in February 2014 and again a year later: the second run is no first use.
-    bought = table(HISTORIES, "person_id bigint, drug string, day date, cip13 string")
-    packs = spark.createDataFrame([(340, False)], "cip13 long, large boolean")
+    bought = table(HISTORIES, BOUGHT)
     followed = table(
         "\n".join(["person_id | end", *(f"{p} | 2015-12-31" for p in range(1, 6))]), "person_id bigint, end date"
     )
-    made = mark_prevalent(exposures_of(bought, packs, followed, setting), dt.date(2014, 7, 1))
-    found = {(row["drug"], row["prevalent"]) for row in made.collect()}
+    made = exposures_of(bought, followed, setting, washout_end=dt.date(2014, 7, 1))
+    found = {(row["drug"], row["prevalent"]) for row in made.to_pylist()}
     expected = {("chronic", True), ("late", True), ("pause", True), ("steady", False), ("first", False)}
     enough = {"chronic", "steady"} if setting.min_purchases == 8 else {drug for drug, _ in expected}
     assert found == {(drug, prevalent) for drug, prevalent in expected if drug in enough}
+
+
+@pytest.mark.parametrize("kind", ["unlimited", "limited"])
+def test_exposures_are_those_of_follow_up_and_keep_a_start_before_it(table, rows, collected, kind):
+    # `before` starts a year before follow-up. `lasts` would last beyond it. `after` starts when it is over; person 2 is
+    # not followed.
+    bought = table(
+        """
+        person_id | drug   | day        | large
+        1         | before | 2014-01-01 | true
+        1         | lasts  | 2015-12-20 | true
+        1         | after  | 2016-01-01 | true
+        2         | before | 2014-01-01 | true
+        """,
+        BOUGHT,
+    )
+    followed = table("person_id | start | end\n1 | 2015-01-01 | 2015-12-31", "person_id bigint, start date, end date")
+    made = exposures_of(bought, followed, replace(LIMITED, kind=kind), washout_end=dt.date(2014, 7, 1))
+    ends = {"unlimited": "2015-12-31", "limited": "2014-04-01"}
+    assert collected(made, "person_id", "drug", "start", "end", "prevalent") == rows(
+        f"""
+        person_id | drug   | start      | end          | prevalent
+        1         | before | 2014-01-01 | {ends[kind]} | true
+        1         | lasts  | 2015-12-20 | 2015-12-31   | false
+        """,
+        "person_id bigint, drug string, start date, end date, prevalent boolean",
+    )

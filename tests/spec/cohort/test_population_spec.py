@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from parcours.cohort.assembly import study_population
+from parcours.cohort.population import attrition, follow_up_of, inclusion_steps
 from parcours.cohort.study import load_study
-
-pytestmark = pytest.mark.spark
 
 PERSONS = (
     "person_id bigint, in_referential boolean, certified boolean, sex int, birth date, ambiguous boolean, death date,"
@@ -42,9 +40,9 @@ def study():
 
 
 def test_follow_up_ends_on_the_day_of_death_or_of_the_study(table, rows, collected, study):
-    population = study_population(table(EVERYBODY, PERSONS), study)
+    follow_up, _ = follow_up_of(table(EVERYBODY, PERSONS), study.population)
     columns = ("person_id", "start", "end", "end_reason", "death_source")
-    assert collected(population.follow_up, *columns) == rows(
+    assert collected(follow_up, *columns) == rows(
         """
         person_id | start      | end        | end_reason | death_source
         1         | 2015-01-01 | 2017-12-31 | study_end  | -
@@ -58,9 +56,8 @@ def test_follow_up_ends_on_the_day_of_death_or_of_the_study(table, rows, collect
 
 
 def test_everybody_is_followed_or_lost_at_one_step(table, study):
-    population = study_population(table(EVERYBODY, PERSONS), study)
-    population.follow_up.collect()
-    chain = population.attrition()
+    _, lost = follow_up_of(table(EVERYBODY, PERSONS), study.population)
+    chain = attrition(inclusion_steps(study.population), lost)
     assert chain[0]["description"] == "persons with care or in a referential"
     assert [(step["step"], step["persons"], step["lost"]) for step in chain] == [
         ("persons", 12, 0),
@@ -70,4 +67,17 @@ def test_everybody_is_followed_or_lost_at_one_step(table, study):
         ("age", 7, 1),  # 6 is 64; 12 is 65 on the very day
         ("identity", 6, 1),
         ("alive", 5, 1),
+    ]
+
+
+def test_a_study_of_one_sex_and_of_twins_has_other_steps(table, study):
+    men = replace(study.population, sex="men", ambiguous_identity="keep")
+    follow_up, lost = follow_up_of(table(EVERYBODY, PERSONS), men)
+    assert follow_up["person_id"].to_pylist() == [10, 11, 12]
+    chain = attrition(inclusion_steps(men), lost)
+    assert [(step["step"], step["persons"], step["lost"]) for step in chain[3:]] == [
+        ("known", 8, 2),
+        ("age", 7, 1),
+        ("sex", 3, 4),
+        ("alive", 3, 0),
     ]

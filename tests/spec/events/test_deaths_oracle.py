@@ -3,11 +3,10 @@
 import datetime as dt
 import random
 
+import pyarrow as pa
 import pytest
 
 from parcours.events.deaths import decided, judged
-
-pytestmark = pytest.mark.spark
 
 PRECEDENCE = (
     "IR_BEN_R.BEN_DCD_DTE",
@@ -70,21 +69,29 @@ def death_of(birth, tellings, care):
     return death, PRECEDENCE[place], not one_day_of_all
 
 
+def arrow(rows, **kinds):
+    return pa.table(
+        [pa.array(cells, kind) for cells, kind in zip(zip(*rows, strict=True), kinds.values(), strict=True)],
+        names=list(kinds),
+    )
+
+
 @pytest.mark.parametrize("seed", [1, 2])
-def test_deaths_are_those_of_plain_python(spark, seed):
+def test_deaths_are_those_of_plain_python(seed):
     people = world(seed)
     told = [(person, *one) for person, (_, tellings, _) in people.items() for one in tellings]
     care = [(person, day) for person, (_, _, days) in people.items() for day in days]
     births = [(person, birth) for person, (birth, _, _) in people.items()]
+    number, text, day = pa.int64(), pa.string(), pa.date32()
     found = decided(
         judged(
-            spark.createDataFrame(told, "person_id bigint, source string, first date, last date"),
-            spark.createDataFrame(births, "person_id bigint, birth date"),
-            spark.createDataFrame(care, "person_id bigint, start date"),
+            arrow(told, person_id=number, source=text, first=day, last=day),
+            arrow(births, person_id=number, birth=day),
+            arrow(care, person_id=number, start=day),
         )
     )
     expected = {person: death_of(*facts) for person, facts in people.items()}
-    assert {row["person_id"]: tuple(row)[1:] for row in found.collect()} == {
+    assert {row["person_id"]: tuple(row.values())[1:] for row in found.to_pylist()} == {
         person: death for person, death in expected.items() if death
     }
     assert sum(death is None for death in expected.values()) > 100

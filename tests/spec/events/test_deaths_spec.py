@@ -1,29 +1,29 @@
 """Deaths: what each source tells, which of it is credible, and the one date that everything uses."""
 
-import pytest
+import pyarrow as pa
 
+from parcours.engine.duck import query
+from parcours.events.death_sources import DISCHARGE, death_sources
 from parcours.events.deaths import (
-    death_sources,
+    care_after_death,
     decided,
     holders,
     judged,
     told_by_certificates,
-    told_by_discharges,
     told_by_referential,
     told_by_stays,
     with_holder,
 )
+from parcours.events.extractors import extractors
 from parcours.snds.contracts import load_product, load_table
-
-pytestmark = pytest.mark.spark
 
 TOLD = "person_id bigint, source string, first date, last date"
 ROWS = "person_id bigint, psa string, rank int, BEN_DCD_DTE date, BEN_DCD_AME string, BEN_DTE_MAJ date"
 EVENTS = "person_id bigint, category string, weight double, start date, end date"
 
 
-def told_in(frame, collected):
-    return collected(frame, "person_id", "source", "first", "last")
+def told_in(found, collected):
+    return collected(found, "person_id", "source", "first", "last")
 
 
 def test_every_source_is_a_column_of_a_published_product():
@@ -31,6 +31,7 @@ def test_every_source_is_a_column_of_a_published_product():
         table, _, column = source.column.partition(".")
         assert table in (load_product(source.product).main, *load_product(source.product).joined)
         assert column in {one.name for one in load_table(table).columns}
+        assert (source.category in extractors()) == (source.gives == DISCHARGE)
 
 
 def test_a_referential_tells_a_day_and_a_month_and_the_row_updated_last_counts(table, rows, collected):
@@ -95,8 +96,9 @@ def test_a_certificate_is_of_the_person_who_holds_its_identifier(table, rows, co
         """,
         "BEN_IDT_ANO string, BEN_NIR_ANO string, DCD_IDT_TOP int, BEN_DCD_DTE date, BEN_DCD_AME string",
     )
-    named = with_holder(certificates, holders(referential))
-    assert collected(named.where("not matched"), "BEN_DCD_DTE", "person_id") == rows(
+    sql = with_holder("SELECT * FROM certificates", holders("SELECT * FROM referential"))
+    named = query(sql, certificates=certificates, referential=referential)
+    assert collected(query("FROM named WHERE NOT matched", named=named), "BEN_DCD_DTE", "person_id") == rows(
         """
         BEN_DCD_DTE | person_id
         2015-01-07  | -
@@ -106,7 +108,8 @@ def test_a_certificate_is_of_the_person_who_holds_its_identifier(table, rows, co
         "BEN_DCD_DTE date, person_id bigint",
     )
     # A number of two persons (01-05) and one that no referential knows (01-06) are of nobody.
-    assert told_in(told_by_certificates(named), collected) == rows(
+    told = query(told_by_certificates("SELECT * FROM named"), named=named)
+    assert told_in(told, collected) == rows(
         """
         person_id | source               | first      | last
         1         | KI_CCI_R.BEN_DCD_DTE | 2015-01-01 | 2015-01-01
@@ -126,31 +129,42 @@ def test_a_stay_that_ended_in_death_tells_its_last_day(table, rows, collected):
         person_id | category          | weight | start      | end
         1         | mco_hospital_stay | 9      | 2015-03-01 | 2015-03-06
         2         | mco_hospital_stay | 8      | 2015-03-01 | 2015-03-06
-        3         | mco_hospital_stay | 9      | 2015-03-01 | -
+        3         | ssr_hospital_stay | 9      | 2015-03-01 | -
         4         | drug_purchase     | 9      | 2015-03-01 | 2015-03-01
+        5         | rip_hospital_stay | 9      | 2015-03-01 | 2015-04-01
+        6         | had_hospital_stay | 9      | 2015-03-01 | 2015-03-01
+        7         | mco_hospital_stay | -      | 2015-03-01 | 2015-03-06
+        8         | mco_hospital_stay | 9      | 1600-01-01 | 1600-01-01
         """,
         EVENTS,
     )
+    # 3: somebody died in a stay that began in March, nobody knows when.
     assert told_in(told_by_stays(events), collected) == rows(
         """
-        person_id | source        | first      | last
-        1         | MCO_B.SOR_MOD | 2015-03-06 | 2015-03-06
-        3         | MCO_B.SOR_MOD | 2015-03-01 | 2015-03-01
+        person_id | source          | first      | last
+        1         | MCO_B.SOR_MOD   | 2015-03-06 | 2015-03-06
+        5         | RIP_RSA.SOR_MOD | 2015-04-01 | 2015-04-01
+        6         | HAD_B.SOR_MOD   | 2015-03-01 | 2015-03-01
         """,
         TOLD,
     )
-    weeks = table(
+
+
+def test_a_week_of_a_stay_that_ended_in_death_tells_the_last_day_of_the_stay(flat, extracted, rows, collected):
+    weeks = flat(
+        "SSR",
         """
-        person_id | SSR_B__SOR_MOD | EXE_SOI_DTF | SOR_DAT
-        1         | -              | 2015-04-20  | -
-        1         | 9              | 2015-04-20  | -
-        2         | 9              | -           | 20042015
-        3         | 9              | -           | -
-        4         | 8              | 2015-04-20  | -
+        person_id | ETA_NUM | RHA_NUM | period | SOR_MOD | EXE_SOI_DTD | EXE_SOI_DTF | SOR_DAT
+        1         | H       | 1       | 2015   | -       | 2015-04-01  | 2015-04-20  | -
+        1         | H       | 1       | 2015   | 9       | 2015-04-01  | 2015-04-20  | -
+        2         | H       | 2       | 2015   | 9       | -           | -           | 20042015
+        3         | H       | 3       | 2015   | 9       | -           | -           | -
+        4         | H       | 4       | 2015   | 8       | -           | 2015-04-20  | -
+        5         | H       | 5       | 2015   | 9       | 2015-04-01  | -           | -
         """,
-        "person_id bigint, SSR_B__SOR_MOD string, EXE_SOI_DTF date, SOR_DAT string",
     )
-    assert told_in(told_by_discharges(weeks, "SSR"), collected) == rows(
+    found, _ = extracted(weeks, "ssr_hospital_stay")
+    assert told_in(told_by_stays(found["ssr_hospital_stay"]), collected) == rows(
         """
         person_id | source        | first      | last
         1         | SSR_B.SOR_MOD | 2015-04-20 | 2015-04-20
@@ -200,7 +214,7 @@ def test_a_death_is_not_believed_before_birth_nor_before_another_death_in_hospit
         """,
         EVENTS,
     )
-    found = judged(told.unionByName(told), births, care)
+    found = judged(pa.concat_tables([told, told]), births, care)
     assert collected(found, "person_id", "source", "verdict") == rows(
         """
         person_id | source               | verdict
@@ -258,3 +272,18 @@ def test_the_earliest_credible_death_counts_and_precedence_names_its_source(tabl
         """,
         "person_id bigint, death date, death_source string, deaths_disagree boolean",
     )
+
+
+def test_care_after_a_death_is_counted_by_category(table):
+    care = table(
+        """
+        person_id | category      | start
+        1         | drug_purchase | 2015-01-02
+        1         | drug_purchase | 2015-01-01
+        1         | dcir_ccam_act | 2015-06-01
+        2         | drug_purchase | 2015-06-01
+        """,
+        "person_id bigint, category string, start date",
+    )
+    persons = table("person_id | death\n1 | 2015-01-01\n2 | -", "person_id bigint, death date")
+    assert care_after_death(care, persons) == {"dcir_ccam_act": 1, "drug_purchase": 1}

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from pyspark.sql.types import LongType, StringType, StructField, StructType
 
-from parcours.events.filters import columns_of, filter_table, filters_of, removed_by
-from parcours.events.flat_tables import ADDED, TYPES
-from parcours.snds.contracts import load_product, load_table
-
-pytestmark = pytest.mark.spark
+from parcours.engine.duck import query
+from parcours.events.columns import PERIOD, column_type
+from parcours.events.filters import columns_of, filter_table, filters_of, left_out_by
 
 CODELISTS = Path(__file__).parents[3] / "codelists"
 # One row for each filter: the cells that matter, and the filter that must remove the row (None: the row stays).
@@ -57,33 +55,22 @@ MCO = [
 PERSONS = [({"BEN_CDI_NIR": "03"}, "uncertified_identifier"), ({"BEN_CDI_NIR": "00"}, None), ({}, None)]
 
 
-def spark_type(product, column):
-    if column in ADDED or column == "period":
-        return ADDED.get(column, StringType())
-    definition = load_product(product)
-    table, _, name = column.rpartition("__")
-    tables = [table] if table else [definition.main, *([definition.patient] if definition.patient else [])]
-    declared = {c.name: c for t in tables for c in load_table(t).columns}
-    return TYPES[declared[name].type]
-
-
 @pytest.mark.parametrize(
     ("product", "category", "cases"),
-    [("DCIR", "dcir_ccam_act", DCIR), ("MCO", "hospital", MCO), ("IR_BEN_R", None, PERSONS)],
+    [("DCIR", "dcir_ccam_act", DCIR), ("MCO", "mco_hospital_stay", MCO), ("IR_BEN_R", None, PERSONS)],
     ids=["DCIR", "MCO", "IR_BEN_R"],
 )
-def test_each_filter_removes_its_rows_and_no_row_with_an_empty_cell(spark, product, category, cases):
-    import datetime as dt
-
+def test_each_filter_removes_its_rows_and_no_row_with_an_empty_cell(product, category, cases):
     filters = filters_of(product, category)
-    columns = sorted({*columns_of(filters), "period"})
-    schema = StructType([StructField("case", LongType()), *[StructField(c, spark_type(product, c)) for c in columns]])
-    usual = {"person_id": 1, "EXE_SOI_DTD": dt.date(2015, 1, 1), "period": "2015", "ETA_NUM": "010000001"}
-    rows = [
-        (number, *[{**usual, **cells}.get(column) for column in columns]) for number, (cells, _) in enumerate(cases)
-    ]
-    marked = spark.createDataFrame(rows, schema).select("case", removed_by(filters, CODELISTS).alias("by"))
-    found = dict(sorted(tuple(row) for row in marked.collect()))
+    kinds = {column: column_type(product, column) for column in columns_of(filters) - {PERIOD}} | {PERIOD: "VARCHAR"}
+    usual = {"person_id": 1, "EXE_SOI_DTD": "2015-01-01", PERIOD: "2015", "ETA_NUM": "010000001"}
+    told = [{"number": number, **dict.fromkeys(kinds), **usual, **cells} for number, (cells, _) in enumerate(cases)]
+    typed = ", ".join(f"{column}::{kind} AS {column}" for column, kind in kinds.items())
+    marked = query(
+        f"SELECT number, {left_out_by(filters, CODELISTS)} AS rule FROM (SELECT number, {typed} FROM rows)",
+        rows=pa.table({name: [row.get(name) for row in told] for name in ("number", *kinds)}),
+    )
+    found = {row["number"]: row["rule"] for row in marked.to_pylist()}
     assert [(cells, found[number]) for number, (cells, _) in enumerate(cases)] == cases
     assert {expected for _, expected in cases if expected} == {f.id for f in filters} - unseen(product)
 

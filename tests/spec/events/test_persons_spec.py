@@ -2,10 +2,9 @@
 
 import pytest
 
+from parcours.engine.duck import query
 from parcours.errors import InputError
-from parcours.events.persons import NO_RANK, Key, everybody, identifying_columns, linked, persons
-
-pytestmark = pytest.mark.spark
+from parcours.events.persons import NO_RANK, Key, everybody, identifying_columns, linking, persons_told
 
 REFERENTIAL = (
     "BEN_NIR_PSA string, BEN_RNG_GEM int, place int, certified boolean, BEN_SEX_COD bigint, BEN_NAI_ANN string,"
@@ -16,8 +15,13 @@ PERSONS = "person_id bigint, certified boolean, sex int, birth date, ambiguous b
 KEY = Key("BEN_NIR_PSA", "BEN_RNG_GEM")
 
 
+def linked(referential, identity, key):
+    sql = linking("SELECT * FROM referential", "SELECT * FROM identity", key)
+    return query(sql, referential=referential, identity=identity)
+
+
 def known(referential, identity, collected):
-    found = persons(linked(referential, identity, KEY))
+    found = persons_told(linked(referential, identity, KEY))
     return collected(found, "person_id", "certified", "sex", "birth", "ambiguous")
 
 

@@ -93,7 +93,7 @@ def _summaries(plans, product, delivery, buckets, lookup, staged, whole):
         return {}
     fixed = {"persons": columns_of_rows(delivery.person, product), "lookup": lookup, "staged": staged}
     job = engine.make_job(engine.Batch(plans, whole), product, delivery, 2, person_buckets=buckets, **fixed)
-    reported = _reported(tasks.whole_task(job, [0]) if whole else _run(job))
+    reported = _reported(tasks.whole_task(job) if whole else _run(job))
     summaries = {plan.period: summarise(product, plan, reported.get(plan.period, [])) for plan in plans}
     for plan in plans:
         check(product, plan, summaries[plan.period])

@@ -1,4 +1,4 @@
-"""The generated pages say what the sources say: errors with what to do, commands, forms of values."""
+"""The generated pages say what the sources say: errors with what to do, commands, forms of values, extractors."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ HOME = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(HOME / "scripts"))
 import command_line_page  # noqa: E402
 import errors_page  # noqa: E402
+import extractors_page  # noqa: E402
 import forms_page  # noqa: E402
 
 
@@ -31,3 +32,7 @@ def test_the_page_of_commands_is_that_of_the_command_line() -> None:
 
 def test_the_page_of_forms_is_that_of_the_table_that_is_tested() -> None:
     assert forms_page.PAGE.read_text("utf-8") == forms_page.page(), "write it again with `make docs`"
+
+
+def test_the_page_of_extractors_is_that_of_the_declarations() -> None:
+    assert extractors_page.PAGE.read_text("utf-8") == extractors_page.page(), "write it again with `make docs`"

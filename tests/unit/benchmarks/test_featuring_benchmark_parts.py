@@ -18,7 +18,7 @@ from parcours.cohort.study import load_study
 from parcours.errors import InputError, ParcoursError
 
 COUNTS = {"purchases": 1000, "cases": 100, "exposures": 50, "medicines": 9}
-BOUGHT = [(1, "2015-01-01", "A"), (1, "2015-01-01", "A"), (1, "2015-01-02", "A"), (2, "2015-01-01", None)]
+BOUGHT = [(1, "2015-01-01", "A"), (1, "2015-01-01", "A"), (1, "2015-01-02", "A")]
 
 
 def parquet(path: Path, columns: str, rows: list[tuple[Any, ...]]) -> None:
@@ -27,17 +27,24 @@ def parquet(path: Path, columns: str, rows: list[tuple[Any, ...]]) -> None:
     duckdb.sql(f"COPY (SELECT * FROM (VALUES {values}) AS t({columns})) TO '{path}' (FORMAT parquet)")
 
 
-def test_ours_is_counted_where_its_summary_says_it_wrote_in_files_and_in_folders(tmp_path: Path) -> None:
-    events, features = tmp_path / "events" / "1", tmp_path / "studies" / "fall" / "2" / "features"
-    parquet(events / "drug_purchase.parquet" / "part-0.parquet", "person_id, start, value", BOUGHT)
+def test_ours_is_counted_where_its_run_says_it_wrote_in_files_and_in_folders(tmp_path: Path) -> None:
+    events, features = tmp_path / "events", tmp_path / "studies" / "fall" / "2" / "features"
+    # A pack without an ATC code is no substance; two packs of a substance on one day are one purchase.
+    bought = [(1, "2015-01-01", "1"), (1, "2015-01-01", "2"), (1, "2015-01-02", "1"), (2, "2015-01-01", "3")]
+    for name, rows in (("0-0", bought[:2]), ("1-0", bought[2:])):
+        parquet(events / "drug_purchase" / "a" / f"{name}.parquet", "person_id, start, code", rows)
+    parquet(events / "medicines" / "b" / "packs.parquet", "cip13, atc", [("1", "A"), ("2", "A"), ("3", None)])
     parquet(features / "persons.parquet", "person_id", [(1,), (2,)])
     parquet(features / "exposures.parquet", "person_id, drug", [(1, "A"), (2, "A"), (2, "B")])
-    summary = {"events": {"directory": str(events)}, "features": {"directory": str(features)}}
+    steps = [{"step": "drug_purchase", "fingerprint": "a"}, {"step": "medicines", "fingerprint": "b"}]
+    run = {"cohort": "fall", "fingerprint": "2", "root": str(tmp_path), "study": {}, "data": {}, "steps": steps}
+    (features.parent / "run.json").write_text(json.dumps(run), "utf-8")
+    summary = {"run": str(features.parent / "run.json"), "features": {"directory": str(features)}}
     assert our_counts(summary) == {"purchases": 2, "cases": 2, "exposures": 3, "medicines": 2}
 
 
 def test_the_peer_is_counted_by_days_with_a_purchase_too(tmp_path: Path) -> None:
-    parquet(tmp_path / "extract/drug_purchases/data/part-0.parquet", '"patientID", start, value', BOUGHT[:3])
+    parquet(tmp_path / "extract/drug_purchases/data/part-0.parquet", '"patientID", start, value', BOUGHT)
     parquet(tmp_path / "design/persons/part-0.parquet", "person_id", [(1,)])
     parquet(tmp_path / "design/exposures/part-0.parquet", "person_id, drug", [(1, "A")])
     assert peer_counts(tmp_path) == {"purchases": 2, "cases": 1, "exposures": 1, "medicines": 1}

@@ -2,10 +2,13 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from parcours.cohort.definitions import check_uses, definition_names, load_definition
 from parcours.errors import InputError
 from parcours.events.codelists import LISTS, check_codelists, read_codelist
 
@@ -23,6 +26,14 @@ def test_every_row_has_a_source_and_a_date(file):
     for row in read_codelist(file):
         assert row["source"]
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", row["date"])
+
+
+@pytest.mark.parametrize("name", definition_names(FOLDER))
+def test_every_definition_has_a_source_and_a_date_and_names_lists_that_are_there(name):
+    declared = yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
+    assert declared["source"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", str(declared["date"]))
+    assert all((FOLDER / file).is_file() for file in load_definition(FOLDER, name).files)
 
 
 @pytest.mark.parametrize("name", ["fracture_codes.csv", "fracture_sites.csv", "fracture_surgery.csv"])
@@ -86,20 +97,26 @@ def written(tmp_path, *rows):
         (("code", "match"), ("S720", "startswith"), r'line 2: match is "startswith", but must be one of exact, prefix'),
         (("code", "match"), ("S720", ""), r'line 2: match is ""'),
         (("code", "match"), ("M80?1", "prefix"), r'line 2: the code M80\?1 has a "\?", but its match is prefix'),
-        (("use", "code", "match"), ("hospital_diagnoses", "S72", "prefix"), r'use is "hospital_diagnoses"'),
         (
             ("family", "atc_prefix", "action"),
             ("a", "N05B", "included"),
             r'action is "included", but must be one of incl',
         ),
-        (("rule", "form"), ("a", "inpatient"), r'form is "inpatient"'),
-        (("rule", "severity"), ("a", "severe"), r'severity is "severe"'),
         (("family", "atc_prefix", "action"), ("a", "n05b", "include"), r'"n05b" is not a code'),
     ],
 )
 def test_a_word_that_means_nothing_is_refused_not_passed_over(tmp_path, header, row, said):
     with pytest.raises(InputError, match=said):
         read_codelist(written(tmp_path, header, row))
+
+
+def test_a_use_that_no_definition_asks_for_is_refused_when_a_run_is_planned(tmp_path):
+    check_uses(FOLDER)
+    folder = shutil.copytree(FOLDER, tmp_path / "codelists")
+    with (folder / "fracture_codes.csv").open("a", encoding="utf-8") as out:
+        out.write("hospital_diagnoses,icd10,S72,prefix,,me,2026-11-29,\n")
+    with pytest.raises(InputError, match=r'line 95: use is "hospital_diagnoses", but must be one of hospital_diagnos'):
+        check_uses(folder)
 
 
 def test_a_list_without_a_column_that_is_read_is_refused_when_a_run_is_planned(tmp_path):

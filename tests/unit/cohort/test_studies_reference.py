@@ -8,13 +8,18 @@ from parcours.cohort.parameters import MISSING, Parameter, parameter_table
 from parcours.events.filters import filter_table
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference"
+WORDS = {
+    "names": "definitions in `codelists/`",
+    "rules": "rules of the definition",
+    "sites": "sites of the definition",
+}
 
 
 def allowed(parameter: Parameter) -> str:
     if parameter.enum:
         return ", ".join(parameter.enum)
     if parameter.enum_from:
-        return f"names of `codelists/{parameter.enum_from[0]}`"
+        return WORDS[parameter.enum_from]
     if parameter.minimum is not None:
         return f"{parameter.minimum} to {parameter.maximum}"
     return {"date": "a date", "boolean": "true, false"}.get(parameter.type, "codes")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from parcours.cohort.parameters import parameter_table
 from parcours.cohort.study import SECTIONS, add_months, load_study, resolve, study_from_dict
+from parcours.cohort.titles import study_subtitle
 from parcours.errors import InputError
 
 HOME = Path(__file__).parents[3]
@@ -112,6 +114,12 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"medicines.packs": [340093]}, 'holds "340093", which is not a CIP13 code (13 digits).'),
         ({"outcomes.sites": ["hips"]}, '(did you mean "hip"?)'),
         ({"outcomes.rules": []}, "outcomes.rules is empty"),
+        ({"outcomes.rules": ["hospital_stays"]}, '(did you mean "hospital_stay"?)'),
+        (
+            {"outcomes.definition": "fractures"},
+            'is "fractures", but must be one of fracture (did you mean "fracture"?)',
+        ),
+        ({"outcomes.fall_frame_months": 4}, '"fall_frame_months" is not known (did you mean "frame_months"?)'),
         ({"model.season": "maybe"}, 'model.season is "maybe", but must be true or false.'),
         ({"model.lags": 1.5}, 'model.lags is "1.5", but must be a whole number.'),
         ({"schedule": "monthly"}, 'schedule is "monthly", but must be a cron line'),
@@ -126,6 +134,30 @@ def test_a_mistake_gets_one_sentence_with_file_key_and_value(written, changes, s
     assert str(path) in str(caught.value)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def two_outcomes(tmp_path):
+    """The fall study beside code lists that define bleedings too."""
+    lists = shutil.copytree(HOME / "codelists", tmp_path / "codelists")
+    head = "outcome: gi_bleeding\ntitle: Bleeding\nattrition: with a bleeding\n"
+    find = "{rule: gi_stay, meaning: A stay for a bleeding, find: {category: [mco_main_diagnosis]}}"
+    (lists / "gi_bleeding.yaml").write_text(f"{head}rules: [{find}]\n", "utf-8")
+    (tmp_path / "cohorts").mkdir()
+    return load_study(shutil.copy(FALL, tmp_path / "cohorts" / "fall.yaml"))
+
+
+def test_a_study_chooses_among_the_definitions_beside_its_code_lists(two_outcomes):
+    bleedings = resolve(two_outcomes, {"definition": "gi_bleeding", "rules": "gi_stay"})
+    assert (bleedings.outcomes.definition, bleedings.outcomes.rules) == ("gi_bleeding", ("gi_stay",))
+    assert "; gi bleedings of all sites; " in study_subtitle(bleedings)
+    told = {row["name"]: row["enum"] for row in two_outcomes.parameters()}
+    assert told["definition"] == ["fracture", "gi_bleeding"] and "gi_stay" in told["rules"]
+
+
+def test_a_rule_of_another_definition_is_refused(two_outcomes):
+    with pytest.raises(InputError, match=r"outcomes\.rules has \w+, which is no rule of gi_bleeding; it has gi_stay\."):
+        resolve(two_outcomes, {"definition": "gi_bleeding"})
 
 
 def test_yaml_that_cannot_be_read_names_the_line(tmp_path):

@@ -2,11 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from parcours.cohort.plan import done_stage, planned_stages, read_run, stage_directory, study_of, write_run
+from parcours.cohort.plan import (
+    done_stage,
+    done_step,
+    planned_stages,
+    read_run,
+    stage_directory,
+    stage_key,
+    step_directory,
+    study_of,
+    write_run,
+)
 from parcours.cohort.study import load_study, resolve
 from parcours.errors import InputError
 from parcours.storage.manifest import write_manifest
@@ -44,7 +55,12 @@ def test_a_run_file_holds_everything_that_decides_the_result(root_with, study):
     assert path == root.study("fall", run["fingerprint"]) / "run.json"
     assert run["study"]["population"]["age_minimum"] == 70
     assert run["data"]["MCO"] == {year: f"MCO-{year}" for year in PERIODS["MCO"]}
-    assert set(run["codelists"]) >= {"fracture_codes.csv", "fracture_sites.csv", "finess_double_count.csv"}
+    assert set(run["codelists"]) >= {
+        "fracture.yaml",
+        "fracture_codes.csv",
+        "fracture_sites.csv",
+        "finess_double_count.csv",
+    }
     assert run["airflow"] == {"dag_id": "study__fall", "run_id": "r1"}
     assert study_of(run).as_dict() == run["study"]
 
@@ -74,13 +90,129 @@ def test_a_run_on_any_made_up_period_is_synthetic(root_with, study):
     assert read_run(write_run(root, study, {}))["synthetic"] is True
 
 
-def test_new_data_and_only_new_data_change_the_events(root_with, study):
+COHORT = {"population", "exposures", "outcomes"}
+AFTER = {"features", "model"}
+MCO = {"mco_ccam_act", "mco_hospital_stay", "mco_main_diagnosis", "mco_linked_diagnosis", "mco_associated_diagnosis"}
+DCIR = {"drug_purchase", "dcir_ccam_act"}
+
+
+def planned(root, study, **overrides):
+    return read_run(write_run(root, study, overrides))
+
+
+def made_again(before, after):
+    """The steps of a run that a run before it does not have."""
+    known = {step["fingerprint"] for step in before["steps"]}
+    return {step["step"] for step in after["steps"] if step["fingerprint"] not in known}
+
+
+def replace_period(root, product, period):
+    """Flatten and publish one period anew."""
+    write_manifest(root.period(product, period), {"fingerprint": "late"})
+    published = {name: f"{product}-{name}" for name in PERIODS[product]} | {period: "late"}
+    publish(root, product, root.path / "v.json", published)
+
+
+def test_the_steps_of_a_run_go_from_events_to_the_model(root_with, study):
+    run = planned(root_with(PERIODS), study)
+    stages = {step["step"]: step["stage"] for step in run["steps"]}
+    events = {*MCO, *DCIR, "medicines", "flux_lags", "persons"}
+    assert stages == dict.fromkeys(events, "events") | dict.fromkeys(COHORT, "cohort") | {name: name for name in AFTER}
+    assert [step["step"] for step in run["steps"]][-5:] == ["population", "exposures", "outcomes", "features", "model"]
+    assert step_directory(run, "persons") == Root(Path(run["root"])).events(
+        "persons", next(step["fingerprint"] for step in run["steps"] if step["step"] == "persons")
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ({"seed": 7}, {"model"}),
+        ({"bootstrap": 50, "season": False, "age_cuts_years": [70], "min_exposed_cases": 50}, {"model"}),
+        ({"washout_months": 5}, {"exposures", *AFTER}),
+        ({"level": "atc_class"}, {"exposures", *AFTER}),
+        ({"kind": "limited", "large_pack_days": 60}, {"exposures", *AFTER}),
+        ({"severity_minimum": 2}, {"outcomes", *AFTER}),
+        ({"frame_months": 6}, {"outcomes", *AFTER}),
+        ({"rules": ["hospital_stay"]}, {"outcomes", *AFTER}),
+        ({"outcome_events": "all"}, AFTER),
+        ({"lags": 6}, AFTER),  # they decide who is an exposed case
+        ({"age_minimum": 80}, {*COHORT, *AFTER}),
+        # Which periods a study asks for decides whether it may run, and nothing else.
+        ({"late_flux_months": 0}, set()),
+        ({"incomplete_data": "accept"}, set()),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_a_parameter_makes_again_the_steps_that_use_it(root_with, study, changes, steps):
     root = root_with(PERIODS)
-    before, other_age = (read_run(write_run(root, study, {"age_minimum": age})) for age in (65, 80))
-    assert before["events_fingerprint"] == other_age["events_fingerprint"]
-    write_manifest(root.period("MCO", "2017"), {"fingerprint": "late"})
-    publish(root, "MCO", root.path / "v.json", {**{y: f"MCO-{y}" for y in PERIODS["MCO"]}, "2017": "late"})
-    assert read_run(write_run(root, study, {}))["events_fingerprint"] != before["events_fingerprint"]
+    assert made_again(planned(root, study), planned(root, study, **changes)) == steps
+
+
+def test_an_outcome_list_makes_again_the_outcomes_and_what_follows(root_with, study, own_study):
+    root = root_with(PERIODS)
+    add_row(own_study / "codelists/fracture_codes.csv", "hospital_diagnosis,icd10,S799,prefix,,me,2026-11-29,")
+    changed = planned(root, load_study(own_study / "cohorts/fall.yaml"))
+    assert made_again(planned(root, study), changed) == {"outcomes", *AFTER}
+
+
+def test_a_definition_is_an_outcome_list_too(root_with, study, own_study):
+    root = root_with(PERIODS)
+    add_row(own_study / "codelists/fracture.yaml", "# A word on the last rule.")
+    changed = planned(root, load_study(own_study / "cohorts/fall.yaml"))
+    assert made_again(planned(root, study), changed) == {"outcomes", *AFTER}
+
+
+def test_a_list_makes_again_what_reads_it_and_only_that(root_with, study, own_study):
+    root = root_with(PERIODS)
+    with_hospital, with_family = (
+        own_study / "codelists/finess_double_count.csv",
+        own_study / "codelists/drug_families.csv",
+    )
+    by_family, as_is = (planned(root, study, level=level) for level in ("family", "substance"))
+    add_row(with_family, "hypnotics,other,N05CZ,include,me,2026-11-29,")
+    own = load_study(own_study / "cohorts/fall.yaml")
+    assert made_again(as_is, planned(root, own)) == set(), "substances are in no family"
+    assert made_again(by_family, planned(root, own, level="family")) == {"exposures", *AFTER}
+    add_row(with_hospital, ",".join(["999999999", *with_hospital.read_text("utf-8").splitlines()[-1].split(",")[1:]]))
+    assert made_again(as_is, planned(root, own)) == {*MCO, "persons", *COHORT, *AFTER}
+
+
+def test_a_flux_month_makes_again_no_event_of_a_hospital(root_with, study):
+    root = root_with(PERIODS)
+    before = planned(root, study)
+    replace_period(root, "DCIR", "2017-03")
+    assert made_again(before, planned(root, study)) == {*DCIR, "flux_lags", "persons", *COHORT, *AFTER}
+
+
+def test_a_year_of_stays_makes_again_no_event_of_a_claim(root_with, study):
+    root = root_with(PERIODS)
+    before = planned(root, study)
+    replace_period(root, "MCO", "2017")
+    assert made_again(before, planned(root, study)) == {*MCO, "persons", *COHORT, *AFTER}
+
+
+def test_packs_make_again_what_looks_them_up(root_with, study):
+    root = root_with(PERIODS)
+    before = planned(root, study)
+    replace_period(root, "IR_PHA_R", "all")
+    # A purchase is of the pack that IR_PHA_R has; care tells who is alive.
+    assert made_again(before, planned(root, study)) == {"medicines", "drug_purchase", "persons", *COHORT, *AFTER}
+
+
+def test_a_title_changes_nothing(root_with, study):
+    root = root_with(PERIODS)
+    first, renamed = planned(root, study), planned(root, replace(study, title="Falls", description="Another word."))
+    assert made_again(first, renamed) == set()
+    assert renamed["fingerprint"] == first["fingerprint"] and renamed["title"] != first["title"]
+
+
+def test_another_study_of_the_same_data_shares_its_events(root_with, study):
+    root = root_with(PERIODS)
+    mine, theirs = planned(root, study), planned(root, replace(study, cohort="hips"), sites=["hip"])
+    assert step_directory(mine, "mco_hospital_stay") == step_directory(theirs, "mco_hospital_stay")
+    assert made_again(mine, theirs) == {"outcomes", *AFTER}
+    assert stage_directory(mine, "cohort") != stage_directory(theirs, "cohort")
 
 
 def test_nothing_is_done_before_the_first_stage(root_with, study):
@@ -120,13 +252,13 @@ def test_a_study_that_ends_within_a_month_needs_six_months_after_that_month(root
         write_run(root, study, {"study_end": "2016-07-01"})
 
 
-def test_who_an_identifier_is_decides_the_events(root_with, study):
+def test_who_an_identifier_is_decides_the_persons(root_with, study):
     root = root_with(PERIODS)
     write_manifest(root.identity, {"fingerprint": "a", "mapping": "before"})
     before = read_run(write_run(root, study, {}))
     write_manifest(root.identity, {"fingerprint": "b", "mapping": "after"})
     after = read_run(write_run(root, study, {}))
-    assert before["events_fingerprint"] != after["events_fingerprint"]
+    assert made_again(before, after) == {"persons", *COHORT, *AFTER}
     assert before["fingerprint"] != after["fingerprint"]
 
 
@@ -136,6 +268,11 @@ def own_study(tmp_path):
     shutil.copytree(HOME / "codelists", tmp_path / "checkout/codelists")
     shutil.copytree(HOME / "cohorts", tmp_path / "checkout/cohorts")
     return tmp_path / "checkout"
+
+
+def add_row(file, row):
+    with file.open("a", encoding="utf-8") as out:
+        out.write(f"{row}\n")
 
 
 def test_a_run_reads_the_code_lists_that_it_was_planned_with(root_with, own_study):
@@ -164,6 +301,27 @@ def test_what_a_stage_left_of_another_run_is_not_read(root_with, study):
     write_manifest(stage_directory(run, "cohort"), {"fingerprint": "another"})
     with pytest.raises(InputError, match="is not of run"):
         done_stage(run, "cohort")
+
+
+def test_a_stage_is_of_its_own_steps(root_with, study):
+    root = root_with(PERIODS)
+    run, again, other = planned(root, study), planned(root, study, seed=7), planned(root, study, washout_months=5)
+    for stage in ("cohort", "features"):
+        assert stage_key(run, stage) == stage_key(again, stage) != stage_key(other, stage)
+    assert stage_key(run, "model") != stage_key(again, "model")
+    assert stage_key(run, "report") == run["fingerprint"]
+    write_manifest(stage_directory(run, "cohort"), {"fingerprint": stage_key(run, "cohort")})
+    assert done_stage(run, "cohort") == stage_directory(run, "cohort")
+
+
+def test_events_that_are_not_there_yet_are_told(root_with, study):
+    run = planned(root_with(PERIODS), study)
+    with pytest.raises(InputError, match="has no events yet; run that stage first"):
+        done_step(run, "medicines")
+    with pytest.raises(InputError, match="has no cohort yet; run that stage first"):
+        done_stage(run, "cohort")
+    write_manifest(step_directory(run, "medicines"), {"fingerprint": "any"})
+    assert done_step(run, "medicines") == step_directory(run, "medicines")
 
 
 def test_no_curve_of_fewer_than_eleven_persons_can_be_asked_for(root_with, study):

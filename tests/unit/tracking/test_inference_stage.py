@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from parcours.cohort.plan import read_run, stage_key, step_directory
 from parcours.cohort.planned_copies import codelist_checksums
 from parcours.cohort.study import load_study, resolve
 from parcours.errors import GateRefused, InputError
@@ -33,6 +34,8 @@ CHANGES = {
     "tv_grid": [0.001],
     "group_grid": [0.0005],
 }
+# A step of each stage that training and the report look at.
+STEPS = {"medicines": "events", "flux_lags": "events", "outcomes": "cohort", "features": "features", "model": "model"}
 
 
 def cases(persons, seed):
@@ -68,7 +71,10 @@ def make_run(root, persons=400, **changes):
         "data": {"DCIR": {"2015-01": "aa"}, "MCO": {"2015": "bb"}},
         "codelists": codelist_checksums(HOME / "codelists"),
         "codelists_folder": str(HOME / "codelists"),
-        "events_fingerprint": "e" * 16,
+        "steps": [
+            {"step": step, "stage": stage, "fingerprint": f"{step}-{persons}", "made_of": {"persons": persons}}
+            for step, stage in STEPS.items()
+        ],
         "code_version": "test",
         "airflow": None,
     }
@@ -84,16 +90,17 @@ def make_run(root, persons=400, **changes):
     write(features / "summary.json", {"cases": persons, "events": persons, "persons_followed": 5000, "drugs": drugs})
     dates = pd.Timestamp("1970-01-01") + pd.to_timedelta(events["day"], unit="D")
     outcomes = pd.DataFrame({"person_id": events["person_id"], "date": dates, "site": "hip"})
-    outcomes.to_parquet(cohort / "outcomes.parquet", index=False)
+    (cohort / "outcomes.parquet").mkdir()  # of all slices
+    outcomes.to_parquet(cohort / "outcomes.parquet" / "0-0.parquet", index=False)
     write(cohort / "attrition.json", [{"step": "all", "description": "everybody", "persons": 5000, "lost": 0}])
     write(cohort / "summary.json", {"missing_care": {"measured": True, "study": 0.01, "last_month": 0.2, "months": {}}})
     packs = {"PHA_CIP_C13": ["1"], "PHA_ATC_C07": ["NOTHIN1"], "PHA_ATC_L07": ["NOTHING"], "PHA_NOM_COURT": [None]}
-    kept = root / "events" / run["events_fingerprint"]
+    kept = step_directory(run, "medicines")
     kept.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(packs).to_parquet(kept / "medicine_names.parquet")
-    write_manifest(kept, {"fingerprint": run["events_fingerprint"]})
+    write_manifest(kept, {"fingerprint": kept.name})
     for stage in (features, cohort):
-        write_manifest(stage, {"fingerprint": run["fingerprint"]})
+        write_manifest(stage, {"fingerprint": stage_key(run, stage.name)})
     write(folder / "run.json", run)
     decide(folder / "run.json")
     return folder / "run.json"
@@ -227,7 +234,7 @@ def test_features_that_the_gate_refused_train_no_model_and_report_none(run_json,
         run_train(refused)
     assert not (refused.parent / "model").exists()
     shutil.copytree(run_json.parent / "model", refused.parent / "model")  # trained before the rules became stricter
-    write_manifest(refused.parent / "model", {"fingerprint": refused.parent.name})
+    write_manifest(refused.parent / "model", {"fingerprint": stage_key(read_run(refused), "model")})
     with pytest.raises(GateRefused, match="features_event_in_follow_up"):
         run_train(refused)
     with pytest.raises(GateRefused, match="features_event_in_follow_up"):

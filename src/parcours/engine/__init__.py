@@ -1,0 +1,1 @@
+"""How work runs: DuckDB within a task, slices of persons, and Spark or this process to schedule the tasks."""
