@@ -1,7 +1,7 @@
 """kill -9 of each stage of featuring at random moments: a rerun gives the same bytes, and no slice is computed twice.
 
-KILLS kills of each stage (50 unless told); KILL_SEED repeats what is drawn. Slices are made so small that a stage has
-some dozens of them.
+A quarter of KILLS kills of each stage (50 unless told); KILL_SEED repeats what is drawn. Slices are made so small that
+a stage has some dozens of them.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from parcours.cohort.study import load_study
 
 pytestmark = pytest.mark.chaos
 HOME = Path(__file__).parents[2]
-KILLS = max(3, int(os.environ.get("KILLS", "150")) // 3)
+KILLS = max(3, int(os.environ.get("KILLS", "200")) // 4)
 SEED = int(os.environ.get("KILL_SEED", str(time.time_ns() % 1_000_000)))
 STAGES = ("events", "cohort", "features")
 PERSONS = 4000

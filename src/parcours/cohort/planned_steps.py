@@ -3,6 +3,7 @@
 Standard library and YAML only: called by the command line and inside Airflow tasks.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,7 +26,8 @@ def planned_steps(run: Mapping[str, Any]) -> list[dict[str, str]]:
 def _planned(run: Mapping[str, Any], step: Mapping[str, Any]) -> dict[str, str]:
     made = list(made_before(run, step["step"], step["stage"]))
     here = any(other["fingerprint"] == step["fingerprint"] for _, other in made)
-    why = "" if here else _why(step["made_of"], made[-1][1]["made_of"]) if made else NOTHING_YET
+    of = json.loads(json.dumps(step["made_of"]))  # as a manifest holds it
+    why = "" if here else _why(of, made[-1][1]["made_of"]) if made else NOTHING_YET
     told = {"step": step["step"], "stage": step["stage"], "status": REUSE if here else COMPUTE, "why": why}
     return {name: str(value) for name, value in told.items()}
 
