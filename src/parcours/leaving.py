@@ -27,6 +27,7 @@ NOT_OF_PERSONS = frozenset({
     "ri", "rules", "seconds", "share", "steps", "total", "truth", "tv", "upper",
 })  # fmt: skip
 # Each is a part of the next: the difference of two of them counts persons or events too.
+BECAME = "became_events"
 NESTED = ("cases", "events", "persons_followed")
 IN_ATTRITION = ("cases", "persons_followed")
 ROWS = "row(s)"
@@ -178,8 +179,29 @@ def _fit_mapping(summary: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(fit.get("deaths"), dict):  # sources tell of the same persons: a difference is the few it tells alone
         fit["deaths"] = _fit_apart(fit["deaths"], [])
     if isinstance(fit.get("read"), int) and SMALL in fit.values():
-        fit["read"] = HIDDEN  # what is left of the rows read is told elsewhere
+        fit |= {"read": HIDDEN} | _beside_a_small_part(fit)  # what is left of the rows read is told elsewhere
+    if isinstance(fit.get("rows"), dict) and isinstance(fit.get("events"), dict):
+        fit["events"] = {
+            name: HIDDEN if _became(fit["rows"], name) == HIDDEN else count for name, count in fit["events"].items()
+        }
     return fit
+
+
+def _beside_a_small_part(fit: Mapping[str, Any]) -> dict[str, str]:
+    """One more part of the rows read that is withheld: another category of the same product tells how many these were.
+
+    The smallest of the rules that left rows out, or the rows that became events, which their events would give back.
+    """
+    parts = {name: count for name, count in fit.items() if name not in ("read", BECAME)}
+    if BECAME not in fit or list(parts.values()).count(SMALL) > 1:
+        return {}
+    shown = sorted((count, name) for name, count in parts.items() if isinstance(count, int) and count)
+    return {shown[0][1] if shown else BECAME: HIDDEN}
+
+
+def _became(rows: Mapping[str, Any], name: str) -> Any:
+    counts = rows.get(name)
+    return counts.get(BECAME) if isinstance(counts, Mapping) else None
 
 
 def _fit_apart(counts: Mapping[str, Any], shown: list[Published]) -> dict[str, Any]:

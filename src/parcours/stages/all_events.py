@@ -15,14 +15,13 @@ from parcours.stages.events import EventSteps
 from parcours.stages.steps import held, workshop
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import read_manifest
-from parcours.storage.place import Place
 from parcours.storage.root import Root, open_root
 
 
 def extract_events(root_uri: str, categories: Sequence[str] = ()) -> dict[str, Any]:
     """Extract categories of events from all published periods: `categories`, else all whose products are there.
 
-    Gives {status, computed, categories: [{category, product, fingerprint, events, read, became_events, left_out}],
+    Gives {status, computed, rows: {category: {read, became_events, rule: left out}}, events: {category: n},
     not_delivered: the products that categories lack}. Raises InputError for a category that is not known or, where it
     is asked for, whose product is not published; GateRefused when what is published changes meanwhile.
     """
@@ -43,9 +42,14 @@ def extract_events(root_uri: str, categories: Sequence[str] = ()) -> dict[str, A
             with workshop(root, "events") as shop:
                 EventSteps(data, root, shop, steps, finals, codelists).make(todo)
         _check_unchanged(root, data, identity)
-    told = [_told(name, finals[name]) for name in sorted(wanted)]
-    status = "done" if todo else "reused"
-    return {"status": status, "computed": todo, "categories": told, "not_delivered": sorted(lacking)}
+    told = {name: read_manifest(finals[name]) or {} for name in sorted(wanted)}
+    return {
+        "status": "done" if todo else "reused",
+        "computed": todo,
+        "rows": {name: manifest["rows"] for name, manifest in told.items()},
+        "events": {name: manifest["events"] for name, manifest in told.items()},
+        "not_delivered": sorted(lacking),
+    }
 
 
 def _wanted(categories: Sequence[str], data: Mapping[str, Any]) -> tuple[list[str], set[str]]:
@@ -72,18 +76,3 @@ def _products(categories: Iterable[str]) -> set[str]:
 def _check_unchanged(root: Root, data: Mapping[str, Any], identity: str | None) -> None:
     if published_data(root, _products(extractors()), required=()) != data or identity_mapping(root) != identity:
         raise GateRefused("The published data changed while events were extracted from it; extract them again.")
-
-
-def _told(category: str, final: Place) -> dict[str, Any]:
-    manifest = read_manifest(final) or {}
-    rows: dict[str, int] = dict(manifest["rows"])
-    read, became = rows.pop("read"), rows.pop("became_events")
-    return {
-        "category": category,
-        "product": extractors()[category].product,
-        "fingerprint": manifest["fingerprint"],
-        "events": manifest["events"],
-        "read": read,
-        "became_events": became,
-        "left_out": rows,
-    }

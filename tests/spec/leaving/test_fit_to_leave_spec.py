@@ -46,6 +46,30 @@ def test_sources_of_deaths_do_not_give_back_the_few_whom_one_tells_alone():
     }
 
 
+def test_few_rows_left_out_are_not_given_back_by_another_category_of_their_product():
+    """All read the same 1,000 rows, which the parts of the first tell: one more part of the others is hidden."""
+    rows = {
+        "acts": {"read": 1000, "became_events": 900, "not_its_own": 100},
+        "purchases": {"read": 1000, "became_events": 700, "no_date": 5, "information_line": 20, "not_its_own": 275},
+        "stays": {"read": 1000, "became_events": 995, "no_date": 5},
+    }
+    events = {"acts": 900, "purchases": 690, "stays": 995}
+    assert fit_to_leave({"rows": rows, "events": events}) == {
+        "rows": {
+            "acts": {"read": 1000, "became_events": 900, "not_its_own": 100},
+            "purchases": {
+                "read": "hidden",
+                "became_events": 700,
+                "no_date": "<11",
+                "information_line": "hidden",
+                "not_its_own": 275,
+            },
+            "stays": {"read": "hidden", "became_events": "hidden", "no_date": "<11"},
+        },
+        "events": {"acts": 900, "purchases": 690, "stays": "hidden"},
+    }
+
+
 def test_rows_read_are_hidden_where_few_of_them_were_removed():
     assert fit_to_leave({"rows": {"drug_purchase": {"read": 500, "cancelled": 4}}})["rows"] == {
         "drug_purchase": {"read": "hidden", "cancelled": "<11"}
