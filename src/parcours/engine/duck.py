@@ -63,14 +63,15 @@ def batches(connection: duckdb.DuckDBPyConnection, sql: str, rows: int = 128 * 1
 
 def reading(connection: duckdb.DuckDBPyConnection, files: Sequence[Place]) -> str:
     """The list of some Parquet files for `read_parquet`; files of HDFS are read by its own client."""
-    for authority in {file.parts[1] for file in files if isinstance(file, HdfsPath)}:
-        _reach_hdfs(connection, authority)
+    if any(isinstance(file, HdfsPath) for file in files):
+        _reach_hdfs(connection)
     return "[" + ", ".join(text(file) for file in files) + "]"
 
 
-def _reach_hdfs(connection: duckdb.DuckDBPyConnection, authority: str) -> None:
-    if connection.filesystem_is_registered("hdfs"):
-        return
-    from hdfs_native.fsspec import HdfsFileSystem
+def _reach_hdfs(connection: duckdb.DuckDBPyConnection) -> None:
+    """The file systems of a database are those of all its connections."""
+    from parcours.engine.hdfs_files import HdfsFiles
 
-    connection.register_filesystem(HdfsFileSystem(host=authority))
+    with _opening:
+        if not connection.filesystem_is_registered("hdfs"):
+            connection.register_filesystem(HdfsFiles())

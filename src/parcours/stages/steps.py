@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 log = logging.getLogger(__name__)
+QUIET_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,13 @@ class Workshop:
         from parcours.spark_faults import told_by_spark
 
         with told_progress(self.root, self.name) as tell:
+            told = 0.0
 
             def done(behind: int, total: int) -> None:
+                nonlocal told
+                if behind < total and time.monotonic() - told < QUIET_SECONDS:
+                    return  # a file on HDFS takes longer than a small bucket
+                told = time.monotonic()
                 log.info("%d/%d %s", behind, total, label)
                 tell(behind, total, label)
 
@@ -60,7 +67,7 @@ def workshop(root: Root, name: str) -> Iterator[Workshop]:
     """Tasks run on the cluster that spark-submit was given; on a laptop in threads of this process, without Spark."""
     from parcours.spark_given import given_master
 
-    if given_master().startswith("local"):
+    if given_master().split("[")[0] == "local":  # not local-cluster, which has executors
         yield Workshop(root, name, None, max(1, len(os.sched_getaffinity(0))))
         return
     from parcours.session import spark_session

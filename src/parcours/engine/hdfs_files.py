@@ -1,0 +1,72 @@
+"""Files of HDFS as DuckDB opens them: by the client that everything else uses, whatever the address."""
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+from fsspec import AbstractFileSystem
+
+from parcours.storage.hdfs import SCHEME, HdfsPath
+from parcours.storage.place import modified
+
+
+class HdfsFiles(AbstractFileSystem):
+    """What DuckDB asks of a file system in Python: to find a file, to open it, and its size."""
+
+    protocol = "hdfs"
+    cachable = False
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        """The file itself: Parcours names the files that it reads."""
+        return [path]
+
+    def exists(self, path: str, **_: Any) -> bool:
+        """Whether it is there."""
+        return _place(path).is_file()
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Its name, size and kind.
+
+        Raises FileNotFoundError.
+        """
+        status = _place(path).client.get_file_info(_place(path).remote)
+        return {"name": path, "size": int(status.length), "type": "directory" if status.isdir else "file"}
+
+    def modified(self, path: str) -> datetime:
+        """When it was last written: footers that are kept are of that time."""
+        return datetime.fromtimestamp(modified(_place(path)), UTC)
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> "_Sized":
+        return _Sized(_place(path).open(mode), self.info(path)["size"])
+
+
+class _Sized(io.BufferedIOBase):
+    """A file that is read, with its size."""
+
+    def __init__(self, file: Any, size: int):
+        self.file, self.size = file, size
+
+    def read(self, size: int | None = -1) -> bytes:
+        return bytes(self.file.read(size))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self.file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self.file.tell())
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+
+def _place(path: str) -> HdfsPath:
+    """DuckDB gives a path with its protocol or without."""
+    authority, *names = [part for part in path.removeprefix("hdfs://").split("/") if part]
+    return HdfsPath(SCHEME, authority, *names)
