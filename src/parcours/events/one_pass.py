@@ -141,13 +141,14 @@ def _summed(kept: str, one: Extractor) -> str:
     keys = 'person_id, start, "end", code, source, item, each'
     group = "lpad(format('{:x}', min(claim) FILTER (quantity > 0) % 4294967296), 8, '0')" if one.group else "NULL"
     return f"""
-        WITH details AS (
-          SELECT {keys}, claim, line, beside, count(*) AS rows,
-            CASE WHEN beside IS NULL THEN max(coalesce(weight, 1)) ELSE sum(coalesce(weight, 1)) END AS quantity
-          FROM ({kept}) GROUP BY {keys}, claim, line, beside
+        WITH beside_others AS (
+          SELECT {keys}, claim, count(*) AS rows, sum(coalesce(weight, 1)) AS quantity FROM ({kept}) WHERE line IS NULL
+          GROUP BY {keys}, claim, beside
         ), lines AS (
-          SELECT {keys}, claim, line, sum(rows) AS rows, max(quantity) AS quantity FROM details
-          GROUP BY {keys}, claim, line
+          SELECT {keys}, claim, count(*) AS rows, max(coalesce(weight, 1)) AS quantity FROM ({kept})
+          WHERE line IS NOT NULL GROUP BY {keys}, claim, line
+          UNION ALL SELECT {keys}, claim, sum(rows) AS rows, max(quantity) AS quantity FROM beside_others
+          GROUP BY {keys}, claim
         )
         SELECT {keys}, sum(quantity) AS quantity, {group} AS "group", sum(rows) AS rows FROM lines
         GROUP BY {keys}
@@ -173,4 +174,5 @@ def _events(connection: duckdb.DuckDBPyConnection, one: Extractor, kept: str) ->
     ]
     # A total order: the same rows give the same bytes.
     order = 'person_id, start, code, "group", "end", weight, source'
-    return asked(connection, f"SELECT DISTINCT {', '.join(told)} FROM ({kept}) ORDER BY {order}").cast(EVENT_SCHEMA)
+    once = "" if one.net else "DISTINCT"  # what is netted is one already
+    return asked(connection, f"SELECT {once} {', '.join(told)} FROM ({kept}) ORDER BY {order}").cast(EVENT_SCHEMA)
