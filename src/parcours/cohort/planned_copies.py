@@ -7,10 +7,12 @@ import os
 import tempfile
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from parcours.errors import InputError
+from parcours.events.codelists import Lists
 from parcours.storage.fingerprint import checksum, fingerprint
 from parcours.storage.place import Place, found, place, remove_all, write_whole
 
@@ -42,6 +44,11 @@ def planned_codelists(run: Mapping[str, Any]) -> Path:
     here = folder if isinstance(folder, Path) else _copy_here(folder, planned)
     _check(run, planned, codelist_checksums(here))
     return here
+
+
+def lists_of(run: Mapping[str, Any]) -> Lists:
+    """How any task finds the code lists that a run was planned with."""
+    return partial(planned_codelists, {name: run[name] for name in ("codelists_folder", "codelists", "fingerprint")})
 
 
 def _check(run: Mapping[str, Any], planned: Mapping[str, str], there: Mapping[str, str]) -> None:

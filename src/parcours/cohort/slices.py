@@ -16,6 +16,7 @@ from parcours.engine.duck import duck, query
 from parcours.engine.results import Files, rows_of
 from parcours.engine.slices import EVENT_BYTES, Slice, cut
 from parcours.engine.work import Work, Write
+from parcours.events.codelists import Lists
 from parcours.events.schema import DRUG_PURCHASE, EVENT_SCHEMA
 
 FOLLOW_UP, EXPOSURES, OUTCOMES = "follow_up.parquet", "exposures.parquet", "outcomes.parquet"
@@ -52,6 +53,7 @@ class CohortSlices:
     """
 
     study: Study
+    lists: Lists
     persons: Files
     events: Mapping[str, Files]
     packs: pa.Table
@@ -93,14 +95,14 @@ class CohortSlices:
 
     def _exposures(self, piece: Slice, follow_up: pa.Table, write: Write) -> dict[str, int]:
         study = self.study
-        bought = purchases_of(self._events(piece, [DRUG_PURCHASE]), self.packs, study.medicines, study.codelists)
+        bought = purchases_of(self._events(piece, [DRUG_PURCHASE]), self.packs, study.medicines, self.lists())
         made = exposures_of(bought, follow_up, study.exposures, study.washout_end)
         write(EXPOSURES, made)
         prevalent = made["prevalent"].to_pylist().count(True)
         return {"kept": len(made) - prevalent, "prevalent": prevalent}
 
     def _outcomes(self, piece: Slice, follow_up: pa.Table, write: Write) -> dict[str, Any]:
-        definition = load_definition(self.study.codelists, self.study.outcomes.definition)
+        definition = load_definition(self.lists(), self.study.outcomes.definition)
         found = outcomes_of(self._events(piece, definition.categories), definition, self.study.outcomes)
         placed = when_found(found, follow_up)
         during = query("""SELECT * EXCLUDE "when" FROM placed WHERE "when" = 'during'""", placed=placed)

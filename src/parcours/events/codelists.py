@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,8 @@ from pathlib import Path
 from parcours.errors import InputError
 
 # Acts of the CSARR have a +, those of the NGAP their coefficient after _.
+# Where the code lists of a run are on the machine that asks: a task of a cluster has to fetch them.
+Lists = Callable[[], Path]
 CODE = re.compile(r"[A-Z0-9?+]+(_[0-9]+(\.[0-9]+)?)?")
 # The lists there are, each with the columns that are read.
 LISTS = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +11,7 @@ from parcours.engine.duck import duck, reading
 from parcours.engine.results import Files
 from parcours.engine.slices import FLAT_BYTES, Slice, cut
 from parcours.engine.work import Work, Write
+from parcours.events.codelists import Lists
 from parcours.events.extractors import extractors, passes
 from parcours.events.flat_tables import flat_rows
 from parcours.events.linked import BUCKET, NOBODY
@@ -28,7 +28,7 @@ class ProductPass:
     product: str
     files: Files
     categories: Sequence[str]
-    codelists: Path
+    lists: Lists
     references: Mapping[str, pa.Table] = field(default_factory=dict)
     lags: bool = False
 
@@ -66,7 +66,7 @@ class ProductPass:
             if self.lags:
                 counts[FLUX_LAGS] = _lags(connection, rows)
             if wanted:
-                found, counts["rows"] = events_of(connection, rows, of, wanted, self.references, self.codelists)
+                found, counts["rows"] = events_of(connection, rows, of, wanted, self.references, self.lists())
                 for category, events in found.items():
                     write(category, events)
         return counts

@@ -6,7 +6,6 @@ fit in memory is on the disk of that machine. Nothing else joins across persons.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,6 +15,7 @@ from parcours.engine.duck import batches, duck, reading
 from parcours.engine.results import Files
 from parcours.engine.slices import Slice
 from parcours.engine.work import Work, Write
+from parcours.events.codelists import Lists
 from parcours.events.deaths import (
     CERTIFICATE_COLUMNS,
     DEATH_COLUMNS,
@@ -50,7 +50,7 @@ class Linking:
     identity: Place
     stated: Mapping[str, Any]
     buckets: int
-    codelists: Path
+    lists: Lists
 
     def work(self) -> Work:
         """A task for each referential and the certificates; result `<reference>`, sorted by bucket and person."""
@@ -67,7 +67,7 @@ class Linking:
         filters = filters_of(name)
         columns = PERSON_SOURCE_COLUMNS | DEATH_COLUMNS | {UPDATED}
         rows, key = self._rows(connection, name, columns | columns_of(filters))
-        place, removed = list(referential_tables()).index(name), left_out_by(filters, self.codelists)
+        place, removed = list(referential_tables()).index(name), left_out_by(filters, self.lists())
         counted = connection.sql(f"SELECT {removed} AS rule, count(*) FROM ({rows}) GROUP BY ALL").fetchall()
         marked = f"SELECT *, {place} AS place, ({removed}) IS NULL AS certified FROM ({rows})"
         told = ", ".join(("person_id", "psa", "rank", "ambiguous", "place", "certified", *sorted(columns)))

@@ -1,6 +1,7 @@
 """Events on demand: any categories, or all of them, of what a root has published; studies of it reuse them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from parcours.cohort.plan import identity_mapping, published_data
@@ -25,7 +26,7 @@ def extract_events(root_uri: str, categories: Sequence[str] = ()) -> dict[str, A
     not_delivered: the products that categories lack}. Raises InputError for a category that is not known or, where it
     is asked for, whose product is not published; GateRefused when what is published changes meanwhile.
     """
-    root, codelists = open_root(root_uri), project_home() / "codelists"
+    root, codelists = open_root(root_uri), own_codelists()
     data = published_data(root, _products(extractors()), required=())
     identity = identity_mapping(root)
     wanted, lacking = _wanted(categories, data)
@@ -40,7 +41,7 @@ def extract_events(root_uri: str, categories: Sequence[str] = ()) -> dict[str, A
         todo = [name for name, step in steps.items() if held(finals[name], step["fingerprint"]) is None]
         if todo:
             with workshop(root, "events") as shop:
-                EventSteps(data, root, shop, steps, finals, codelists).make(todo)
+                EventSteps(data, root, shop, steps, finals, own_codelists).make(todo)
         _check_unchanged(root, data, identity)
     told = {name: read_manifest(finals[name]) or {} for name in sorted(wanted)}
     return {
@@ -50,6 +51,11 @@ def extract_events(root_uri: str, categories: Sequence[str] = ()) -> dict[str, A
         "events": {name: manifest["events"] for name, manifest in told.items()},
         "not_delivered": sorted(lacking),
     }
+
+
+def own_codelists() -> Path:
+    """The code lists of the project, on whatever machine a task runs."""
+    return project_home() / "codelists"
 
 
 def _wanted(categories: Sequence[str], data: Mapping[str, Any]) -> tuple[list[str], set[str]]:

@@ -20,6 +20,7 @@ from parcours.cohort.plan import (
     steps_in,
     study_of,
 )
+from parcours.cohort.planned_copies import lists_of
 from parcours.cohort.planned_steps import made_before
 from parcours.cohort.population import attrition, inclusion_steps, next_step
 from parcours.cohort.slices import EXPOSURES, FOLLOW_UP, OUTCOMES, CohortSlices
@@ -69,6 +70,7 @@ def _make_cohort(run: Run, root: Root, shop: Workshop, final: Place) -> dict[str
         made = {name: told for name, step in steps.items() if (told := _take(run, name, step, staged)) is not None}
         work = CohortSlices(
             study=study,
+            lists=lists_of(run),
             persons=files_in(step_directory(run, PERSONS) / PERSONS_FILE),
             events=events,
             packs=_table(step_directory(run, MEDICINES) / "packs.parquet"),

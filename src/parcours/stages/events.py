@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from parcours.cohort.plan import identity_mapping, published_data, read_run, step_directory, steps_in, study_of
-from parcours.cohort.planned_copies import planned_codelists
+from parcours.cohort.planned_copies import lists_of
 from parcours.cohort.steps import (
     CERTIFICATES,
     EVENTS,
@@ -23,6 +22,7 @@ from parcours.cohort.steps import (
 from parcours.engine.results import files_in
 from parcours.engine.work import write_table
 from parcours.errors import GateRefused, InputError
+from parcours.events.codelists import Lists
 from parcours.events.extraction import LinkedPass, ProductPass
 from parcours.events.extractors import care_categories, extractors, passes
 from parcours.events.flat_tables import files_by_bucket
@@ -56,7 +56,7 @@ def run_events(run_json: str | Place) -> dict[str, Any]:
         todo = [name for name, step in steps.items() if held(finals[name], step["fingerprint"]) is None]
         if todo:
             with workshop(root, f"events {run['cohort']}") as shop:
-                EventSteps(run["data"], root, shop, steps, finals, planned_codelists(run)).make(todo)
+                EventSteps(run["data"], root, shop, steps, finals, lists_of(run)).make(todo)
         # What was flattened again meanwhile may have been read half before, half after.
         _check_published(root, run)
     return {"status": "done" if todo else "reused", "stage": EVENTS, "computed": todo, **_summary(run, finals)}
@@ -77,7 +77,7 @@ class EventSteps:
     shop: Workshop
     steps: Mapping[str, Any]
     finals: Mapping[str, Place]
-    codelists: Path
+    lists: Lists
 
     def make(self, todo: Sequence[str]) -> None:
         """Medicines first, for purchases look packs up; persons last, for they are told by events."""
@@ -137,7 +137,7 @@ class EventSteps:
     def _flat(self, product: str, categories: Sequence[str], lags: bool) -> ProductPass:
         wanted = [extractors()[category] for category in categories]
         references = self._references() if passes()[product].references(wanted) else {}
-        return ProductPass(product, self._files(product), categories, self.codelists, references, lags)
+        return ProductPass(product, self._files(product), categories, self.lists, references, lags)
 
     def _linked(self, product: str, categories: Sequence[str], staged: Place) -> ProductPass:
         """The rows of a reference, given to persons before they become events."""
@@ -147,11 +147,11 @@ class EventSteps:
         self.shop.run(rows.work(), staged / LINKED, f"persons of {product}")
         file = staged / LINKED / product / f"{product}-0.parquet"
         buckets = [*map(str, range(rows.linking.buckets)), NOBODY] if file.is_file() else []
-        return LinkedPass(product, dict.fromkeys(buckets, (file,)), categories, self.codelists)
+        return LinkedPass(product, dict.fromkeys(buckets, (file,)), categories, self.lists)
 
     def _linking(self, names: Sequence[str]) -> Linking:
         files, identity = {name: all_files(self._files(name)) for name in names}, self.root.identity
-        return Linking(files, identity, _stated_columns(identity), ensure_layout(self.root), self.codelists)
+        return Linking(files, identity, _stated_columns(identity), ensure_layout(self.root), self.lists)
 
     def _references(self) -> dict[str, pa.Table]:
         return pack_references(self._medicine_table("packs"), self._medicine_table("contents"))

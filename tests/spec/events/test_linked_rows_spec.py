@@ -50,13 +50,13 @@ def events_in(folder: Path, product: str, text: str, category: str) -> tuple[lis
     identity = build_identity({"IR_BEN_R": [pq.read_table(referential)]}, PSA, folder / "identity")
     write_json(folder / "identity/_MANIFEST.json", {"mapping": identity.mapping})
     files = {"IR_BEN_R": [referential], product: [written(folder, product, text)]}
-    linking = Linking(files, folder / "identity", asdict(PSA), BUCKETS, CODELISTS)
+    linking = Linking(files, folder / "identity", asdict(PSA), BUCKETS, lambda: CODELISTS)
     columns = frozenset(passes()[product].columns([extractors()[category]]))
     run_work(LinkingRows(product, columns, linking).work(), folder / "linked", None, 1)
     linked = (folder / "linked" / product / f"{product}-0.parquet",)
     buckets = [*map(str, range(BUCKETS)), NOBODY]
     reports = run_work(
-        LinkedPass(product, dict.fromkeys(buckets, linked), [category], CODELISTS).work(), folder, None, 1
+        LinkedPass(product, dict.fromkeys(buckets, linked), [category], lambda: CODELISTS).work(), folder, None, 1
     )
     counts: dict[str, int] = {}
     for report in reports:
