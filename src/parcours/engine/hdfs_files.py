@@ -1,6 +1,7 @@
 """Files of HDFS as DuckDB opens them: by the client that everything else uses, whatever the address."""
 
 import io
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,34 +37,44 @@ class HdfsFiles(AbstractFileSystem):
         """When it was last written: footers that are kept are of that time."""
         return datetime.fromtimestamp(modified(_place(path)), UTC)
 
-    def _open(self, path: str, mode: str = "rb", **_: Any) -> "_Sized":
-        return _Sized(_place(path).open(mode), self.info(path)["size"])
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> "_Ranges":
+        return _Ranges(_place(path), int(self.info(path)["size"]))
 
 
-class _Sized(io.BufferedIOBase):
-    """A file that is read, with its size."""
+class _Ranges(io.BufferedIOBase):
+    """A file that is read range by range.
 
-    def __init__(self, file: Any, size: int):
-        self.file, self.size = file, size
+    DuckDB seeks and reads one file in several threads at once: each has a position of its own.
+    """
+
+    def __init__(self, path: HdfsPath, size: int):
+        self.size, self._path = size, path
+        self._open_in = threading.local()
+
+    def _file(self) -> Any:
+        if not hasattr(self._open_in, "file"):
+            self._open_in.file = self._path.open("rb")
+        return self._open_in.file
 
     def read(self, size: int | None = -1) -> bytes:
-        return bytes(self.file.read(size))
+        """So many bytes from where this thread is."""
+        return bytes(self._file().read(size))
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return int(self.file.seek(offset, whence))
+        """The new position of this thread."""
+        return int(self._file().seek(offset, whence))
 
     def tell(self) -> int:
-        return int(self.file.tell())
+        """Where this thread is."""
+        return int(self._file().tell())
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def seekable(self) -> bool:
+        """Always."""
         return True
-
-    def close(self) -> None:
-        self.file.close()
-        super().close()
 
 
 def _place(path: str) -> HdfsPath:

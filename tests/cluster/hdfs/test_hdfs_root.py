@@ -10,10 +10,13 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hdfs_processes import Hdfs, hdfs_here, mlflow_here
 
+from parcours.engine.duck import duck, reading
 from parcours.errors import InputError, RetryableFault
 from parcours.storage.commit import commit_directory, exclusive_writer, staging_attempt
 from parcours.storage.hdfs import HdfsPath
@@ -242,3 +245,19 @@ def test_a_block_that_no_datanode_has_is_a_fault_that_a_retry_may_cure(hdfs, roo
     with pytest.raises(OSError, match="HDFS could not read"):
         (root.path / "x").read_bytes()
     hdfs.start("datanode")
+
+
+def test_duckdb_reads_a_file_of_hdfs_in_several_threads(hdfs, root, tmp_path):
+    """It seeks and reads one file at once from each: with one position for all it met the middle of other columns."""
+    generator = np.random.default_rng(3)
+    columns = {name: generator.integers(0, 1 << 60, 300_000) for name in "abcdef"}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet", row_group_size=50_000)
+    there = root.path / "t.parquet"
+    there.parent.mkdir(parents=True, exist_ok=True)
+    there.write_bytes((tmp_path / "t.parquet").read_bytes())
+    sums = []
+    for file in (tmp_path / "t.parquet", there):
+        with duck() as connection:
+            source = f"read_parquet({reading(connection, [file])})"
+            sums.append(connection.sql(f"SELECT sum(hash({', '.join(columns)})) FROM {source}").fetchall())
+    assert sums[0] == sums[1]
