@@ -40,7 +40,7 @@ This page is generated from `src/parcours/events/` by `make docs`.
 | `person_id`, `category` | who, and which extractor |
 | `code` | in the normal form of its code system |
 | `start`, `end` | days; most events have no end |
-| `group` | what belongs together: the stay or the visit (hospital, number within its year, year), the claim |
+| `group` | what belongs together: the stay or visit (hospital, number in its year, year), the statement, the claim |
 | `weight` | a quantity, a mode of exit: see the extractor; null where it is not known |
 | `source` | where an outpatient act was done, how a hospital medicine was given |
 
@@ -64,7 +64,8 @@ this page. A column that a delivery lacks is null.
 | key | |
 |---|---|
 {keys}
-`group: claim` is the claim as a short text, in files with `net` only; never take an identifier of a person.
+`group: claim` is the claim as a short text, `group: statement` the statement (one sheet) that it is a line of; both in
+files with `net` only. Never take an identifier of a person.
 
 Rows to leave out are filters, `src/parcours/events/filters.yaml`, each with a source. A form that is missing is added
 to `src/parcours/events/forms.yaml`. Give the extractor at least three cases in `tests/spec/events/cases/<PRODUCT>.yaml`
@@ -111,7 +112,8 @@ def _product(of: Pass, title: str) -> str:
     if of.define:
         told += ["\nNamed expressions:\n\n| name | is |\n|---|---|\n", *_pairs(of.define)]
     if of.details:
-        told.append(f"\n`claim` is the key of a line: {', '.join(load_product(of.product).key)}.\n")
+        told.append(f"\n`claim` is the key of a line: {', '.join(load_product(of.product).key)}; ")
+        told.append(f"`statement` that of several: {', '.join(load_product(of.product).key_of('ER_DCT_F'))}.\n")
     told += [_extractor(one) for one in of.extractors]
     told += ["\nFilters, in the order they are tried:\n\n", _filters(of)]
     return "".join(told)

@@ -109,7 +109,7 @@ def test_a_wrong_value_in_the_form_is_refused_by_name(
 def test_the_help_of_each_field_ends_with_its_limits(dumped: dict[str, Any]) -> None:
     told = {name: param["description"] for name, param in dumped["dags"]["study__fall"]["params"].items()}
     assert told["age_minimum"].endswith("younger persons are left out. From 0 to 120 (a whole number).")
-    assert told["level"].endswith("One of: substance, atc_class, family, cip13.")
+    assert told["level"].endswith("One of: substance, atc_class, family, cip13, prescription.")
     assert "hip, " in told["sites"].partition("Each one of: ")[2]
 
 

@@ -7,27 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.oracle.rows import DAY, Row, calendar_day, cell, first_known, gathered, kept, pmsi_day, whole_number
+from tests.oracle.statements import STATEMENT_KEY, name_of, number_of
 
 # CIP13 -> (CIP7, ATC code, whether it is a large pack), as IR_PHA_R has them.
 Packs = Mapping[int, tuple[int | None, str | None, bool]]
 
 # What names a line of claims (snds.md A1), the same in each of its details.
-STATEMENT_KEY = (
-    "FLX_DIS_DTD",
-    "FLX_TRT_DTD",
-    "FLX_EMT_TYP",
-    "FLX_EMT_NUM",
-    "FLX_EMT_ORD",
-    "ORG_CLE_NUM",
-    "DCT_ORD_NUM",
-)
 CLAIM_KEY = (*STATEMENT_KEY, "PRS_ORD_NUM", "REM_TYP_AFF")
 PRIVATE_HOSPITAL_TYPES = (4, 5, 6, 7)  # ETE_TYP_COD (fracture-rule.md)
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to the person; `group` is the stay of a hospital event, `source` the place of an act."""
+    """Something that happened to the person.
+
+    `group` is the stay of a hospital event and the sheet of a purchase, `source` the place of an act.
+    """
 
     category: str
     code: str
@@ -67,15 +62,24 @@ class Line:
 def purchases(dcir: Iterable[Row], packs: Packs) -> frozenset[Event]:
     """Day by day and pack by pack, the boxes that are left when cancellations are taken off."""
     lines = [purchase_line(row, code) for row in kept(dcir, "DCIR", "drug_purchase") if (code := pack_code(row, packs))]
-    left = quantities_left(lines)
-    return frozenset(Event("drug_purchase", code, None, day, weight=boxes) for (day, code, _), boxes in left.items())
+    counted = counted_lines(lines)
+    return frozenset(
+        Event("drug_purchase", code, sheet_of(counted, day, code), day, weight=boxes)
+        for (day, code, _), boxes in quantities_left(counted).items()
+    )
+
+
+def sheet_of(counted: Mapping[tuple[Any, ...], int], day: dt.date, code: str) -> str:
+    """The statement on which a pack was bought; only in the code: of several that brought boxes the smallest number."""
+    brought = [line[3] for line, boxes in counted.items() if line[:2] == (day, code) and boxes > 0]
+    return name_of(min(number_of(claim[: len(STATEMENT_KEY)]) for claim in brought))
 
 
 def outpatient_acts(dcir: Iterable[Row]) -> frozenset[Event]:
     """Day by day, act by act and place by place, the quantity that is left when cancellations are taken off."""
     column, category = "ER_CAM_F__CAM_PRS_IDE", "dcir_ccam_act"
     rows = [(row, act_code(cell(row, column))) for row in kept(dcir, "DCIR", category)]
-    left = quantities_left(act_line(row, code) for row, code in rows if code)
+    left = quantities_left(counted_lines(act_line(row, code) for row, code in rows if code))
     return frozenset(
         Event(category, code, None, day, weight=quantity, source=source)
         for (day, code, source), quantity in left.items()
@@ -124,8 +128,14 @@ def act_line(row: Row, code: str) -> Line:
     return Line(day, code, place_of_act(row), quantity, claim, number, others)
 
 
-def quantities_left(lines: Iterable[Line]) -> dict[tuple[dt.date, str, str | None], float]:
-    """{(day, code, source): quantity} where something is left of all lines of the day, of whatever flux month.
+def quantities_left(counted: Mapping[tuple[Any, ...], int]) -> dict[tuple[dt.date, str, str | None], float]:
+    """{(day, code, source): quantity} where something is left of all lines of the day, of whatever flux month."""
+    summed = gathered((line[:3], quantity) for line, quantity in counted.items())
+    return {key: float(sum(quantities)) for key, quantities in summed.items() if sum(quantities) > 0}
+
+
+def counted_lines(lines: Iterable[Line]) -> dict[tuple[Any, ...], int]:
+    """{(day, code, source, claim, number): quantity}.
 
     A flat claim shows each of its lines once for every other detail it has; each line is counted once. Lines without
     order number beside the same other details are several lines.
@@ -133,8 +143,7 @@ def quantities_left(lines: Iterable[Line]) -> dict[tuple[dt.date, str, str | Non
     shown = gathered(((w.day, w.code, w.source, w.claim, w.number, w.beside), w.quantity) for w in lines)
     told = gathered((key[:5], sum(found) if key[5] is not None else max(found)) for key, found in shown.items())
     # Only in the code: should showings of one line differ, the largest counts.
-    counted = gathered((key[:3], max(quantities)) for key, quantities in told.items())
-    return {key: float(sum(quantities)) for key, quantities in counted.items() if sum(quantities) > 0}
+    return {key: max(quantities) for key, quantities in told.items()}
 
 
 def place_of_act(row: Row) -> str:

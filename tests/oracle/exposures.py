@@ -10,6 +10,7 @@ from pathlib import Path
 
 from parcours.cohort.study import Exposures, Medicines, Study
 from tests.oracle.events import Event, Packs
+from tests.oracle.interactions import at_once
 from tests.oracle.rows import DAY, code_list, gathered, months_later
 
 ATC_CLASS_LENGTH = 5
@@ -35,7 +36,7 @@ class Purchase:
 
 
 def exposures(events: Iterable[Event], packs: Packs, last_day: dt.date, study: Study) -> frozenset[Exposure]:
-    """The exposures of a person who is followed until `last_day`.
+    """The exposures of a person who is followed until `last_day`, and those to several medicines at once.
 
     One that starts before follow-up keeps its start, for its effect may reach into it; one that ends later ends with
     it; one that starts later is none. What is bought after follow-up makes and prolongs none.
@@ -46,20 +47,40 @@ def exposures(events: Iterable[Event], packs: Packs, last_day: dt.date, study: S
     for drug, own in bought.items():
         own.sort(key=lambda one: one.day)
         for start, end in spans(own, study.exposures, last_day):
-            found.add(Exposure(drug, start, min(end, last_day), prevalent=own[0].day < washout_end))
-    return frozenset(one for one in found if one.start <= last_day)
+            if start <= last_day:
+                found.add((drug, (start, min(end, last_day))))
+    known = {drug for drug, own in bought.items() if own[0].day < washout_end}
+    return frozenset(
+        Exposure("_".join(drugs), *span, prevalent=known >= set(drugs))
+        for drugs, span in at_once(found, study.exposures)
+    )
 
 
 def purchases(events: Iterable[Event], packs: Packs, study: Study) -> list[Purchase]:
     """The purchases of the study's medicines, those of one medicine and day as one: several boxes are one purchase."""
-    days = [
-        ((drug, event.start), covered_days(event.code, packs, study.exposures))
-        for event in events
-        if event.category == "drug_purchase" and is_chosen(event.code, packs, study.medicines)
-        for drug in drugs_of(event.code, packs, study.medicines.level, study.codelists)
+    chosen = [
+        event for event in events if event.category == "drug_purchase" and is_chosen(event.code, packs, study.medicines)
     ]
+    if study.medicines.level == "prescription":
+        days = prescriptions(chosen, packs, study.exposures)
+    else:
+        days = [
+            ((drug, event.start), covered_days(event.code, packs, study.exposures))
+            for event in chosen
+            for drug in drugs_of(event.code, packs, study.medicines.level, study.codelists)
+        ]
     # Only in the code: of a usual and a large pack on one day, the one that covers more days counts.
     return [Purchase(drug, day, max(covered)) for (drug, day), covered in gathered(days).items()]
+
+
+def prescriptions(chosen: Iterable[Event], packs: Packs, setting: Exposures) -> list[tuple[tuple[str, dt.date], int]]:
+    """((substances, day), days that the largest pack covers) of what was bought on one sheet and day."""
+    known = [(event, atc) for event in chosen if (atc := atc_of(event.code, packs))]
+    sheets = gathered(((event.group, event.start), (atc, event.code)) for event, atc in known)
+    return [
+        (("_".join(sorted({atc for atc, _ in of})), day), max(covered_days(code, packs, setting) for _, code in of))
+        for (_, day), of in sheets.items()
+    ]
 
 
 def spans(own: Sequence[Purchase], setting: Exposures, last_day: dt.date) -> list[tuple[dt.date, dt.date]]:

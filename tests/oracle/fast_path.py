@@ -8,8 +8,10 @@ import pyarrow as pa
 from parcours.cohort.definitions import load_definition
 from parcours.cohort.exposures import exposures_of
 from parcours.cohort.medicines import purchases_of
+from parcours.cohort.observation import Known
 from parcours.cohort.outcomes import outcomes_of, when_found
 from parcours.cohort.population import follow_up_of
+from parcours.cohort.slices import days_of
 from parcours.cohort.study import Study
 from parcours.engine.duck import duck, query
 from parcours.events.columns import PERIOD, column_type
@@ -136,11 +138,13 @@ def _certified(found: Sequence[Records]) -> pa.Table:
 
 def cohort(study: Study, who: pa.Table, told: pa.Table, packs: pa.Table) -> dict[str, pa.Table]:
     """follow_up, exposures, outcomes (with `when`), case days and case exposures."""
-    follow_up, _ = follow_up_of(who, study.population)
-    bought = purchases_of(_of(told, ["drug_purchase"]), packs, study.medicines, study.codelists)
-    exposed = exposures_of(bought, follow_up, study.exposures, study.washout_end)
+    purchases = _of(told, ["drug_purchase"])
+    bought = purchases_of(purchases, packs, study.medicines, study.codelists)
     definition = load_definition(study.codelists, study.outcomes.definition)
-    placed = when_found(outcomes_of(told, definition, study.outcomes), follow_up)
+    found = outcomes_of(told, definition, study.outcomes)
+    follow_up, _ = follow_up_of(who, study.population, Known(bought, days_of(purchases), found))
+    exposed = exposures_of(bought, follow_up, study.exposures, study.washout_end)
+    placed = when_found(found, follow_up)
     during = query("""SELECT * FROM placed WHERE "when" = 'during'""", placed=placed)
     days = case_events(during, study.outcomes.outcome_events)
     return {

@@ -117,11 +117,15 @@ GAPS = (0, 1, 2, 10, 11, 16, 30, 31, 45, 46, 60, 61)
 
 @st.composite
 def courses(draw: st.DrawFn) -> list[list[Cells]]:
-    """Claims for purchases that follow each other, of usual and large packs of one substance."""
+    """Claims for purchases that follow each other, of usual and large packs of one substance, some with another."""
     day, found = draw(days), []
+    course = draw(some((ZOLPIDEM, ZOLPIDEM, ZOLPIDEM_LARGE), (BISOPROLOL,)))
     for gap in draw(st.lists(some(*GAPS), max_size=4)):
         day += gap * DAY
-        found.append([claim(EXE_SOI_DTD=day, ER_PHA_F__PHA_PRS_C13=draw(some(ZOLPIDEM, ZOLPIDEM, ZOLPIDEM_LARGE)))])
+        packs = [draw(some(*course)), *draw(some((), (), (BISOPROLOL,), (SAME_CIP7, BISOPROLOL)))]
+        found.append(
+            [claim(EXE_SOI_DTD=day, ER_PHA_F__PHA_PRS_C13=pack, claim_row=n) for n, pack in enumerate(packs, 1)]
+        )
     return found
 
 
@@ -252,12 +256,13 @@ def certificates(dying: bool) -> Strategy[Cells]:
 def records(draw: st.DrawFn, most: int = 6) -> Records:
     """The rows of person 1 (and some of nobody), with at most so many claims and stays."""
     dying = draw(some(False, False, True))
-    numbered = enumerate(draw(st.lists(claims(), max_size=most)) + draw(courses()), start=1)
+    numbered = enumerate(draw(st.lists(claims(), max_size=most)) + draw(courses()) + draw(courses()), start=1)
     known = draw(st.lists(referential_rows(dying), min_size=draw(some(0, 1, 1, 1)), max_size=3))
     archived = draw(st.lists(referential_rows(dying), max_size=2))
     ends = {product: tuple(draw(st.lists(discharges(product, dying), max_size=1))) for product in DISCHARGE_MODES}
     return Records(
-        dcir=tuple({**row, "DCT_ORD_NUM": number} for number, rows in numbered for row in rows),
+        # Two claims are lines of one statement.
+        dcir=tuple({**row, "DCT_ORD_NUM": n // 2, "PRS_ORD_NUM": n % 2} for n, rows in numbered for row in rows),
         mco=tuple(row for rows in draw(st.lists(stays(), max_size=most)) for row in rows),
         mco_ce=tuple(row for rows in draw(st.lists(visits(), max_size=2)) for row in rows),
         referentials={"IR_BEN_R": tuple(known), "IR_BEN_R_ARC": tuple(archived)},

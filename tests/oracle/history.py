@@ -13,8 +13,9 @@ from typing import TypeVar
 from parcours.cohort.study import Population, Study
 from tests.oracle.deaths import Death, death_of, rank, told_of
 from tests.oracle.events import Event, Packs, all_events
-from tests.oracle.exposures import Exposure, exposures
+from tests.oracle.exposures import Exposure, exposures, purchases
 from tests.oracle.fractures import Fracture, fractures
+from tests.oracle.observation import Observed, observed
 from tests.oracle.rows import Row, calendar_day, cell, months_later, removed_by, whole_number
 
 REFERENTIALS = ("IR_BEN_R", "IR_BEN_R_ARC")  # the first goes before the second
@@ -88,12 +89,16 @@ def history(records: Records, packs: Packs, study: Study) -> History:
     person = person_of(records.referentials)
     told = told_of(events, records.referentials, records.certificates, records.discharges)
     death = death_of(told, person.birth, events)
-    lost_at = step_lost(person, death, bool(events), study.population)
+    broken = fractures(events, study.outcomes, study.codelists)
+    bought = [one.day for one in purchases(events, packs, study)]
+    any_bought = [event.start for event in events if event.category == "drug_purchase"]
+    seen = observed(bought, any_bought, [one.day for one in broken], study.population)
+    lost_at = step_lost(person, death, bool(events), seen, study.population)
     if lost_at:
         return History(events, person, death, lost_at, None, frozenset(), {}, None)
-    followed = follow_up(death, study.population)
+    followed = follow_up(death, seen, study.population)
     exposed = exposures(events, packs, followed.end, study)
-    found = by_time(fractures(events, study.outcomes, study.codelists), followed)
+    found = by_time(broken, followed)
     case = case_of(found["during"], exposed, study.outcomes.outcome_events)
     return History(events, person, death, None if case else "cases", followed, exposed, found, case)
 
@@ -101,13 +106,17 @@ def history(records: Records, packs: Packs, study: Study) -> History:
 # --- population --------------------------------------------------------------------------------------------------
 
 
-def step_lost(person: Person, death: Death | None, has_care: bool, population: Population) -> str | None:
+def step_lost(
+    person: Person, death: Death | None, has_care: bool, seen: Observed, population: Population
+) -> str | None:
     """The first step of the attrition that the person does not pass, None when the person is followed.
 
     At `persons` is lost who has neither care nor a referential: no table of persons has them, even if a stay in
     rehabilitation, at home or in psychiatry tells their death (only in the code).
     """
-    start = months_later(population.study_start, population.start_gap_months)
+    start, first = seen.start or dt.date.max, seen.first_purchase
+    from_purchase, within = population.observation_from == "first_purchase", population.first_purchase_within_months
+    early = first is not None and first < months_later(population.study_start, within)
     age = completed_years(person.birth, population.study_start)
     passed = {
         "persons": has_care or person.in_referential,
@@ -117,7 +126,12 @@ def step_lost(person: Person, death: Death | None, has_care: bool, population: P
         "age": age is not None and population.age_minimum <= age <= population.age_maximum,
         "sex": population.sex == "all" or person.sex == SEX_CODES[population.sex],
         "identity": population.ambiguous_identity == "keep" or not person.ambiguous,
+        "purchase": not from_purchase or first is not None,
+        "early_purchase": not within or early,
+        "begins": not from_purchase or start <= population.study_end,
         "alive": death is None or death.day >= start,
+        "tracked": seen.lost is None or seen.lost >= start,
+        "prior_outcome": population.prior_outcome == "keep" or not seen.had_outcome,
     }
     return next((step for step, passes in passed.items() if not passes), None)
 
@@ -129,12 +143,13 @@ def completed_years(birth: dt.date | None, day: dt.date) -> int | None:
     return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
 
 
-def follow_up(death: Death | None, population: Population) -> FollowUp:
-    """From `start_gap_months` after study start to death or study end."""
-    start = months_later(population.study_start, population.start_gap_months)
-    if death and death.day <= population.study_end:
-        return FollowUp(start, death.day, "death", death.source)
-    return FollowUp(start, population.study_end, "study_end", None)
+def follow_up(death: Death | None, seen: Observed, population: Population) -> FollowUp:
+    """From the first day of observation to the earliest of death, trackloss and study end; on one day in this order."""
+    assert seen.start
+    ends = [(death.day, "death", death.source)] if death else []
+    ends += [(seen.lost, "trackloss", None)] if seen.lost else []
+    ends += [(population.study_end, "study_end", None)]
+    return FollowUp(seen.start, *min(ends, key=lambda end: end[0]))
 
 
 def person_of(referentials: Mapping[str, Iterable[Row]]) -> Person:

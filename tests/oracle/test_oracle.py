@@ -113,7 +113,8 @@ def test_a_purchase_is_what_is_left_of_a_pack_on_a_day(rows, expected):
 
 def test_a_purchase_has_its_pack_as_code_and_its_boxes_as_weight():
     bought = purchases_of([claim(**BOX)], PACKS)
-    assert bought == {Event("drug_purchase", "3400930000001", None, MARCH_2, None, 1.0, None)}
+    (one,) = bought
+    assert one.group and bought == {Event("drug_purchase", "3400930000001", one.group, MARCH_2, None, 1.0, None)}
 
 
 def test_a_pack_has_the_cip7_that_its_cip13_holds():

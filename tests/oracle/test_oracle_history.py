@@ -10,6 +10,7 @@ from tests.oracle.exposures import exposures
 from tests.oracle.flat_rows import of_referential
 from tests.oracle.histories import BISOPROLOL, NO_ATC, PACKS, TWO_SUBFAMILIES, UNKNOWN_CIP13, ZOLPIDEM, ZOLPIDEM_LARGE
 from tests.oracle.history import FollowUp, Person, follow_up, person_of, step_lost
+from tests.oracle.observation import Observed
 from tests.oracle.small_studies import STUDY, changed
 
 D = dt.date.fromisoformat
@@ -102,6 +103,7 @@ def test_a_certificate_is_of_who_holds_its_identifier():
 
 # --- population ---------------------------------------------------------------------------------------------------
 
+SEEN = Observed(None, D("2014-04-01"), None, False)
 KNOWN = Person(True, True, 2, D("1940-06-15"), False)
 STEPS = {
     "a woman of 73": (KNOWN, None, None),
@@ -118,14 +120,14 @@ STEPS = {
 @pytest.mark.parametrize(("person", "death", "expected"), STEPS.values(), ids=STEPS)
 def test_a_person_is_lost_at_the_first_step_that_it_does_not_pass(person, death, expected):
     died = death and Death(death, REFERENTIAL, False)
-    assert step_lost(person, died, True, STUDY.population) == expected
+    assert step_lost(person, died, True, SEEN, STUDY.population) == expected
 
 
 def test_follow_up_ends_with_death_or_with_the_study():
     start = D("2014-04-01")
     died, later = Death(STUDY_END, STAY, False), Death(D("2015-07-01"), STAY, False)
-    assert follow_up(died, STUDY.population) == FollowUp(start, STUDY_END, "death", STAY)
-    assert follow_up(later, STUDY.population) == FollowUp(start, STUDY_END, "study_end", None)
+    assert follow_up(died, SEEN, STUDY.population) == FollowUp(start, STUDY_END, "death", STAY)
+    assert follow_up(later, SEEN, STUDY.population) == FollowUp(start, STUDY_END, "study_end", None)
 
 
 def test_the_archive_tells_of_couples_that_it_alone_holds():

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pyarrow as pa
 
+from parcours.cohort.interactions import with_interactions
 from parcours.cohort.study import Exposures
 from parcours.engine.duck import query
 
@@ -73,7 +74,7 @@ KINDS = {"unlimited": unlimited, "limited": limited}
 
 
 def exposures_of(bought: pa.Table, follow_up: pa.Table, exposures: Exposures, washout_end: dt.date) -> pa.Table:
-    """person_id, drug, start, end, prevalent: the exposures of followed persons.
+    """person_id, drug, start, end, prevalent: the exposures of followed persons, and to several medicines at once.
 
     What is bought after follow-up has ended, or after death, makes none and prolongs none. A start before follow-up
     stays as it is, because its effect may reach into follow-up; an end after follow-up becomes the end of follow-up; an
@@ -90,7 +91,7 @@ def exposures_of(bought: pa.Table, follow_up: pa.Table, exposures: Exposures, wa
         follow_up=follow_up,
     )
     made = KINDS[exposures.kind](own, exposures)
-    return query(
+    during = query(
         f"""
         SELECT person_id, drug, made.start, least(made."end", follow_up."end") AS "end",
           first_purchase < DATE '{washout_end}' AS prevalent
@@ -100,3 +101,4 @@ def exposures_of(bought: pa.Table, follow_up: pa.Table, exposures: Exposures, wa
         made=made,
         follow_up=follow_up,
     )
+    return with_interactions(during, exposures)

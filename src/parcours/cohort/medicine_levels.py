@@ -2,3 +2,4 @@
 
 DRUG_FAMILIES = "drug_families.csv"
 SUBSTANCE, ATC_CLASS, FAMILY, PACK = "substance", "atc_class", "family", "cip13"
+PRESCRIPTION = "prescription"

@@ -5,19 +5,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from parcours.cohort.medicine_levels import DRUG_FAMILIES, FAMILY, PACK, SUBSTANCE
+from parcours.cohort.medicine_levels import ATC_CLASS, DRUG_FAMILIES, FAMILY, PACK, PRESCRIPTION
 from parcours.cohort.study import Medicines
 from parcours.engine.duck import query
 from parcours.events.codelists import read_codelist
 
 ATC_CLASS_LENGTH = 5
+BOUGHT = "SELECT person_id, drug, start AS day, large FROM events JOIN named USING (code)"
+PRESCRIBED = """
+    SELECT person_id, string_agg(DISTINCT drug, '_' ORDER BY drug) AS drug, start AS day, bool_or(large) AS large
+    FROM events JOIN named USING (code) GROUP BY person_id, "group", start
+"""
 
 
 def purchases_of(events: pa.Table, packs: pa.Table, medicines: Medicines, codelists: Path) -> pa.Table:
     """person_id, drug, day, large of the study's medicines, from purchase events, whose code is the pack.
 
     A purchase of a pack in two families is a purchase of both; one without an ATC code has no substance, class or
-    family and is left out at those levels.
+    family and is left out at those levels. Of a prescription the substances are one medicine, in their order; it is
+    large when one of its packs is.
     """
     known = query(
         """
@@ -31,9 +37,8 @@ def purchases_of(events: pa.Table, packs: pa.Table, medicines: Medicines, codeli
     columns = zip(*rows, strict=True) if rows else ((), (), ())
     types = (pa.string(), pa.string(), pa.bool_())
     named = pa.table({n: pa.array(c, t) for n, c, t in zip(("code", "drug", "large"), columns, types, strict=True)})
-    return query(
-        "SELECT person_id, drug, start AS day, large FROM events JOIN named USING (code)", events=events, named=named
-    )
+    sql = PRESCRIBED if medicines.level == PRESCRIPTION else BOUGHT
+    return query(sql, events=events, named=named)
 
 
 def _drugs(pack: dict[str, str | None], medicines: Medicines, codelists: Path) -> Iterable[str]:
@@ -46,7 +51,7 @@ def _drugs(pack: dict[str, str | None], medicines: Medicines, codelists: Path) -
         return ()
     if medicines.level == FAMILY:
         return families(atc, codelists / DRUG_FAMILIES)
-    return (atc if medicines.level == SUBSTANCE else atc[:ATC_CLASS_LENGTH],)
+    return (atc[:ATC_CLASS_LENGTH] if medicines.level == ATC_CLASS else atc,)
 
 
 def _selected(code: str, atc: str | None, medicines: Medicines) -> bool:

@@ -6,13 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from parcours.cohort.study import Population
+from parcours.cohort.observation import Known, observed
+from parcours.cohort.study import FIRST_PURCHASE, Population, add_months
 from parcours.engine.duck import query
 from parcours.engine.sql import listed
 
 EVERYBODY = "persons with care or in a referential"
 SEX_CODES = {"men": (1,), "women": (2,), "all": (1, 2)}
 KEPT = "kept"
+NOTHING_MORE = Known()
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Step:
 
 def inclusion_steps(population: Population) -> tuple[Step, ...]:
     """The steps from all persons to the followed ones, in order; ages are completed years at study start."""
-    start, follow = _day(population.study_start), _day(population.follow_up_start)
+    start = _day(population.study_start)
     age = f"CASE WHEN birth <= {start} THEN date_sub('year', birth, {start}) END"
     low, high = population.age_minimum, population.age_maximum
     steps = [
@@ -39,26 +41,56 @@ def inclusion_steps(population: Population) -> tuple[Step, ...]:
         steps.append(Step("sex", f"{population.sex} only", f"sex IN ({listed(SEX_CODES[population.sex])})"))
     if population.ambiguous_identity == "drop":
         steps.append(Step("identity", "identifier not shared with another person", "NOT ambiguous"))
-    alive = f"alive at the start of follow-up, {population.follow_up_start}"
-    steps.append(Step("alive", alive, f"death IS NULL OR death >= {follow}"))
-    return tuple(steps)
+    return (*steps, *_purchase_steps(population), *_start_steps(population))
 
 
-def follow_up_of(persons: pa.Table, population: Population) -> tuple[pa.Table, dict[str, int]]:
+def _purchase_steps(population: Population) -> list[Step]:
+    """The steps of a study in which the first purchase of one of its medicines decides who is followed."""
+    first, last, months = population.study_start, population.study_end, population.first_purchase_within_months
+    steps = []
+    if population.observation_from == FIRST_PURCHASE:
+        bought = f"with a purchase of the study's medicines from {first} to {last}"
+        steps.append(Step("purchase", bought, "first_purchase IS NOT NULL"))
+    if months:
+        early = f"first purchase of the study's medicines within {months} months after {first}"
+        steps.append(Step("early_purchase", early, f"first_purchase < {_day(add_months(first, months))}"))
+    if population.observation_from == FIRST_PURCHASE:
+        begins = f"follow-up, {population.start_gap_months} months after the first purchase, starts by {last}"
+        steps.append(Step("begins", begins, f"start <= {_day(last)}"))
+    return steps
+
+
+def _start_steps(population: Population) -> list[Step]:
+    """The steps that look at the day on which follow-up starts."""
+    day = "" if population.observation_from == FIRST_PURCHASE else f", {population.follow_up_start}"
+    steps = [Step("alive", f"alive at the start of follow-up{day}", "death IS NULL OR death >= start")]
+    if population.trackloss_months:
+        seen = f"not lost track of before follow-up, by {population.trackloss_months} months without a purchase"
+        steps.append(Step("tracked", seen, "lost IS NULL OR lost >= start"))
+    if population.prior_outcome == "drop":
+        first = "first_outcome IS NULL OR first_outcome >= start"
+        steps.append(Step("prior_outcome", "without an outcome before follow-up", first))
+    return steps
+
+
+def follow_up_of(
+    persons: pa.Table, population: Population, known: Known = NOTHING_MORE
+) -> tuple[pa.Table, dict[str, int]]:
     """The followed persons, and {step: persons whose first failed step it is, kept: persons who pass all}.
 
-    person_id, start, end (the last day, included), end_reason (death or study_end), birth, sex, death_source: what
-    tells of the death that ends follow-up; null where the study ends it.
+    person_id, start, end (the last day, included), end_reason (death, trackloss or study_end), birth, sex,
+    death_source: what tells of the death that ends follow-up; null where something else does.
     """
     steps = inclusion_steps(population)
+    persons = observed(persons, known, population)
     failed = " ".join(f"WHEN NOT coalesce({step.keeps}, false) THEN '{step.name}'" for step in steps)
     marked = query(f"SELECT *, CASE {failed} ELSE '{KEPT}' END AS step FROM persons", persons=persons)
     last = _day(population.study_end)
     followed = query(
         f"""
-        SELECT person_id, {_day(population.follow_up_start)} AS start, least(death, {last}) AS "end",
-          CASE WHEN death <= {last} THEN 'death' ELSE 'study_end' END AS end_reason, birth, sex,
-          CASE WHEN death <= {last} THEN death_source END AS death_source
+        SELECT person_id, start, least(death, lost, {last}) AS "end",
+          CASE "end" WHEN death THEN 'death' WHEN lost THEN 'trackloss' ELSE 'study_end' END AS end_reason, birth, sex,
+          CASE "end" WHEN death THEN death_source END AS death_source
         FROM marked WHERE step = '{KEPT}' ORDER BY person_id
         """,
         marked=marked,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow as pa
 from parcours.cohort.definitions import load_definition
 from parcours.cohort.exposures import exposures_of
 from parcours.cohort.medicines import purchases_of
+from parcours.cohort.observation import BOUGHT, FOUND, Known
 from parcours.cohort.outcomes import outcomes_of, when_found
 from parcours.cohort.population import follow_up_of
 from parcours.cohort.study import Study
@@ -72,20 +74,19 @@ class CohortSlices:
     def compute(self, piece: Slice, write: Write) -> Mapping[str, Any]:
         """The cohort of a slice."""
         counts: dict[str, Any] = {}
+        read = OfSlice(self, piece)
         if FOLLOW_UP in self.made:
-            follow_up = self._made(piece, FOLLOW_UP, FOLLOW_UP_SCHEMA)
+            follow_up = self.made_before(piece, FOLLOW_UP, FOLLOW_UP_SCHEMA)
         else:
-            follow_up, counts["population"] = self._population(piece, write)
+            follow_up, counts["population"] = self._population(read, write)
         if EXPOSURES not in self.made:
-            counts["exposures"] = self._exposures(piece, follow_up, write)
+            counts["exposures"] = self._exposures(read, follow_up, write)
         if OUTCOMES not in self.made:
-            counts["outcomes"] = self._outcomes(piece, follow_up, write)
+            counts["outcomes"] = self._outcomes(read, follow_up, write)
         return counts
 
-    def _population(self, piece: Slice, write: Write) -> tuple[pa.Table, dict[str, Any]]:
-        with duck() as connection:
-            persons = rows_of(connection, self.persons[piece.bucket], piece, PERSON_SCHEMA)
-        follow_up, steps = follow_up_of(persons, self.study.population)
+    def _population(self, read: "OfSlice", write: Write) -> tuple[pa.Table, dict[str, Any]]:
+        follow_up, steps = follow_up_of(read.persons, self.study.population, read.known)
         write(FOLLOW_UP, follow_up)
         died = query(
             "SELECT death_source, count(*) AS n FROM follow_up WHERE end_reason = 'death' GROUP BY 1 ORDER BY 1",
@@ -93,29 +94,74 @@ class CohortSlices:
         )
         return follow_up, {"steps": steps, "deaths": {row["death_source"]: row["n"] for row in died.to_pylist()}}
 
-    def _exposures(self, piece: Slice, follow_up: pa.Table, write: Write) -> dict[str, int]:
-        study = self.study
-        bought = purchases_of(self._events(piece, [DRUG_PURCHASE]), self.packs, study.medicines, self.lists())
-        made = exposures_of(bought, follow_up, study.exposures, study.washout_end)
+    def _exposures(self, read: "OfSlice", follow_up: pa.Table, write: Write) -> dict[str, int]:
+        made = exposures_of(read.bought, follow_up, self.study.exposures, self.study.washout_end)
         write(EXPOSURES, made)
         prevalent = made["prevalent"].to_pylist().count(True)
         return {"kept": len(made) - prevalent, "prevalent": prevalent}
 
-    def _outcomes(self, piece: Slice, follow_up: pa.Table, write: Write) -> dict[str, Any]:
-        definition = load_definition(self.lists(), self.study.outcomes.definition)
-        found = outcomes_of(self._events(piece, definition.categories), definition, self.study.outcomes)
-        placed = when_found(found, follow_up)
+    def _outcomes(self, read: "OfSlice", follow_up: pa.Table, write: Write) -> dict[str, Any]:
+        placed = when_found(read.outcomes, follow_up)
         during = query("""SELECT * EXCLUDE "when" FROM placed WHERE "when" = 'during'""", placed=placed)
         write(OUTCOMES, during)
         counted = query('SELECT "when", count(*) AS n FROM placed GROUP BY 1 ORDER BY 1', placed=placed).to_pylist()
         cases = len(during["person_id"].unique())
         return {"when": {row["when"]: row["n"] for row in counted}, "cases": cases}
 
-    def _events(self, piece: Slice, categories: Iterable[str]) -> pa.Table:
+    def events_in(self, piece: Slice, categories: Iterable[str]) -> pa.Table:
+        """The events of a slice, of some categories."""
         files = [file for name in categories for file in self.events.get(name, {}).get(piece.bucket, ())]
         with duck() as connection:
             return rows_of(connection, files, piece, EVENT_SCHEMA)
 
-    def _made(self, piece: Slice, name: str, schema: pa.Schema) -> pa.Table:
+    def made_before(self, piece: Slice, name: str, schema: pa.Schema) -> pa.Table:
+        """The rows of a slice of a result that is there already."""
         with duck() as connection:
             return rows_of(connection, self.made[name].get(piece.bucket, ()), piece, schema)
+
+
+@dataclass(frozen=True)
+class OfSlice:
+    """What several results of a slice are made of, read once and only if one of them needs it."""
+
+    cohort: CohortSlices
+    piece: Slice
+
+    @cached_property
+    def persons(self) -> pa.Table:
+        """Who there is."""
+        with duck() as connection:
+            return rows_of(connection, self.cohort.persons[self.piece.bucket], self.piece, PERSON_SCHEMA)
+
+    @cached_property
+    def purchases(self) -> pa.Table:
+        """The purchases of any medicine, as events."""
+        return self.cohort.events_in(self.piece, [DRUG_PURCHASE])
+
+    @cached_property
+    def bought(self) -> pa.Table:
+        """The purchases of the study's medicines."""
+        study = self.cohort.study
+        return purchases_of(self.purchases, self.cohort.packs, study.medicines, self.cohort.lists())
+
+    @cached_property
+    def outcomes(self) -> pa.Table:
+        """The outcomes over all the data, before anybody's follow-up is known."""
+        asked = self.cohort.study.outcomes
+        definition = load_definition(self.cohort.lists(), asked.definition)
+        return outcomes_of(self.cohort.events_in(self.piece, definition.categories), definition, asked)
+
+    @property
+    def known(self) -> Known:
+        """What the population of the study needs of these."""
+        population = self.cohort.study.population
+        return Known(
+            bought=self.bought.select(BOUGHT.names) if population.looks_at_first_purchases else BOUGHT.empty_table(),
+            purchases=days_of(self.purchases) if population.trackloss_months else BOUGHT.empty_table(),
+            outcomes=self.outcomes.select(FOUND.names) if population.prior_outcome == "drop" else FOUND.empty_table(),
+        )
+
+
+def days_of(purchases: pa.Table) -> pa.Table:
+    """person_id, day of purchase events."""
+    return query("SELECT person_id, start AS day FROM purchases", purchases=purchases)

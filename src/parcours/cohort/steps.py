@@ -39,6 +39,9 @@ PERSONS_CODE = (
     *("events/persons.py", "events/deaths.py", "events/linked.py", "events/person_slices.py"),
 )
 COHORT_CODE = ("engine", "cohort/slices.py")
+BOUGHT_CODE = ("cohort/medicines.py", "cohort/medicine_levels.py", "events/codelists.py")
+EXPOSURES_CODE = ("cohort/exposures.py", "cohort/interactions.py")
+FOUND_CODE = ("cohort/outcomes.py", "cohort/definitions.py", "events/codelists.py")
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def steps_of(
     medicines = medicines_step(data)
     lags = Step(FLUX_LAGS, EVENTS, {"data": data["DCIR"], "code": sources_version("events/extraction.py", *ROWS_CODE)})
     persons = _persons_step(data, identity, events, codelists)
-    population = _population_step(study, persons)
+    population = _population_step(study, persons, events, medicines, codelists)
     exposures = _exposures_step(study, codelists, events[DRUG_PURCHASE], medicines, population)
     outcomes = _outcomes_step(study, codelists, events, population)
     features = _features_step(study, population, exposures, outcomes)
@@ -185,39 +188,66 @@ def _persons_step(
     return Step(PERSONS, EVENTS, made_of)
 
 
-def _population_step(study: Study, persons: Step) -> Step:
+def _population_step(
+    study: Study, persons: Step, events: Mapping[str, Step], medicines: Step, codelists: Mapping[str, str]
+) -> Step:
+    """Purchases and outcomes are in it only where they decide who is followed, or how long."""
     asked = study.as_dict()["population"]
-    used = {name: value for name, value in asked.items() if name not in ("late_flux_months", "incomplete_data")}
-    code = sources_version("cohort/population.py", *COHORT_CODE)
-    return Step(POPULATION, COHORT, {"persons": persons.fingerprint, "population": used, "code": code})
+    unused = ["late_flux_months", "incomplete_data"] + ([] if asked["trackloss_months"] else ["trackloss_after_months"])
+    made_of: dict[str, Any] = {
+        "persons": persons.fingerprint,
+        "population": {name: value for name, value in asked.items() if name not in unused},
+        "code": sources_version("cohort/population.py", "cohort/observation.py", *COHORT_CODE),
+    }
+    if study.population.trackloss_months:
+        made_of["purchases"] = events[DRUG_PURCHASE].fingerprint
+    if study.population.looks_at_first_purchases:
+        bought = _bought(study, codelists, events[DRUG_PURCHASE], medicines)
+        made_of["bought"] = {**bought, "code": sources_version(*BOUGHT_CODE)}
+    if study.population.prior_outcome == "drop":
+        made_of["prior_outcomes"] = {**_found(study, codelists, events), "code": sources_version(*FOUND_CODE)}
+    return Step(POPULATION, COHORT, made_of)
+
+
+def _bought(study: Study, codelists: Mapping[str, str], purchases: Step, medicines: Step) -> dict[str, Any]:
+    """What the purchases of the study's medicines are made of."""
+    listed = codelists.get(DRUG_FAMILIES) if study.medicines.level == FAMILY else None
+    return {
+        "purchases": purchases.fingerprint,
+        "packs": medicines.fingerprint,
+        "medicines": study.as_dict()["medicines"],
+        "codelists": {DRUG_FAMILIES: listed} if listed else {},
+    }
+
+
+def _found(study: Study, codelists: Mapping[str, str], events: Mapping[str, Step]) -> dict[str, Any]:
+    """What the outcomes over all the data are made of."""
+    definition = load_definition(study.codelists, study.outcomes.definition)
+    asked = study.as_dict()["outcomes"]
+    return {
+        "events": {name: events[name].fingerprint for name in definition.categories if name in events},
+        "outcomes": {name: value for name, value in asked.items() if name != "outcome_events"},
+        "codelists": {file: codelists.get(file) for file in definition.files},
+    }
 
 
 def _exposures_step(
     study: Study, codelists: Mapping[str, str], purchases: Step, medicines: Step, population: Step
 ) -> Step:
-    asked = study.as_dict()
-    listed = codelists.get(DRUG_FAMILIES) if study.medicines.level == FAMILY else None
     made_of = {
-        "purchases": purchases.fingerprint,
-        "packs": medicines.fingerprint,
+        **_bought(study, codelists, purchases, medicines),
         "population": population.fingerprint,
-        "medicines": asked["medicines"],
-        "exposures": asked["exposures"],
-        "codelists": {DRUG_FAMILIES: listed} if listed else {},
-        "code": sources_version("cohort/exposures.py", "cohort/medicines.py", "events/codelists.py", *COHORT_CODE),
+        "exposures": study.as_dict()["exposures"],
+        "code": sources_version(*EXPOSURES_CODE, *BOUGHT_CODE, *COHORT_CODE),
     }
     return Step(EXPOSURES, COHORT, made_of)
 
 
 def _outcomes_step(study: Study, codelists: Mapping[str, str], events: Mapping[str, Step], population: Step) -> Step:
-    definition = load_definition(study.codelists, study.outcomes.definition)
-    asked = study.as_dict()["outcomes"]
     made_of = {
-        "events": {name: events[name].fingerprint for name in definition.categories if name in events},
+        **_found(study, codelists, events),
         "population": population.fingerprint,
-        "outcomes": {name: value for name, value in asked.items() if name != "outcome_events"},
-        "codelists": {file: codelists.get(file) for file in definition.files},
-        "code": sources_version("cohort/outcomes.py", "cohort/definitions.py", "events/codelists.py", *COHORT_CODE),
+        "code": sources_version(*FOUND_CODE, *COHORT_CODE),
     }
     return Step(OUTCOMES, COHORT, made_of)
 

@@ -15,6 +15,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 from parcours.cohort.definitions import load_definition
+from parcours.cohort.medicine_levels import PRESCRIPTION
 from parcours.cohort.parameters import (
     MISSING,
     Parameter,
@@ -29,6 +30,7 @@ from parcours.errors import InputError
 from parcours.yaml_names import Values, line_of
 
 DAYS_A_MONTH = 365.25 / 12
+FIRST_PURCHASE = "first_purchase"
 FILE_KEYS = ("cohort", "title", "description", "schedule", "codelists")
 
 
@@ -42,14 +44,24 @@ class Population:
     age_maximum: int
     sex: str
     start_gap_months: int
+    observation_from: str
+    first_purchase_within_months: int
+    trackloss_months: int
+    trackloss_after_months: int
+    prior_outcome: str
     ambiguous_identity: str
     late_flux_months: int
     incomplete_data: str
 
     @property
     def follow_up_start(self) -> dt.date:
-        """Study start plus the gap."""
+        """Study start plus the gap: the first day on which anybody is followed."""
         return add_months(self.study_start, self.start_gap_months)
+
+    @property
+    def looks_at_first_purchases(self) -> bool:
+        """Whether it depends on purchases of the study's medicines who is followed, and when."""
+        return self.observation_from == FIRST_PURCHASE or self.first_purchase_within_months > 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,8 @@ class Exposures:
     large_pack_days: int
     merge_tolerance_days: int
     limited_end: str
+    interaction_level: int
+    interaction_minimum_days: int
 
 
 @dataclass(frozen=True)
@@ -309,6 +323,22 @@ def _check_together(study: Study, where: str) -> None:
     if not study.outcomes.rules:
         raise InputError(f"{where}: outcomes.rules is empty, but a study needs at least one rule.")
     _check_rules(study, where)
+    _check_trackloss(population, where)
+    if study.medicines.level == PRESCRIPTION and study.exposures.interaction_level > 1:
+        raise InputError(
+            f"{where}: exposures.interaction_level is {study.exposures.interaction_level}, but a prescription is "
+            "several medicines already, and two would be named as a third: set it to 1, or choose another level."
+        )
+
+
+def _check_trackloss(population: Population, where: str) -> None:
+    """Follow-up that ended after the gap would end when the person is there again."""
+    months, after = population.trackloss_months, population.trackloss_after_months
+    if 0 < months < after:
+        raise InputError(
+            f"{where}: population.trackloss_after_months is {after}, but must not be more than trackloss_months, "
+            f"{months}: who is lost track of may be there again by then."
+        )
 
 
 def _check_rules(study: Study, where: str) -> None:

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from parcours.cohort.parameters import parameter_table
-from parcours.cohort.study import Medicines, Outcomes, Population, Study
+from parcours.cohort.study import FIRST_PURCHASE, Medicines, Outcomes, Population, Study
 
 # The highest age that no real person is left out by.
 NO_HIGHEST_AGE = 120
@@ -23,9 +23,7 @@ def study_title(study: Study) -> str:
 
 def study_subtitle(study: Study) -> str:
     """`All medicines, by substance; fractures of all sites; followed from 2015-01-01 to 2017-12-31`."""
-    population = study.population
-    followed = f"followed from {population.follow_up_start} to {population.study_end}"
-    return "; ".join((_medicines(study.medicines), _outcomes(study.outcomes), followed))
+    return "; ".join((_medicines(study.medicines), _outcomes(study.outcomes), _followed(study.population)))
 
 
 def changes(study: Study, resolved: Study) -> dict[str, dict[str, Any]]:
@@ -54,12 +52,19 @@ def _when(population: Population) -> str:
     return str(first.year) if first.year == last.year else f"{first.year} to {last.year}"
 
 
+def _followed(population: Population) -> str:
+    if population.observation_from == FIRST_PURCHASE:
+        first = f"{population.start_gap_months} months after the first purchase, at the earliest "
+        return f"followed from {first}{population.follow_up_start}, to {population.study_end}"
+    return f"followed from {population.follow_up_start} to {population.study_end}"
+
+
 def _medicines(medicines: Medicines) -> str:
-    names = {"substance": "substance", "atc_class": "ATC class", "family": "family", "cip13": "pack"}
+    names = {"atc_class": "ATC class", "cip13": "pack"}
     some = f"medicines {_listed(medicines.atc_include)}" if medicines.atc_include else "all medicines"
     less = f" without {_listed(medicines.atc_exclude)}" if medicines.atc_exclude else ""
     packs = f", of {len(medicines.packs)} chosen packs" if medicines.packs else ""
-    return f"{some[0].upper()}{some[1:]}{less}{packs}, by {names[medicines.level]}"
+    return f"{some[0].upper()}{some[1:]}{less}{packs}, by {names.get(medicines.level, medicines.level)}"
 
 
 def _outcomes(outcomes: Outcomes) -> str:

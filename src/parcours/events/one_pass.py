@@ -16,6 +16,7 @@ from parcours.snds.contracts import load_product
 
 ROWS = "flat_rows"
 NOT_ITS_OWN, NO_CODE, NO_DATE, NETTED = "not_its_own", "no_code", "no_date", "netted"
+STATEMENTS = "ER_DCT_F"  # one row a statement, which has several lines
 READ, BECAME = "read", "became_events"
 Counts = dict[str, dict[str, int]]
 
@@ -72,7 +73,7 @@ def _prepared(rows: str, of: Pass, extractors: Sequence[Extractor], codelists: P
     sets = {_removed(one.filters): one.filters for one in extractors}
     removed = [f"{left_out_by(some, codelists)} AS {name}" for name, some in sorted(sets.items())]
     defined = [f"{expression} AS {name}" for name, expression in of.defined(extractors).items()]
-    claim = [f"{_claim(of.product)} AS claim"] if any(one.net for one in extractors) else []
+    claim = _claims(of.product) if any(one.net for one in extractors) else []
     relevant = " OR ".join(f"({_present(one)})" for one in extractors)
     return f"SELECT *, {', '.join([*defined, *removed, *claim])} FROM ({rows}) WHERE {relevant}"
 
@@ -81,9 +82,14 @@ def _removed(filters: Iterable[Any]) -> str:
     return "removed_" + "_".join(each.id for each in filters)
 
 
-def _claim(product: str) -> str:
-    """A claim as a number: a person has far too few of them that two would share one."""
-    return f"hash({', '.join(load_product(product).key)})"
+def _claims(product: str) -> list[str]:
+    """A claim, and the statement of which it is a line, as numbers.
+
+    A person has far too few of either that two would share one.
+    """
+    declared = load_product(product)
+    keys = {"claim": declared.key, "statement": declared.key_of(STATEMENTS)}
+    return [f"hash({', '.join(key)}) AS {name}" for name, key in keys.items()]
 
 
 def _present(one: Extractor) -> str:
@@ -124,7 +130,8 @@ def _kept(of: Pass, one: Extractor) -> str:
 def _line(of: Pass, one: Extractor) -> list[str]:
     if not one.net:
         return []
-    told = ["claim", f"{one.net.item or 'NULL'} AS item", f"{one.net.each or 'NULL'} AS each"]
+    told = ["claim", f"{one.group or 'NULL'} AS grouped"]
+    told += [f"{one.net.item or 'NULL'} AS item", f"{one.net.each or 'NULL'} AS each"]
     if one.net.line is None:
         return [*told, "0 AS line", "NULL AS beside"]
     others = [column for table, names in of.details.items() if table != one.net.table for column in names]
@@ -139,16 +146,17 @@ def _summed(kept: str, one: Extractor) -> str:
     they are counted beside the same other details. Cancellations are negative lines, perhaps of a later flux month.
     """
     keys = 'person_id, start, "end", code, source, item, each'
-    group = "lpad(format('{:x}', min(claim) FILTER (quantity > 0) % 4294967296), 8, '0')" if one.group else "NULL"
+    group = "lpad(format('{:x}', min(grouped) FILTER (quantity > 0) % 4294967296), 8, '0')" if one.group else "NULL"
     return f"""
         WITH beside_others AS (
-          SELECT {keys}, claim, count(*) AS rows, sum(coalesce(weight, 1)) AS quantity FROM ({kept}) WHERE line IS NULL
-          GROUP BY {keys}, claim, beside
+          SELECT {keys}, claim, any_value(grouped) AS grouped, count(*) AS rows, sum(coalesce(weight, 1)) AS quantity
+          FROM ({kept}) WHERE line IS NULL GROUP BY {keys}, claim, beside
         ), lines AS (
-          SELECT {keys}, claim, count(*) AS rows, max(coalesce(weight, 1)) AS quantity FROM ({kept})
-          WHERE line IS NOT NULL GROUP BY {keys}, claim, line
-          UNION ALL SELECT {keys}, claim, sum(rows) AS rows, max(quantity) AS quantity FROM beside_others
-          GROUP BY {keys}, claim
+          SELECT {keys}, claim, any_value(grouped) AS grouped, count(*) AS rows, max(coalesce(weight, 1)) AS quantity
+          FROM ({kept}) WHERE line IS NOT NULL GROUP BY {keys}, claim, line
+          UNION ALL
+          SELECT {keys}, claim, any_value(grouped) AS grouped, sum(rows) AS rows, max(quantity) AS quantity
+          FROM beside_others GROUP BY {keys}, claim
         )
         SELECT {keys}, sum(quantity) AS quantity, {group} AS "group", sum(rows) AS rows FROM lines
         GROUP BY {keys}

@@ -2,8 +2,9 @@
 
 import pyarrow as pa
 
-# `code` in the normal form of its code system. `group`: what belongs together: the claim within its day, or the stay
-# (hospital, number within its year, year), never an identifier of a person. `source`: where an outpatient act was done.
+# `code` in the normal form of its code system. `group`: what belongs together: the statement or claim within its day,
+# or the stay (hospital, number within its year, year), never an identifier of a person. `source`: where an outpatient
+# act was done.
 EVENT_SCHEMA = pa.schema(
     [
         pa.field("person_id", pa.int64(), nullable=False),

@@ -40,19 +40,20 @@ def case_exposures(exposures: pa.Table, events: pa.Table) -> pa.Table:
 def exposed_cases(exposures: pa.Table, persons: pa.Table, study: Study) -> dict[str, int]:
     """{drug: cases with a lag of it inside their follow-up}, as the model counts them.
 
-    A medicine started so long before follow-up that its lags are over, or that ended before, tells the model nothing.
-    Buckets are counted from the start of follow-up, as the model does.
+    A medicine started so long before follow-up that its lags are over, or that ended before, tells the model nothing:
+    it has no exposed case, and is listed all the same.
+    Buckets are counted from the first day on which any case is followed, as the model does.
     """
-    model, origin = study.model, _days(f"DATE '{study.population.follow_up_start}'")
+    model, origin = study.model, "(SELECT min(start) FROM persons)"
     bucket = {
         day: f"floor(({day} - {origin}) / {model.bucket_days})" for day in ("e.start", 'e."end"', "p.start", 'p."end"')
     }
     counted = query(
         f"""
-        SELECT drug, count(DISTINCT person_id) AS n FROM exposures AS e JOIN persons AS p USING (person_id)
-        WHERE least({bucket["e.start"]} + {model.lags}, {bucket['e."end"']}) >= {bucket["p.start"]}
-          AND {bucket["e.start"]} <= {bucket['p."end"']}
-        GROUP BY drug ORDER BY drug
+        SELECT drug, count(DISTINCT person_id) FILTER (
+          least({bucket["e.start"]} + {model.lags}, {bucket['e."end"']}) >= {bucket["p.start"]}
+          AND {bucket["e.start"]} <= {bucket['p."end"']}) AS n
+        FROM exposures AS e JOIN persons AS p USING (person_id) GROUP BY drug ORDER BY drug
         """,
         exposures=exposures,
         persons=persons,
@@ -61,9 +62,5 @@ def exposed_cases(exposures: pa.Table, persons: pa.Table, study: Study) -> dict[
 
 
 def _number(column: str) -> str:
-    return _days(f'"{column}"')
-
-
-def _days(day: str) -> str:
     """Days from 1970-01-01 to a date."""
-    return f"({day} - DATE '1970-01-01')::INTEGER"
+    return f"(\"{column}\" - DATE '1970-01-01')::INTEGER"

@@ -9,6 +9,7 @@ from parcours.cohort.plan import DEATHS
 from parcours.cohort.titles import change_words
 from parcours.leaving import Published, shown_beside, shown_chain, shown_part
 from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, AttritionStep, Breakdown, Findings
+from parcours.reporting.names import name_of
 from parcours.reporting.suppression import publish_column
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def readable_peaks(material: Material, bucket: int) -> "pd.DataFrame":
 
     drugs, cases = material.summary.get("drugs") or {}, int(material.summary["cases"])
     peaks = material.peaks.copy()
-    peaks["name"] = [material.names.get(drug, drug) for drug in peaks["drug"]]
+    peaks["name"] = [name_of(drug, material.names) for drug in peaks["drug"]]
     peaks["exposed"] = [shown_part(int(drugs.get(drug, {}).get("exposed_cases", 0)), cases) for drug in peaks["drug"]]
     peaks["flag"] = [flag if flag in READING_ORDER else NOT_FLAGGED for flag in peaks["flag"]]
     peaks["strength"] = -peaks["log_ri"].abs()
@@ -146,7 +147,7 @@ def readable_curves(material: Material, bucket: int) -> "pd.DataFrame":
     import numpy as np
 
     curves = material.curves.sort_values(["drug", "lag"]).reset_index(drop=True)
-    curves["name"] = [material.names.get(drug, drug) for drug in curves["drug"]]
+    curves["name"] = [name_of(drug, material.names) for drug in curves["drug"]]
     curves["day"] = curves["lag"].astype(int) * bucket
     for shown, stored in (("ri", "log_ri"), ("lower", "lower"), ("upper", "upper")):
         curves[shown] = np.exp(curves[stored].astype(float))

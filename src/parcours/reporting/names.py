@@ -1,12 +1,14 @@
 """Names of medicines, from the published reference of packs (IR_PHA_R), as the events of a run kept them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Code and label of a medicine in IR_PHA_R, by the study's level. Classes and families are their own names.
-COLUMNS = {"substance": ("PHA_ATC_C07", "PHA_ATC_L07"), "cip13": ("PHA_CIP_C13", "PHA_NOM_COURT")}
+SUBSTANCES = ("PHA_ATC_C07", "PHA_ATC_L07")
+COLUMNS = {"substance": SUBSTANCES, "prescription": SUBSTANCES, "cip13": ("PHA_CIP_C13", "PHA_NOM_COURT")}
 
 
 def medicine_names(packs: "pd.DataFrame", level: str) -> dict[str, str]:
@@ -27,6 +29,14 @@ def medicine_names(packs: "pd.DataFrame", level: str) -> dict[str, str]:
     counts = packs.groupby([code, label]).size().rename("packs").reset_index()
     chosen = counts.sort_values(["packs", label], ascending=[False, True]).drop_duplicates(code)
     return {str(key): readable(str(name)) for key, name in pd.Series(chosen[label].values, chosen[code]).items()}
+
+
+def name_of(drug: str, names: Mapping[str, str]) -> str:
+    """The name of a medicine, or of several that are joined as N05BA12_N05CF02; the code where one has no name."""
+    if drug in names:
+        return names[drug]
+    parts = drug.split("_")
+    return " + ".join(names[part] for part in parts) if all(part in names for part in parts) else drug
 
 
 def readable(label: str) -> str:

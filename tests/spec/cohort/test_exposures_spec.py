@@ -22,6 +22,8 @@ LIMITED = Exposures(
     large_pack_days=90,
     merge_tolerance_days=15,
     limited_end="purchase_count",
+    interaction_level=1,
+    interaction_minimum_days=30,
 )
 # A large pack covers 90 days, another 30.
 PURCHASES = """

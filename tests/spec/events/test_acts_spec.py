@@ -68,17 +68,19 @@ def test_acts_without_an_order_number_are_counted_beside_the_same_other_details(
     claims = flat(
         "DCIR",
         """
-        person_id | EXE_SOI_DTD | DCT_ORD_NUM | CAM_ORD_NUM | CAM_PRS_IDE | PHA_ORD_NUM
-        1         | 2015-03-02  | 10          | -           | MZMP004     | 1
-        1         | 2015-03-02  | 10          | -           | MZMP004     | 1
-        2         | 2015-03-02  | 20          | -           | MZMP004     | 1
-        2         | 2015-03-02  | 20          | -           | MZMP004     | 2
+        person_id | EXE_SOI_DTD | DCT_ORD_NUM | CAM_ORD_NUM | CAM_PRS_IDE | PHA_ORD_NUM | PHA_ACT_QSN
+        1         | 2015-03-02  | 10          | -           | MZMP004     | 1           | 1
+        1         | 2015-03-02  | 10          | -           | MZMP004     | 1           | 1
+        2         | 2015-03-02  | 20          | -           | MZMP004     | 1           | 1
+        2         | 2015-03-02  | 20          | -           | MZMP004     | 2           | 1
+        3         | 2015-03-02  | 30          | -           | MZMP004     | -           | 1
+        3         | 2015-03-02  | 30          | -           | MZMP004     | -           | 2
         """,
     )
     found, _ = extracted(claims, "dcir_ccam_act")
-    # 1: two acts beside one medicine. 2: one act beside two medicines.
+    # 1: two acts beside one medicine. 2: one act beside two medicines. 3: beside two whose numbers of boxes differ.
     assert collected(found["dcir_ccam_act"], "person_id", "weight") == rows(
-        "person_id | weight\n1 | 2\n2 | 1", "person_id bigint, weight double"
+        "person_id | weight\n1 | 2\n2 | 1\n3 | 1", "person_id bigint, weight double"
     )
 
 

@@ -98,6 +98,25 @@ def test_a_purchase_is_what_is_left_of_a_pack_after_cancellations(lines, packs, 
     assert counts["drug_purchase"] == {"read": 23, "became_events": 19, "netted": 4}
 
 
+def test_lines_of_one_statement_are_one_group(flat, packs, extracted):
+    # Zolpidem and bisoprolol are two lines of one sheet, reimbursed at two rates.
+    found, _ = extracted(
+        flat(
+            "DCIR",
+            """
+            person_id | EXE_SOI_DTD | DCT_ORD_NUM | PRS_ORD_NUM | PHA_ORD_NUM | PHA_PRS_C13
+            1         | 2014-03-02  | 1           | 1           | 1           | 3400930000001
+            1         | 2014-03-02  | 1           | 2           | 1           | 3400930000002
+            1         | 2014-03-02  | 2           | 1           | 1           | 3400930000003
+            """,
+        ),
+        "drug_purchase",
+        packs=packs,
+    )
+    one, two, other = (row["group"] for row in found["drug_purchase"].to_pylist())
+    assert one == two != other
+
+
 def test_packs_of_one_claim_and_day_are_one_group(lines, packs, extracted):
     found, _ = extracted(
         lines(

@@ -160,6 +160,40 @@ def test_a_rule_of_another_definition_is_refused(two_outcomes):
         resolve(two_outcomes, {"definition": "gi_bleeding"})
 
 
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            {"trackloss_months": 4, "trackloss_after_months": 5},
+            "Study fall: population.trackloss_after_months is 5, but must not be more than trackloss_months, 4: ",
+        ),
+        (
+            {"level": "prescription", "interaction_level": 2},
+            "Study fall: exposures.interaction_level is 2, but a prescription is several medicines already",
+        ),
+        ({"trackloss_months": 37}, "population.trackloss_months is 37, but must lie between 0 and 36."),
+        ({"interaction_level": 6}, "exposures.interaction_level is 6, but must lie between 1 and 5."),
+        ({"observation_from": "birth"}, 'observation_from is "birth", but must be one of study_start, first_purchase'),
+        (
+            {"observation_from": "first_purchase", "start_gap_months": 6},
+            "shorter than washout_months, 6, plus the lags",
+        ),
+    ],
+)
+def test_parameters_that_do_not_fit_each_other_are_refused(overrides, sentence):
+    with pytest.raises(InputError) as refused:
+        resolve(load_study(FALL), overrides)
+    assert sentence in str(refused.value)
+
+
+def test_observation_of_a_study_is_that_of_its_dates_unless_it_says_otherwise():
+    population, exposures = load_study(FALL).population, load_study(FALL).exposures
+    assert (population.observation_from, population.first_purchase_within_months) == ("study_start", 0)
+    assert (population.trackloss_months, population.trackloss_after_months, population.prior_outcome) == (0, 2, "keep")
+    assert (exposures.interaction_level, exposures.interaction_minimum_days) == (1, 30)
+    assert not population.looks_at_first_purchases
+
+
 def test_yaml_that_cannot_be_read_names_the_line(tmp_path):
     path = tmp_path / "fall.yaml"
     path.write_text('cohort: fall\ntitle: "open\n', "utf-8")

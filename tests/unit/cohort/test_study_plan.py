@@ -149,6 +149,37 @@ def test_a_parameter_makes_again_the_steps_that_use_it(root_with, study, changes
     assert made_again(planned(root, study), planned(root, study, **changes)) == steps
 
 
+# Of a population that looks at them, purchases and outcomes are a part.
+FIRST = {"observation_from": "first_purchase"}
+EARLY = {"first_purchase_within_months": 12}
+DROPPED = {"prior_outcome": "drop"}
+
+
+@pytest.mark.parametrize(
+    ("population", "changes", "steps"),
+    [
+        ({}, FIRST, {*COHORT, *AFTER}),
+        ({}, DROPPED, {*COHORT, *AFTER}),
+        ({}, {"trackloss_months": 6}, {*COHORT, *AFTER}),
+        ({}, {"interaction_level": 2}, {"exposures", *AFTER}),
+        ({}, {"trackloss_after_months": 3}, set()),  # nobody is lost track of
+        (FIRST, {"atc_include": ["N05"]}, {*COHORT, *AFTER}),
+        (EARLY, {"level": "atc_class"}, {*COHORT, *AFTER}),
+        (FIRST, {"washout_months": 5}, {"exposures", *AFTER}),
+        (FIRST, {"severity_minimum": 2}, {"outcomes", *AFTER}),
+        (DROPPED, {"severity_minimum": 2}, {*COHORT, *AFTER}),
+        (DROPPED, {"outcome_events": "all"}, AFTER),
+        (DROPPED, {"atc_include": ["N05"]}, {"exposures", *AFTER}),
+        ({"trackloss_months": 6}, {"atc_include": ["N05"]}, {"exposures", *AFTER}),  # any medicine is looked at
+    ],
+    ids=str,
+)
+def test_a_population_is_of_the_purchases_and_outcomes_that_it_looks_at(root_with, study, population, changes, steps):
+    root = root_with(PERIODS)
+    before = planned(root, study, **population)
+    assert made_again(before, planned(root, study, **population, **changes)) == steps
+
+
 def test_an_outcome_list_makes_again_the_outcomes_and_what_follows(root_with, study, own_study):
     root = root_with(PERIODS)
     add_row(own_study / "codelists/fracture_codes.csv", "hospital_diagnosis,icd10,S799,prefix,,me,2026-11-29,")

@@ -47,6 +47,11 @@ def test_ages_written_into_a_title_do_not_stay(study, written):
     ("overrides", "says"),
     [
         ({}, "All medicines, by substance; fractures of all sites; followed from 2015-01-01 to 2017-12-31"),
+        (
+            {"level": "prescription", "observation_from": "first_purchase"},
+            "All medicines, by prescription; fractures of all sites; followed from 12 months after the first purchase, "
+            "at the earliest 2015-01-01, to 2017-12-31",
+        ),
         ({"start_gap_months": 18}, "All medicines, by substance; fractures of all sites; followed from 2015-07-01 to"),
         ({"atc_include": "N05B, N06A", "atc_exclude": "N05BA"}, "Medicines N05B, N06A without N05BA, by substance;"),
         (

@@ -12,7 +12,7 @@ from parcours.reporting.breakdowns import breakdown_panels
 from parcours.reporting.curves import curve_pages, ratio_limits
 from parcours.reporting.flowchart import flowchart
 from parcours.reporting.forest import forest_plot
-from parcours.reporting.names import medicine_names
+from parcours.reporting.names import medicine_names, name_of
 from parcours.reporting.page import report_page
 from parcours.reporting.report import write_report
 from parcours.reporting.style import BLUE, QUIET, VERMILLION, day_ticks, ratio_ticks
@@ -139,6 +139,20 @@ def test_names_are_found_by_the_codes_of_the_events():
     )
     assert medicine_names(reference, "cip13") == {"3400930000021": "Stilnox 10mg"}
     assert medicine_names(reference, "substance") == {"N05CF02": "Zolpidem"}
+
+
+@pytest.mark.parametrize(
+    ("drug", "name"),
+    [
+        ("N05CF02", "Zolpidem"),
+        ("C07AB07_N05CF02", "Bisoprolol + Zolpidem"),
+        ("C07AB07_N05BA12", "C07AB07_N05BA12"),  # one of them has no name
+        ("N05BA12", "N05BA12"),
+        ("proton_pump_inhibitors", "proton_pump_inhibitors"),
+    ],
+)
+def test_several_medicines_have_the_names_of_each(drug, name):
+    assert name_of(drug, {"N05CF02": "Zolpidem", "C07AB07": "Bisoprolol"}) == name
 
 
 def texts_of(figure):
