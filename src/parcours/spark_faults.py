@@ -42,7 +42,7 @@ def told_by_spark() -> Iterator[None]:
     try:
         yield
     except (Py4JError, PySparkException, ConnectionError) as error:
-        raise meant(str(error)) or _java_ended() or error from error
+        raise meant(str(error)) or _java_ended(error) or error from error
 
 
 def leave_telling_to_exceptions() -> None:
@@ -77,13 +77,13 @@ def meant(text: str) -> InputError | RetryableFault | None:
     return None
 
 
-def _java_ended(seconds: float = 2) -> RetryableFault | None:
+def _java_ended(error: Exception, seconds: float = 2) -> RetryableFault | None:
     """Whether nobody answers for Spark any more: py4j then may say no more than that a call failed."""
     from pyspark import SparkContext
 
     gateway = SparkContext._gateway
-    if gateway is None:
-        return None
+    if gateway is None:  # killed while it starts, it refuses the first connection
+        return _ended() if isinstance(error, ConnectionError) else None
     until = time.monotonic() + seconds  # a process that was killed takes a moment to let go of its port
     while time.monotonic() < until:
         try:
