@@ -9,13 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from yaml.constructor import ConstructorError
-
 from parcours.errors import InputError
 from parcours.events.codelists import Code, codes_for, read_codelist
 from parcours.events.extractors import extractors
-from parcours.yaml_names import Values, line_of
+from parcours.yaml_names import read_values
 
 EVENT, GROUP = DATED = ("event", "group")
 WITHIN = "within_days"
@@ -108,15 +105,7 @@ def load_definition(folder: Path, outcome: str) -> Definition:
     path = folder / f"{outcome}.yaml"
     if not path.is_file():
         raise InputError(f"{folder} defines no outcome {outcome}: {path.name} is not there.")
-    try:
-        declared = yaml.load(path.read_text("utf-8"), Loader=Values)
-    except ConstructorError as error:
-        raise InputError(f"{path}{line_of(error)}: {error.problem}; mend it and start again.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}{line_of(error)} is not readable YAML in UTF-8: check indentation and quotes."
-        ) from None
-    return _definition(path, declared)
+    return _definition(path, read_values(path))
 
 
 def check_uses(folder: Path) -> None:

@@ -28,8 +28,7 @@ def _planned(run: Mapping[str, Any], step: Mapping[str, Any]) -> dict[str, str]:
     here = any(other["fingerprint"] == step["fingerprint"] for _, other in made)
     of = json.loads(json.dumps(step["made_of"]))  # as a manifest holds it
     why = "" if here else _why(of, made[-1][1]["made_of"]) if made else NOTHING_YET
-    told = {"step": step["step"], "stage": step["stage"], "status": REUSE if here else COMPUTE, "why": why}
-    return {name: str(value) for name, value in told.items()}
+    return {"step": step["step"], "stage": step["stage"], "status": REUSE if here else COMPUTE, "why": why}
 
 
 def made_before(run: Mapping[str, Any], name: str, stage: str) -> Iterator[tuple[Place, Mapping[str, Any]]]:

@@ -69,7 +69,7 @@ def steps_of(
     events = event_steps(_categories(study, data), data, identity, codelists)
     medicines = medicines_step(data)
     lags = Step(FLUX_LAGS, EVENTS, {"data": data["DCIR"], "code": sources_version("events/extraction.py", *ROWS_CODE)})
-    persons = _persons_step(data, identity, events, codelists)
+    persons = _persons_step(data, identity, events)
     population = _population_step(study, persons, events, medicines, codelists)
     exposures = _exposures_step(study, codelists, events[DRUG_PURCHASE], medicines, population)
     outcomes = _outcomes_step(study, codelists, events, population)
@@ -172,9 +172,7 @@ def _files(filters: Iterable[Filter]) -> Iterator[str]:
     return (condition["in_list"]["file"] for condition in conditions if "in_list" in condition)
 
 
-def _persons_step(
-    data: Mapping[str, Any], identity: str | None, events: Mapping[str, Step], codelists: Mapping[str, str]
-) -> Step:
+def _persons_step(data: Mapping[str, Any], identity: str | None, events: Mapping[str, Step]) -> Step:
     products = [name for name in (*referential_tables(), CERTIFICATES) if name in data]
     read = [category for category in (*care_categories(), *stay_categories()) if category in events]
     made_of = {

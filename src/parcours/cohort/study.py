@@ -11,9 +11,6 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import yaml
-from yaml.constructor import ConstructorError
-
 from parcours.cohort.definitions import load_definition
 from parcours.cohort.medicine_levels import PRESCRIPTION
 from parcours.cohort.parameters import (
@@ -27,7 +24,7 @@ from parcours.cohort.parameters import (
     section_titles,
 )
 from parcours.errors import InputError
-from parcours.yaml_names import Values, line_of
+from parcours.yaml_names import read_values
 
 DAYS_A_MONTH = 365.25 / 12
 FIRST_PURCHASE = "first_purchase"
@@ -256,16 +253,7 @@ def _parameter_named(key: str, where: str) -> Parameter:
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"Study file {path} does not exist.")
-    try:
-        declared = yaml.load(path.read_text("utf-8"), Loader=Values)
-    except ConstructorError as error:
-        raise InputError(f"{path}{line_of(error)}: {error.problem}; mend it and start again.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}{line_of(error)} is not readable YAML in UTF-8: check indentation and quotes."
-        ) from None
-    except ValueError as error:
-        raise InputError(f"{path} holds a day that does not exist ({error}); write days as 2014-01-31.") from None
+    declared = read_values(path)
     if not isinstance(declared, dict):
         raise InputError(f"{path} must hold keys and values: cohort, title and the sections {', '.join(SECTIONS)}.")
     return declared

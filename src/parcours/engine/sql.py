@@ -8,7 +8,7 @@ def text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def name(column: str) -> str:
+def quoted(column: str) -> str:
     """A name of a column or table."""
     return '"' + column.replace('"', '""') + '"'
 

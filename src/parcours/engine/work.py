@@ -63,7 +63,7 @@ def _bucket(work: Work, staged: Place, kept: set[str], bucket: str) -> Iterator[
             continue
         files: dict[str, dict[str, int]] = {}
         counts = work.compute(piece, partial(_write, staged, piece, files))
-        report = {"slice": piece.name, "counts": dict(counts), "files": files, "ended": _now()}
+        report = {"slice": piece.name, "counts": dict(counts), "files": files, "ended": now()}
         write_json(mark, report)
         yield report
 
@@ -86,6 +86,12 @@ def write_rows(path: Place, rows: Rows) -> int:
     else:
         own.unlink()
     return written
+
+
+def read_table(path: Place) -> pa.Table:
+    """The rows of a file."""
+    with path.open("rb") as source:
+        return pq.read_table(source)
 
 
 def write_table(path: Place, table: pa.Table) -> None:
@@ -125,5 +131,6 @@ def _add(total: dict[str, Any], counts: Mapping[str, Any]) -> None:
             total[key] = total.get(key, 0) + value
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, as manifests write it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

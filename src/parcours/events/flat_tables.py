@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import duckdb
 
 from parcours.engine.duck import reading
-from parcours.engine.sql import name
+from parcours.engine.sql import quoted
 from parcours.events.columns import PERIOD, column_type
 from parcours.storage.manifest import read_manifest
 from parcours.storage.place import Place
@@ -50,6 +50,6 @@ def flat_rows(
 
 def _listed(there: Collection[str], wanted: Mapping[str, str]) -> str:
     return ", ".join(
-        f"CAST({name(column) if column in there else 'NULL'} AS {kind}) AS {name(column)}"
+        f"CAST({quoted(column) if column in there else 'NULL'} AS {kind}) AS {quoted(column)}"
         for column, kind in wanted.items()
     )

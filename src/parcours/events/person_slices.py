@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from parcours.engine.duck import asked, duck, query, reading
+from parcours.engine.duck import duck, query
 from parcours.engine.results import Files, rows_of
 from parcours.engine.slices import EVENT_BYTES, Slice, cut
 from parcours.engine.work import Work, Write
@@ -85,14 +85,10 @@ class Persons:
         self, connection: duckdb.DuckDBPyConnection, piece: Slice, names: Iterable[str], schema: pa.Schema
     ) -> pa.Table:
         """Rows of linked references of a slice: each is sorted by bucket, so that few row groups are read."""
-        columns = ", ".join(f'"{name}"' for name in schema.names)
-        parts = [schema.empty_table()]
-        for name in names:
-            if name in self.linked:
-                source = f"read_parquet({reading(connection, [self.linked[name]])})"
-                where = f"{BUCKET} = {piece.bucket} AND {piece.condition}"
-                parts.append(asked(connection, f"SELECT {columns} FROM {source} WHERE {where}").cast(schema))
-        return pa.concat_tables(parts)
+        of_bucket = f"{BUCKET} = {piece.bucket}"
+        files = [[self.linked[name]] for name in names if name in self.linked]
+        parts = [rows_of(connection, some, piece, schema, of_bucket) for some in files]
+        return pa.concat_tables([schema.empty_table(), *parts])
 
 
 def _events(

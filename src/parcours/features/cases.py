@@ -6,13 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from parcours.cohort.slices import EXPOSURES, FOLLOW_UP, OUTCOMES
 from parcours.engine.duck import duck
 from parcours.engine.results import Files, rows_of
 from parcours.engine.slices import EVENT_BYTES, Slice, cut
 from parcours.engine.work import Work, Write
 from parcours.features.case_series import case_events, case_exposures, case_persons
 
-FOLLOW_UP, EXPOSURES, OUTCOMES = "follow_up.parquet", "exposures.parquet", "outcomes.parquet"
 DAYS = [("person_id", pa.int64()), ("start", pa.date32()), ("end", pa.date32())]
 FOLLOWED = pa.schema([*DAYS, ("birth", pa.date32())])
 EXPOSED = pa.schema([*DAYS, ("drug", pa.string()), ("prevalent", pa.bool_())])

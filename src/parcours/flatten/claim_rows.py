@@ -4,6 +4,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from parcours.engine.sql import quoted
 from parcours.snds.contracts import Product
 
 ROW = "__row"
@@ -11,11 +12,6 @@ SOURCE = "source_table"
 CLAIM_ROW = "claim_row"
 # Columns that are ordered at once: DuckDB needs about 100 KB of memory for each, however few the rows.
 RANKED = 500
-
-
-def quoted(name: str) -> str:
-    """A name as SQL takes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def ranks(connection: duckdb.DuckDBPyConnection, table: pa.Table, columns: list[str]) -> np.ndarray:

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parcours.flatten.claim_rows import CLAIM_ROW, ROW, SOURCE, claim_rows, flat_order, quoted
+from parcours.engine.sql import quoted
+from parcours.flatten.claim_rows import CLAIM_ROW, ROW, SOURCE, claim_rows, flat_order
 from parcours.flatten.plan import arrow_schema
 from parcours.snds.contracts import Product
 from parcours.snds.identity import PERSON

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from parcours.engine.duck import duck
-from parcours.flatten.claim_rows import quoted
+from parcours.engine.sql import quoted
 from parcours.flatten.files import in_order, sort, write_file
 from parcours.flatten.job import Item, Job, PeriodWork, read_blocks, reading
 from parcours.flatten.join import Joined, align, holder, join, materialise

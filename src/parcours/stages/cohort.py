@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from parcours.cohort.definitions import load_definition
 from parcours.cohort.enough import refuse_too_few
@@ -27,12 +26,12 @@ from parcours.cohort.slices import EXPOSURES, FOLLOW_UP, OUTCOMES, CohortSlices
 from parcours.cohort.steps import COHORT, FEATURES, FLUX_LAGS, MEDICINES, PERSONS
 from parcours.cohort.study import Study
 from parcours.engine.results import files_in
-from parcours.engine.work import write_table
+from parcours.engine.work import now, read_table, summed, write_table
 from parcours.events.extractors import extractors
 from parcours.events.person_slices import PERSONS as PERSONS_FILE
 from parcours.features.case_series import exposed_cases
 from parcours.features.cases import SCHEMAS, Cases
-from parcours.stages.steps import Workshop, commit, counted, held, now, slices_told, staged_for, taken, workshop
+from parcours.stages.steps import Workshop, commit, held, slices_told, staged_for, taken, workshop
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import read_manifest, write_json
 from parcours.storage.place import Place, copy_file, found, remove_all
@@ -73,11 +72,11 @@ def _make_cohort(run: Run, root: Root, shop: Workshop, final: Place) -> dict[str
             lists=lists_of(run),
             persons=files_in(step_directory(run, PERSONS) / PERSONS_FILE),
             events=events,
-            packs=_table(step_directory(run, MEDICINES) / "packs.parquet"),
+            packs=read_table(step_directory(run, MEDICINES) / "packs.parquet"),
             made={RESULTS[name]: files_in(staged / RESULTS[name]) for name in made},
         ).work()
         reports = shop.run(work, staged, "cohort") if len(made) < len(steps) else []
-        counts = counted(reports)
+        counts = summed(reports)
         for name, step in steps.items():
             (staged / RESULTS[name]).mkdir(exist_ok=True)
             step |= made.get(name) or {"counts": counts.get(name, {}), "slices": slices_told(reports, RESULTS[name])}
@@ -124,7 +123,7 @@ def _cohort_summary(run: Run, study: Study, counts: Mapping[str, Any]) -> dict[s
     chain = next_step(chain, "cases", definition.attrition, cases)
     refuse_too_few(run["cohort"], chain)
     persons = read_manifest(step_directory(run, PERSONS)) or {}
-    lags = _table(step_directory(run, FLUX_LAGS) / "flux_lags.parquet").to_pylist()
+    lags = read_table(step_directory(run, FLUX_LAGS) / "flux_lags.parquet").to_pylist()
     lines = [(row["care"], row["flux"], row["rows"]) for row in lags]
     return {
         "persons_followed": chain[-2]["persons"],
@@ -152,10 +151,7 @@ def run_features(run_json: str | Place) -> dict[str, Any]:
     run = read_run(run_json)
     root, final = open_root(run["root"]), stage_directory(run, FEATURES)
     with exclusive_writer(root, final):
-        manifest = held(final, stage_key(run, FEATURES))
-        if manifest is not None:
-            return {"status": "reused", "stage": FEATURES, "directory": str(final), **manifest["summary"]}
-        manifest = taken(run, root, FEATURES, final)
+        manifest = held(final, stage_key(run, FEATURES)) or taken(run, root, FEATURES, final)
         if manifest is not None:
             return {"status": "reused", "stage": FEATURES, "directory": str(final), **manifest["summary"]}
         with workshop(root, f"features {run['cohort']}") as shop:
@@ -195,12 +191,7 @@ def _gathered(parts: Place) -> dict[str, pa.Table]:
     """The cases of all slices in one table each, in the order of persons: they are few."""
     gathered = {}
     for name, schema in SCHEMAS.items():
-        tables = [_table(file).cast(schema) for file in found(parts / name, "*.parquet")]
+        tables = [read_table(file).cast(schema) for file in found(parts / name, "*.parquet")]
         whole = pa.concat_tables([schema.empty_table(), *tables])
         gathered[name] = whole.sort_by([(column, "ascending") for column in whole.column_names])
     return gathered
-
-
-def _table(path: Place) -> pa.Table:
-    with path.open("rb") as source:
-        return pq.read_table(source)

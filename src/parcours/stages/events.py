@@ -20,7 +20,7 @@ from parcours.cohort.steps import (
     stay_categories,
 )
 from parcours.engine.results import files_in
-from parcours.engine.work import write_table
+from parcours.engine.work import now, read_table, summed, write_table
 from parcours.errors import GateRefused, InputError
 from parcours.events.codelists import Lists
 from parcours.events.extraction import LinkedPass, ProductPass
@@ -31,7 +31,7 @@ from parcours.events.person_slices import PERSONS as PERSONS_FILE
 from parcours.events.person_slices import Persons
 from parcours.events.references import all_files, pack_references, read_contents, read_medicine_names, read_packs
 from parcours.snds.person_columns import referential_tables
-from parcours.stages.steps import Workshop, commit, counted, held, now, slices_told, staged_for, workshop
+from parcours.stages.steps import Workshop, commit, held, slices_told, staged_for, workshop
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import read_manifest
 from parcours.storage.place import Place, remove_all
@@ -122,7 +122,7 @@ class EventSteps:
             )
             reports = self.shop.run(one.work(), staged, f"events of {product}")
             remove_all(staged / LINKED)
-            counts = counted(reports)
+            counts = summed(reports)
             for name in names:
                 (staged / name).mkdir(exist_ok=True)
             if lags:
@@ -136,7 +136,11 @@ class EventSteps:
 
     def _flat(self, product: str, categories: Sequence[str], lags: bool) -> ProductPass:
         wanted = [extractors()[category] for category in categories]
-        references = self._references() if passes()[product].references(wanted) else {}
+        references = (
+            pack_references(*map(self._medicine_table, ("packs", "contents")))
+            if passes()[product].references(wanted)
+            else {}
+        )
         return ProductPass(product, self._files(product), categories, self.lists, references, lags)
 
     def _linked(self, product: str, categories: Sequence[str], staged: Place) -> ProductPass:
@@ -153,21 +157,15 @@ class EventSteps:
         files, identity = {name: all_files(self._files(name)) for name in names}, self.root.identity
         return Linking(files, identity, _stated_columns(identity), ensure_layout(self.root), self.lists)
 
-    def _references(self) -> dict[str, pa.Table]:
-        return pack_references(self._medicine_table("packs"), self._medicine_table("contents"))
-
     def _medicine_table(self, name: str) -> pa.Table:
-        import pyarrow.parquet as pq
-
-        with (self.finals[MEDICINES] / f"{name}.parquet").open("rb") as source:
-            return pq.read_table(source)
+        return read_table(self.finals[MEDICINES] / f"{name}.parquet")
 
     def _persons(self) -> None:
         started = now()
         names = [name for name in (*referential_tables(), CERTIFICATES) if name in self.data]
         linking = self._linking(names)
         with staged_for(self.root, self.steps[PERSONS]["fingerprint"], [self.finals[PERSONS]]) as staged:
-            linked = counted(self.shop.run(linking.work(), staged / LINKED, "persons of references"))
+            linked = summed(self.shop.run(linking.work(), staged / LINKED, "persons of references"))
             sources = {
                 name: place for name in names if (place := staged / LINKED / name / f"{name}-0.parquet").is_file()
             }
@@ -177,7 +175,7 @@ class EventSteps:
             reports = self.shop.run(persons.work(), staged, "persons")
             remove_all(staged / LINKED)
             told = slices_told(reports, PERSONS_FILE)
-            self._commit(staged, PERSONS, started, counts={**linked, **counted(reports)}, slices=told)
+            self._commit(staged, PERSONS, started, counts={**linked, **summed(reports)}, slices=told)
 
     def _events(self, categories: Iterable[str]) -> dict[str, dict[str, list[Place]]]:
         return {name: files_in(self.finals[name]) for name in categories if name in self.finals}

@@ -4,15 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from parcours.cohort.plan import steps_in
 from parcours.cohort.planned_steps import made_before
 from parcours.engine.results import listed_files
-from parcours.engine.work import MARKS, Work, run_work, summed
+from parcours.engine.work import MARKS, Work, now, run_work
 from parcours.storage.commit import commit_directory, kept_staging, staging_attempt
 from parcours.storage.fingerprint import code_version, fingerprint
 from parcours.storage.manifest import read_manifest
@@ -99,11 +98,9 @@ def commit(root: Root, staged: Place, final: Place, manifest: Mapping[str, Any],
     return whole
 
 
-@contextmanager
-def staged_for(root: Root, mark: str, finals: Sequence[Place]) -> Iterator[Place]:
+def staged_for(root: Root, mark: str, finals: Sequence[Place]) -> AbstractContextManager[Place]:
     """The staging directory of these results, with the finished slices of a killed run."""
-    with kept_staging(root, mark, fingerprint([str(final.relative_to(root.path)) for final in finals])) as staged:
-        yield staged
+    return kept_staging(root, mark, fingerprint([str(final.relative_to(root.path)) for final in finals]))
 
 
 def taken(run: Mapping[str, Any], root: Root, stage: str, final: Place) -> dict[str, Any] | None:
@@ -128,13 +125,3 @@ def slices_told(reports: Sequence[Mapping[str, Any]], result: str) -> list[dict[
         {"slice": report["slice"], "rows": report["files"].get(result, {}).get("rows", 0), "ended": report["ended"]}
         for report in reports
     ]
-
-
-def counted(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The counts of all slices."""
-    return summed(reports)
-
-
-def now() -> str:
-    """The time, as manifests write it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from parcours.engine.duck import query
-from parcours.engine.sql import name
+from parcours.engine.sql import quoted
 from parcours.events.columns import column_type
 from parcours.events.extractors import extractors, passes
 from parcours.events.one_pass import events_of_rows
@@ -42,7 +42,7 @@ def flat(table):
                 "\n".join([" | ".join(names), *lines]), ", ".join(f"{one} {KINDS[kinds[one]]}" for one in names)
             )
         cells = (
-            f"CAST({name(column) if column in given.column_names else 'NULL'} AS {kind}) AS {name(column)}"
+            f"CAST({quoted(column) if column in given.column_names else 'NULL'} AS {kind}) AS {quoted(column)}"
             for column, kind in sorted(kinds.items())
         )
         return query(f"SELECT {', '.join(cells)} FROM given", given=given)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from parcours.engine.duck import query
-from parcours.engine.sql import name
+from parcours.engine.sql import quoted
 from parcours.events.columns import column_type
 from parcours.events.extractors import Extractor, extractors, passes
 from parcours.events.one_pass import events_of_rows
@@ -76,7 +76,7 @@ def flat_rows(one: Extractor, usual: dict[str, Any], given: Cells) -> pa.Table:
     unknown = {column for row in given for column in row} - {*full} - OF_ALL
     assert not unknown, f"{one.category} reads no {', '.join(sorted(unknown))}"
     table = pa.table({column: pa.array([text_of(row.get(column)) for row in written], pa.string()) for column in kinds})
-    casts = ", ".join(f"{name(column)}::{kind} AS {name(column)}" for column, kind in kinds.items())
+    casts = ", ".join(f"{quoted(column)}::{kind} AS {quoted(column)}" for column, kind in kinds.items())
     return query(f"SELECT {casts} FROM given", given=table)
 
 
