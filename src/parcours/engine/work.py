@@ -47,8 +47,8 @@ def run_work(
 ) -> list[dict[str, Any]]:
     """Write `staged`/<result>/<slice>.parquet for each result and slice; the report of each slice, by bucket.
 
-    A report is {slice, counts, files: {result: {rows, bytes}}, ended}. A slice whose report is there already is not
-    computed again. A result without a row has no file.
+    A report is {slice, counts, files: {result: {rows, bytes}}, ended}. A slice whose report and files are there
+    already is not computed again. A result without a row has no file.
     """
     kept = {path.stem for path in found(staged / MARKS, "*.json")}
     (staged / MARKS).mkdir(parents=True, exist_ok=True)
@@ -58,14 +58,21 @@ def run_work(
 def _bucket(work: Work, staged: Place, kept: set[str], bucket: str) -> Iterator[dict[str, Any]]:
     for piece in work.cut(bucket):
         mark = staged / MARKS / f"{piece.name}.json"
-        if piece.name in kept:
-            yield json.loads(mark.read_text("utf-8"))
+        before = json.loads(mark.read_text("utf-8")) if piece.name in kept else None
+        if before is not None and _is_whole(staged, before):
+            yield before
             continue
         files: dict[str, dict[str, int]] = {}
         counts = work.compute(piece, partial(_write, staged, piece, files))
         report = {"slice": piece.name, "counts": dict(counts), "files": files, "ended": now()}
         write_json(mark, report)
         yield report
+
+
+def _is_whole(staged: Place, report: Mapping[str, Any]) -> bool:
+    """Whether every file of a finished slice is there: a run may have been killed while it took them away."""
+    told = {staged / result / f"{report['slice']}.parquet": file for result, file in report["files"].items()}
+    return all(path.is_file() and file_size(path) == file["bytes"] for path, file in told.items())
 
 
 def _write(staged: Place, piece: Slice, files: dict[str, dict[str, int]], result: str, rows: Rows) -> int:

@@ -31,10 +31,10 @@ from parcours.events.extractors import extractors
 from parcours.events.person_slices import PERSONS as PERSONS_FILE
 from parcours.features.case_series import exposed_cases
 from parcours.features.cases import SCHEMAS, Cases
-from parcours.stages.steps import Workshop, commit, held, slices_told, staged_for, taken, workshop
+from parcours.stages.steps import Workshop, beside, commit, held, slices_told, staged_for, taken, workshop
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import read_manifest, write_json
-from parcours.storage.place import Place, copy_file, found, remove_all
+from parcours.storage.place import Place, copy_file, found
 from parcours.storage.root import Root, open_root
 
 log = logging.getLogger(__name__)
@@ -164,11 +164,11 @@ def _make_features(run: Run, root: Root, shop: Workshop, final: Place) -> dict[s
     cohort = (read_manifest(source) or {})["summary"]
     with staged_for(root, stage_key(run, FEATURES), [final]) as staged:
         files = {name: files_in(source / name) for name in (FOLLOW_UP, EXPOSURES, OUTCOMES)}
-        reports = shop.run(Cases(files, study.outcomes.outcome_events).work(), staged / "_parts", "features")
-        tables = _gathered(staged / "_parts")
+        parts = beside(staged, "parts")
+        reports = shop.run(Cases(files, study.outcomes.outcome_events).work(), parts, "features")
+        tables = _gathered(parts)
         for name, table in tables.items():
             write_table(staged / f"{name}.parquet", table)
-        remove_all(staged / "_parts")
         drugs = {
             drug: {"exposed_cases": n}
             for drug, n in exposed_cases(tables["exposures"], tables["persons"], study).items()

@@ -31,14 +31,14 @@ from parcours.events.person_slices import PERSONS as PERSONS_FILE
 from parcours.events.person_slices import Persons
 from parcours.events.references import all_files, pack_references, read_contents, read_medicine_names, read_packs
 from parcours.snds.person_columns import referential_tables
-from parcours.stages.steps import Workshop, commit, held, slices_told, staged_for, workshop
+from parcours.stages.steps import Workshop, beside, commit, held, slices_told, staged_for, workshop
 from parcours.storage.commit import exclusive_writer
 from parcours.storage.manifest import read_manifest
-from parcours.storage.place import Place, remove_all
+from parcours.storage.place import Place
 from parcours.storage.root import Root, ensure_layout, open_root
 
 Run = dict[str, Any]
-LINKED = "_linked"
+LINKED = "linked"
 LAGS_SCHEMA = pa.schema([("care", pa.string()), ("flux", pa.string()), ("rows", pa.int64())])
 
 
@@ -121,7 +121,6 @@ class EventSteps:
                 else self._flat(product, categories, lags)
             )
             reports = self.shop.run(one.work(), staged, f"events of {product}")
-            remove_all(staged / LINKED)
             counts = summed(reports)
             for name in names:
                 (staged / name).mkdir(exist_ok=True)
@@ -148,8 +147,8 @@ class EventSteps:
         names = [name for name in (*referential_tables(), product) if name in self.data]
         columns = passes()[product].columns(extractors()[category] for category in categories)
         rows = LinkingRows(product, frozenset(columns), self._linking(names))
-        self.shop.run(rows.work(), staged / LINKED, f"persons of {product}")
-        file = staged / LINKED / product / f"{product}-0.parquet"
+        self.shop.run(rows.work(), beside(staged, LINKED), f"persons of {product}")
+        file = beside(staged, LINKED) / product / f"{product}-0.parquet"
         buckets = [*map(str, range(rows.linking.buckets)), NOBODY] if file.is_file() else []
         return LinkedPass(product, dict.fromkeys(buckets, (file,)), categories, self.lists)
 
@@ -165,15 +164,13 @@ class EventSteps:
         names = [name for name in (*referential_tables(), CERTIFICATES) if name in self.data]
         linking = self._linking(names)
         with staged_for(self.root, self.steps[PERSONS]["fingerprint"], [self.finals[PERSONS]]) as staged:
-            linked = summed(self.shop.run(linking.work(), staged / LINKED, "persons of references"))
-            sources = {
-                name: place for name in names if (place := staged / LINKED / name / f"{name}-0.parquet").is_file()
-            }
+            given = beside(staged, LINKED)
+            linked = summed(self.shop.run(linking.work(), given, "persons of references"))
+            sources = {name: place for name in names if (place := given / name / f"{name}-0.parquet").is_file()}
             persons = Persons(
                 sources, self._events(care_categories()), self._events(stay_categories()), linking.buckets
             )
             reports = self.shop.run(persons.work(), staged, "persons")
-            remove_all(staged / LINKED)
             told = slices_told(reports, PERSONS_FILE)
             self._commit(staged, PERSONS, started, counts={**linked, **summed(reports)}, slices=told)
 

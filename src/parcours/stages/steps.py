@@ -103,6 +103,11 @@ def staged_for(root: Root, mark: str, finals: Sequence[Place]) -> AbstractContex
     return kept_staging(root, mark, fingerprint([str(final.relative_to(root.path)) for final in finals]))
 
 
+def beside(staged: Place, name: str) -> Place:
+    """A directory for what leads to the results of a staging directory and is not of them; it is gone with it."""
+    return staged.parent / name
+
+
 def taken(run: Mapping[str, Any], root: Root, stage: str, final: Place) -> dict[str, Any] | None:
     """What another run of this study made of the same in a stage of one step, copied and committed; its manifest."""
     (step,) = steps_in(run, stage)

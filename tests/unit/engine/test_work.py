@@ -103,6 +103,20 @@ def test_a_second_run_computes_only_what_a_failure_left_undone(flat, tmp_path):
     assert task.computed == []
 
 
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"half")])
+def test_a_finished_slice_whose_file_is_lost_is_computed_again(flat, tmp_path, damage):
+    """A run that is killed while it takes away the files of slices leaves their marks."""
+    staged, given = tmp_path / "staged", Counting(flat)
+    told = run_work(given.work(), staged, None, 1)
+    before = bytes_in(staged)
+    damage(staged / "rows" / "1-2.parquet")
+    given.computed.clear()
+    again = run_work(given.work(), staged, None, 1)
+    assert given.computed == ["1-2"]
+    assert bytes_in(staged) == before
+    assert [{**report, "ended": None} for report in again] == [{**report, "ended": None} for report in told]
+
+
 def test_results_are_the_same_bytes_however_many_threads(flat, tmp_path):
     for cores in (1, 3):
         run_work(Counting(flat).work(), tmp_path / str(cores), None, cores)
