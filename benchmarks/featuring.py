@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import environment
+from benchmarks.environment import environment, parcours_command
 from benchmarks.featuring_agreement import Counts, check_agreement, our_counts, peer_counts
 from benchmarks.featuring_data import FlatInput, check_room, make_input
-from benchmarks.featuring_report import PEER, STUDY, Run, report
+from benchmarks.featuring_report import ALL, PEER, STUDY, Run, report
 from benchmarks.measure import measure, usable_cores
 from benchmarks.peers.scalpel_featuring import launch
 from benchmarks.results import HOME, RESULTS, write_result
@@ -58,11 +58,13 @@ def _command(name: str, given: FlatInput, folder: Path, work: Path, settings: di
     if name == PEER:
         jar, study = launch.compiled(work / "peer"), load_study(STUDY_FILE)
         return launch.command(jar, given.root, folder / "out", study, CORES, settings)
+    if name == ALL:
+        return parcours_command("events", "--root", str(given.root), "--json")
     return [sys.executable, "-m", "benchmarks.peers.parcours_featuring", str(STUDY_FILE), str(given.root)]
 
 
 def _counts(name: str, log: Path, folder: Path) -> Counts:
-    if name == "spark_start":
+    if name in ("spark_start", ALL):
         return {}
     return peer_counts(folder / "out") if name == PEER else our_counts(told(log))
 
@@ -113,13 +115,14 @@ def run(persons: int, runs: int, factors: list[int], work: Path) -> dict[str, An
     compared = compare(inputs[max(factors)], runs, work)
     uses_spark = any(one.applications for one in compared["parcours"])
     starts = [run_once("spark_start", inputs[max(factors)], work) for _ in range(runs if uses_spark else 0)]
+    every = [run_once(ALL, inputs[max(factors)], work) for _ in range(runs)]
     scaled = {
         factor: compared["parcours"]
         if factor == max(factors)
         else [run_once("parcours", inputs[factor], work) for _ in range(runs)]
         for factor in sizes
     }
-    return report(inputs, compared, starts, scaled, CORES)
+    return report(inputs, {**compared, ALL: every}, starts, scaled, CORES)
 
 
 def main() -> None:

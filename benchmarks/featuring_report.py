@@ -9,8 +9,10 @@ from benchmarks.featuring_agreement import Counts, agreement
 from benchmarks.featuring_data import YEARS, FlatInput
 from benchmarks.measure import Measured
 from benchmarks.results import commit, machine
+from parcours.events.extractors import extractors
 
 PEER = "scalpel_featuring"
+ALL = "all_extractors"
 STUDY = "fall"
 PUBLISHED = {
     "scalpel3_mb_per_second_per_core": 21,
@@ -38,7 +40,7 @@ class Run:
 
 def report(
     inputs: Mapping[int, FlatInput],
-    compared: Mapping[str, list[Run]],
+    measured: Mapping[str, list[Run]],
     starts: list[Run],
     scaled: Mapping[int, list[Run]],
     cores: int,
@@ -48,7 +50,8 @@ def report(
     `inputs` and `scaled` are by factor, and the largest factor is the compared size; `starts` are runs of a Spark
     program that does nothing, none where ours starts no Spark.
     """
-    given, ours, peer = inputs[max(inputs)], compared["parcours"], compared[PEER]
+    given, ours, peer = inputs[max(inputs)], measured["parcours"], measured[PEER]
+    compared = {name: runs for name, runs in measured.items() if name != ALL}
     startup = _median(starts, lambda run: run.measured.seconds) if starts else None
     seconds = {name: _median(runs, lambda run: run.measured.seconds) for name, runs in compared.items()}
     without = {name: _median(runs, lambda run: _after_start(run, startup)) for name, runs in compared.items()}
@@ -72,11 +75,18 @@ def report(
         "published": PUBLISHED,
         "shuffle_bytes": _each(compared, lambda run: run.shuffled),
         "shuffle_note": None if ours[-1].applications else "parcours ran no Spark application: it shuffles nothing",
-        "all_extractors": {"seconds": None},
+        "all_extractors": _all_extractors(given, measured[ALL]),
         "agreement": agreement(ours[-1].counts, peer[-1].counts, PEER),
         "scaling": [_scale(factor, inputs[factor], runs, startup, cores) for factor, runs in sorted(scaled.items())],
-        "all_runs": {name: [_run(run) for run in runs] for name, runs in {**compared, "spark_start": starts}.items()},
+        "all_runs": {name: [_run(run) for run in runs] for name, runs in {**measured, "spark_start": starts}.items()},
     }
+
+
+def _all_extractors(given: FlatInput, runs: list[Run]) -> dict[str, Any]:
+    """Those of the products that the input holds."""
+    there = sorted(name for name, one in extractors().items() if one.product in {*given.rows, "IR_IMB_R"})
+    seconds = _median(runs, lambda run: run.measured.seconds)
+    return {"seconds": seconds, "extractors": len(there), "of": len(extractors()), "categories": there}
 
 
 def _input(given: FlatInput) -> dict[str, Any]:

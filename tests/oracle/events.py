@@ -60,12 +60,13 @@ class Line:
 
 
 def purchases(dcir: Iterable[Row], packs: Packs) -> frozenset[Event]:
-    """Day by day and pack by pack, the boxes that are left when cancellations are taken off."""
+    """Day by day and pack by pack, the boxes that are left when cancellations are taken off; with their sheet, too."""
     lines = [purchase_line(row, code) for row in kept(dcir, "DCIR", "drug_purchase") if (code := pack_code(row, packs))]
     counted = counted_lines(lines)
     return frozenset(
-        Event("drug_purchase", code, sheet_of(counted, day, code), day, weight=boxes)
+        Event(category, code, sheet, day, weight=boxes)
         for (day, code, _), boxes in quantities_left(counted).items()
+        for category, sheet in (("drug_purchase", None), ("prescribed_purchase", sheet_of(counted, day, code)))
     )
 
 

@@ -58,9 +58,8 @@ def exposures(events: Iterable[Event], packs: Packs, last_day: dt.date, study: S
 
 def purchases(events: Iterable[Event], packs: Packs, study: Study) -> list[Purchase]:
     """The purchases of the study's medicines, those of one medicine and day as one: several boxes are one purchase."""
-    chosen = [
-        event for event in events if event.category == "drug_purchase" and is_chosen(event.code, packs, study.medicines)
-    ]
+    category = "prescribed_purchase" if study.medicines.level == "prescription" else "drug_purchase"
+    chosen = [event for event in events if event.category == category and is_chosen(event.code, packs, study.medicines)]
     if study.medicines.level == "prescription":
         days = prescriptions(chosen, packs, study.exposures)
     else:

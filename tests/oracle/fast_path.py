@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from parcours.cohort.definitions import load_definition
 from parcours.cohort.exposures import exposures_of
+from parcours.cohort.medicine_levels import purchases_at
 from parcours.cohort.medicines import purchases_of
 from parcours.cohort.observation import Known
 from parcours.cohort.outcomes import outcomes_of, when_found
@@ -37,7 +38,7 @@ ARROW = {
 STATED = pa.schema([("person_id", pa.int64()), ("BEN_DCD_DTE", pa.date32()), ("BEN_DCD_AME", pa.string())])
 # Those that the oracle reads.
 CATEGORIES = {
-    "DCIR": ("drug_purchase", "dcir_ccam_act"),
+    "DCIR": ("drug_purchase", "prescribed_purchase", "dcir_ccam_act"),
     "MCO": (
         *("mco_hospital_stay", "mco_main_diagnosis", "mco_linked_diagnosis", "mco_associated_diagnosis"),
         "mco_ccam_act",
@@ -138,7 +139,7 @@ def _certified(found: Sequence[Records]) -> pa.Table:
 
 def cohort(study: Study, who: pa.Table, told: pa.Table, packs: pa.Table) -> dict[str, pa.Table]:
     """follow_up, exposures, outcomes (with `when`), case days and case exposures."""
-    purchases = _of(told, ["drug_purchase"])
+    purchases = _of(told, [purchases_at(study.medicines.level)])
     bought = purchases_of(purchases, packs, study.medicines, study.codelists)
     definition = load_definition(study.codelists, study.outcomes.definition)
     found = outcomes_of(told, definition, study.outcomes)

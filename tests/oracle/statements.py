@@ -29,5 +29,5 @@ def number_of(statement: tuple[Hashable, ...]) -> int:
 
 
 def name_of(number: int) -> str:
-    """Eight hexadecimal digits."""
-    return f"{number % 2**32:08x}"
+    """The last 32 bits of a number."""
+    return str(number % 2**32)

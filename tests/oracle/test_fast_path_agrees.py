@@ -51,7 +51,7 @@ def tuples(table: pa.Table, *columns: str) -> dict[int, set[tuple[Any, ...]]]:
 
 def check_events(told: pa.Table, expected: Sequence[History]) -> None:
     # The claim of an act within its day is a hash, which the oracle does not have.
-    grouped = {*fast_path.CATEGORIES["MCO"], "drug_purchase"}
+    grouped = {*fast_path.CATEGORIES["MCO"], "prescribed_purchase"}
     found = tuples(told, "category", "code", "group", "start", "end", "weight", "source")
     for number, one in enumerate(expected, start=1):
         mine = {(c, code, g if c in grouped else None, *rest) for c, code, g, *rest in found[number]}

@@ -88,7 +88,7 @@ class Definition:
     @property
     def categories(self) -> tuple[str, ...]:
         """The categories of events that it reads."""
-        return tuple(sorted({name for rule in self.rules for one in _selections(rule) for name in one.categories}))
+        return tuple(sorted({name for rule in self.rules for one in selections(rule) for name in one.categories}))
 
 
 def definition_names(folder: Path) -> tuple[str, ...]:
@@ -241,7 +241,8 @@ def _rows(path: Path, name: str, columns: Sequence[str]) -> tuple[dict[str, str]
     return rows
 
 
-def _selections(rule: Rule) -> Iterator[Selection]:
+def selections(rule: Rule) -> Iterator[Selection]:
+    """Every selection of events that a rule names, in its conditions and severities too."""
     yield rule.find
     for condition in (rule.when, *(when for _, when in rule.severities)):
         yield from _of_condition(condition)

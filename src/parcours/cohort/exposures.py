@@ -15,13 +15,16 @@ def unlimited(bought: pa.Table, exposures: Exposures) -> pa.Table:
     A run is `min_purchases` within `purchases_window_days`; purchases of one day count once. `start_delay_days` is
     added to the start (SCALPEL ignores it). `first_purchase` is the first of all, in a run or not.
     """
+    runs = f"""
+        SELECT *, lag(day, {exposures.min_purchases - 1}) OVER person_drug AS run_start
+        FROM (SELECT DISTINCT person_id, drug, day FROM bought)
+        WINDOW person_drug AS (PARTITION BY person_id, drug ORDER BY day)
+    """
+    if exposures.min_purchases == 1:  # each purchase is a run, and needs no order
+        runs = "SELECT person_id, drug, day, day AS run_start FROM bought"
     return query(
         f"""
-        WITH days AS (SELECT DISTINCT person_id, drug, day FROM bought),
-        runs AS (
-          SELECT *, lag(day, {exposures.min_purchases - 1}) OVER person_drug AS run_start FROM days
-          WINDOW person_drug AS (PARTITION BY person_id, drug ORDER BY day)
-        )
+        WITH runs AS ({runs})
         SELECT person_id, drug,
           (min(day) FILTER (day - run_start <= {exposures.purchases_window_days}) + {exposures.start_delay_days})::DATE
             AS start,

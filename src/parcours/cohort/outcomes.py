@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from parcours.cohort.definitions import OTHER, Condition, Definition, Rule, Selection, Sites
+from parcours.cohort.definitions import OTHER, Condition, Definition, Rule, Selection, Sites, selections
 from parcours.cohort.study import Outcomes
 from parcours.engine.duck import query
 from parcours.engine.sql import listed, text
@@ -35,9 +35,8 @@ def outcomes_of(events: pa.Table, definition: Definition, settings: Outcomes) ->
     Outcomes of one person, day, site and rule are one, at the highest severity; of each chain of them at one site, each
     less than `frame_months` after the one before it, the first counts.
     """
-    codes = query("SELECT DISTINCT category, code FROM events WHERE code IS NOT NULL", events=events).to_pylist()
-    rules = [rule for rule in definition.rules if rule.rule in settings.rules]
-    found = [_by_rule(events, rule, codes) for rule in rules]
+    codes = query("SELECT DISTINCT category, code FROM events", events=events).to_pylist()
+    found = [_by_rule(events, rule, codes) for rule in _asked(definition, settings)]
     sited = _with_site(pa.concat_tables(found), definition.sites, settings) if found else SCHEMA.empty_table()
     frame = f"INTERVAL {settings.frame_months} MONTH"
     return query(
@@ -53,6 +52,12 @@ def outcomes_of(events: pa.Table, definition: Definition, settings: Outcomes) ->
         """,
         sited=sited,
     ).cast(SCHEMA)
+
+
+def named(definition: Definition, settings: Outcomes, codes: list[dict[str, str]]) -> str:
+    """Which events the rules of a study look at, in SQL; `codes` are all {category, code} that there are."""
+    tests = [_selected("", one, codes) for rule in _asked(definition, settings) for one in selections(rule)]
+    return " OR ".join(f"({test})" for test in dict.fromkeys(tests)) or "false"
 
 
 def when_found(outcomes: pa.Table, follow_up: pa.Table) -> pa.Table:
@@ -71,6 +76,10 @@ def when_found(outcomes: pa.Table, follow_up: pa.Table) -> pa.Table:
     )
 
 
+def _asked(definition: Definition, settings: Outcomes) -> list[Rule]:
+    return [rule for rule in definition.rules if rule.rule in settings.rules]
+
+
 def _by_rule(events: pa.Table, rule: Rule, codes: list[dict[str, str]]) -> pa.Table:
     severity = " ".join(
         f"WHEN {_holds(when, codes) if when else 'true'} THEN {number}" for number, when in rule.severities
@@ -80,7 +89,7 @@ def _by_rule(events: pa.Table, rule: Rule, codes: list[dict[str, str]]) -> pa.Ta
         f"""
         SELECT DISTINCT person_id, {DATES[rule.dated]} AS date, code, {text(rule.rule)} AS category,
           CASE {severity} END AS severity
-        FROM events AS found WHERE {_selected("found", rule.find, codes)} AND {when}
+        FROM events AS found WHERE {_selected("found.", rule.find, codes)} AND {when}
         """,
         events=events,
     )
@@ -97,20 +106,20 @@ def _holds(condition: Condition, codes: list[dict[str, str]]) -> str:
     near = NEAR[condition.operator].format(days=condition.days)
     return (
         "EXISTS (SELECT 1 FROM events AS beside WHERE beside.person_id = found.person_id "
-        f"AND {near} AND {_selected('beside', condition.selection, codes)})"
+        f"AND {near} AND {_selected('beside.', condition.selection, codes)})"
     )
 
 
 def _selected(of: str, selection: Selection, codes: list[dict[str, str]]) -> str:
-    tests = [f"{of}.category IN ({listed(selection.categories)})"]
+    tests = [f"{of}category IN ({listed(selection.categories)})"]
     if selection.codes is not None:
-        own = (row["code"] for row in codes if row["category"] in selection.categories)
+        own = {row["code"] for row in codes if row["category"] in selection.categories} - {None}
         wanted = sorted(matching(own, selection.codes))
-        tests.append(f"{of}.code IN ({listed(wanted)})" if wanted else "false")
+        tests.append(f"{of}code IN ({listed(wanted)})" if wanted else "false")
     if selection.sources:
-        tests.append(f"{of}.source IN ({listed(selection.sources)})")
+        tests.append(f"{of}source IN ({listed(selection.sources)})")
     if selection.weight is not None:
-        tests.append(f"{of}.weight = {selection.weight}")
+        tests.append(f"{of}weight = {selection.weight}")
     return " AND ".join(tests)
 
 

@@ -9,17 +9,19 @@ import pyarrow as pa
 
 from parcours.cohort.definitions import load_definition
 from parcours.cohort.exposures import exposures_of
+from parcours.cohort.medicine_levels import purchases_at
 from parcours.cohort.medicines import purchases_of
 from parcours.cohort.observation import BOUGHT, FOUND, Known
-from parcours.cohort.outcomes import outcomes_of, when_found
+from parcours.cohort.outcomes import named, outcomes_of, when_found
 from parcours.cohort.population import follow_up_of
 from parcours.cohort.study import Study
 from parcours.engine.duck import duck, query
-from parcours.engine.results import Files, rows_of
+from parcours.engine.results import Files, rows_of, values_of
 from parcours.engine.slices import EVENT_BYTES, Slice, cut
 from parcours.engine.work import Work, Write
 from parcours.events.codelists import Lists
-from parcours.events.schema import DRUG_PURCHASE, EVENT_SCHEMA
+from parcours.events.schema import EVENT_SCHEMA
+from parcours.storage.place import Place
 
 FOLLOW_UP, EXPOSURES, OUTCOMES = "follow_up.parquet", "exposures.parquet", "outcomes.parquet"
 PERSON_SCHEMA = pa.schema(
@@ -34,6 +36,8 @@ PERSON_SCHEMA = pa.schema(
         ("death_source", pa.string()),
     ]
 )
+PURCHASES = pa.schema([EVENT_SCHEMA.field(name) for name in ("person_id", "code", "group", "start")])
+CODES = pa.schema([EVENT_SCHEMA.field(name) for name in ("category", "code")])
 FOLLOW_UP_SCHEMA = pa.schema(
     [
         ("person_id", pa.int64()),
@@ -67,7 +71,7 @@ class CohortSlices:
 
     def slices(self, bucket: str) -> Iterable[Slice]:
         """The slices of a bucket."""
-        files = [*self.persons[bucket], *self.events.get(DRUG_PURCHASE, {}).get(bucket, ())]
+        files = [*self.persons[bucket], *self.files(bucket, [self.purchases])]
         with duck() as connection:
             return cut(connection, bucket, files, EVENT_BYTES)
 
@@ -108,11 +112,14 @@ class CohortSlices:
         cases = len(during["person_id"].unique())
         return {"when": {row["when"]: row["n"] for row in counted}, "cases": cases}
 
-    def events_in(self, piece: Slice, categories: Iterable[str]) -> pa.Table:
-        """The events of a slice, of some categories."""
-        files = [file for name in categories for file in self.events.get(name, {}).get(piece.bucket, ())]
-        with duck() as connection:
-            return rows_of(connection, files, piece, EVENT_SCHEMA)
+    @property
+    def purchases(self) -> str:
+        """The category of purchases that the study reads."""
+        return purchases_at(self.study.medicines.level)
+
+    def files(self, bucket: str, categories: Iterable[str]) -> list[Place]:
+        """The files of a bucket that hold events of some categories."""
+        return [file for name in categories for file in self.events.get(name, {}).get(bucket, ())]
 
     def made_before(self, piece: Slice, name: str, schema: pa.Schema) -> pa.Table:
         """The rows of a slice of a result that is there already."""
@@ -135,8 +142,10 @@ class OfSlice:
 
     @cached_property
     def purchases(self) -> pa.Table:
-        """The purchases of any medicine, as events."""
-        return self.cohort.events_in(self.piece, [DRUG_PURCHASE])
+        """person_id, code, group, start of the purchases of any medicine."""
+        files = self.cohort.files(self.piece.bucket, [self.cohort.purchases])
+        with duck() as connection:
+            return rows_of(connection, files, self.piece, PURCHASES)
 
     @cached_property
     def bought(self) -> pa.Table:
@@ -149,7 +158,11 @@ class OfSlice:
         """The outcomes over all the data, before anybody's follow-up is known."""
         asked = self.cohort.study.outcomes
         definition = load_definition(self.cohort.lists(), asked.definition)
-        return outcomes_of(self.cohort.events_in(self.piece, definition.categories), definition, asked)
+        files = self.cohort.files(self.piece.bucket, definition.categories)
+        with duck() as connection:
+            codes = values_of(connection, files, self.piece, CODES).to_pylist()
+            events = rows_of(connection, files, self.piece, EVENT_SCHEMA, named(definition, asked, codes))
+        return outcomes_of(events, definition, asked)
 
     @property
     def known(self) -> Known:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from parcours.cohort.definitions import load_definition
-from parcours.cohort.medicine_levels import DRUG_FAMILIES, FAMILY
+from parcours.cohort.medicine_levels import DRUG_FAMILIES, FAMILY, purchases_at
 from parcours.cohort.study import Study
 from parcours.events.death_sources import death_rules, death_sources
 from parcours.events.extractors import Extractor, care_categories, extractors, passes
@@ -18,7 +18,6 @@ from parcours.snds.contracts import load_product
 from parcours.snds.person_columns import referential_tables
 from parcours.storage.fingerprint import fingerprint, sources_version
 
-DRUG_PURCHASE = "drug_purchase"
 MEDICINES, FLUX_LAGS, PERSONS = "medicines", "flux_lags", "persons"
 POPULATION, EXPOSURES, OUTCOMES = "population", "exposures", "outcomes"
 EVENTS, COHORT, FEATURES, MODEL, REPORT = STAGES = ("events", "cohort", "features", "model", "report")
@@ -71,7 +70,7 @@ def steps_of(
     lags = Step(FLUX_LAGS, EVENTS, {"data": data["DCIR"], "code": sources_version("events/extraction.py", *ROWS_CODE)})
     persons = _persons_step(data, identity, events)
     population = _population_step(study, persons, events, medicines, codelists)
-    exposures = _exposures_step(study, codelists, events[DRUG_PURCHASE], medicines, population)
+    exposures = _exposures_step(study, codelists, _purchases(study, events), medicines, population)
     outcomes = _outcomes_step(study, codelists, events, population)
     features = _features_step(study, population, exposures, outcomes)
     model = Step(
@@ -89,7 +88,7 @@ def steps_of(
 def _categories(study: Study, data: Mapping[str, Any]) -> list[str]:
     """What a study reads, what tells that persons are cared for and what tells of deaths, of the products there are."""
     read = load_definition(study.codelists, study.outcomes.definition).categories
-    wanted = {DRUG_PURCHASE, *read, *care_categories(), *stay_categories()}
+    wanted = {purchases_at(study.medicines.level), *read, *care_categories(), *stay_categories()}
     return [category for category in sorted(wanted) if extractors()[category].product in data]
 
 
@@ -198,13 +197,17 @@ def _population_step(
         "code": sources_version("cohort/population.py", "cohort/observation.py", *COHORT_CODE),
     }
     if study.population.trackloss_months:
-        made_of["purchases"] = events[DRUG_PURCHASE].fingerprint
+        made_of["purchases"] = _purchases(study, events).fingerprint
     if study.population.looks_at_first_purchases:
-        bought = _bought(study, codelists, events[DRUG_PURCHASE], medicines)
+        bought = _bought(study, codelists, _purchases(study, events), medicines)
         made_of["bought"] = {**bought, "code": sources_version(*BOUGHT_CODE)}
     if study.population.prior_outcome == "drop":
         made_of["prior_outcomes"] = {**_found(study, codelists, events), "code": sources_version(*FOUND_CODE)}
     return Step(POPULATION, COHORT, made_of)
+
+
+def _purchases(study: Study, events: Mapping[str, Step]) -> Step:
+    return events[purchases_at(study.medicines.level)]
 
 
 def _bought(study: Study, codelists: Mapping[str, str], purchases: Step, medicines: Step) -> dict[str, Any]:

@@ -32,9 +32,23 @@ def rows_of(
     """The rows of a slice, with the columns and types of a schema, in the order of the files."""
     if not files:
         return schema.empty_table()
+    return asked(connection, _selecting(connection, files, piece, schema, where)).cast(schema)
+
+
+def values_of(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Place], piece: Slice, schema: pa.Schema
+) -> pa.Table:
+    """Each combination of values of the columns of a schema that a slice has, once."""
+    if not files:
+        return schema.empty_table()
+    return asked(connection, f"SELECT DISTINCT * FROM ({_selecting(connection, files, piece, schema)})").cast(schema)
+
+
+def _selecting(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Place], piece: Slice, schema: pa.Schema, where: str = "true"
+) -> str:
     columns = ", ".join(f'"{name}"' for name in schema.names)
-    sql = f"SELECT {columns} FROM read_parquet({reading(connection, files)}) WHERE {piece.condition} AND {where}"
-    return asked(connection, sql).cast(schema)
+    return f"SELECT {columns} FROM read_parquet({reading(connection, files)}) WHERE {piece.condition} AND ({where})"
 
 
 def listed_files(directory: Place) -> list[dict[str, Any]]:

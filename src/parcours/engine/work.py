@@ -112,7 +112,7 @@ def _fill(path: Place, reader: pa.RecordBatchReader) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with path.open("wb") as sink:
-        with pq.ParquetWriter(sink, reader.schema, compression="zstd") as writer:
+        with pq.ParquetWriter(sink, reader.schema, compression="zstd", store_schema=False) as writer:
             for batch in reader:
                 writer.write_batch(batch, row_group_size=ROW_GROUP)
                 written += batch.num_rows

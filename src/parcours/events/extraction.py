@@ -12,10 +12,12 @@ from parcours.engine.results import Files
 from parcours.engine.slices import FLAT_BYTES, Slice, cut
 from parcours.engine.work import Work, Write
 from parcours.events.codelists import Lists
+from parcours.events.columns import PERIOD
 from parcours.events.extractors import extractors, passes
-from parcours.events.flat_tables import flat_rows
+from parcours.events.flat_tables import FILE_ROW, flat_rows
 from parcours.events.linked import BUCKET, NOBODY
 from parcours.events.one_pass import events_of
+from parcours.events.relevant import CLAIM, ROW_OF_CLAIM
 
 FLUX_LAGS = "flux_lags"
 LAG_COLUMNS = frozenset({"EXE_SOI_DTD", "claim_row"})
@@ -53,8 +55,11 @@ class ProductPass:
 
     def rows(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> str:
         """SQL that gives the flat rows of a slice."""
-        rows = flat_rows(connection, self.product, self.files[piece.bucket], self.columns)
-        return f"SELECT * FROM ({rows}) WHERE {piece.condition}"
+        columns = {*self.columns, "claim_row", FILE_ROW}
+        rows = flat_rows(connection, self.product, self.files[piece.bucket], columns)
+        # A file has the rows of a claim one after the other.
+        claim = f"hash({PERIOD}, {FILE_ROW} - claim_row) AS {CLAIM}, claim_row AS {ROW_OF_CLAIM}"
+        return f"SELECT *, {claim} FROM ({rows}) WHERE {piece.condition}"
 
     def compute(self, piece: Slice, write: Write) -> Mapping[str, Any]:
         """The events of a slice."""
@@ -89,10 +94,11 @@ class LinkedPass(ProductPass):
 
 def _lags(connection: Any, rows: str) -> dict[str, dict[str, int]]:
     """{month of care: {month of flux: lines}} of the first row of each line."""
+    days = f"SELECT EXE_SOI_DTD, {PERIOD}, count(*) AS lines FROM ({rows}) WHERE claim_row = 1 GROUP BY ALL"
     found = connection.sql(
         f"""
-        SELECT strftime(EXE_SOI_DTD, '%Y-%m') AS care, period, count(*) FROM ({rows})
-        WHERE claim_row = 1 AND EXE_SOI_DTD IS NOT NULL GROUP BY ALL ORDER BY ALL
+        SELECT strftime(EXE_SOI_DTD, '%Y-%m') AS care, {PERIOD}, sum(lines)::BIGINT FROM ({days})
+        WHERE EXE_SOI_DTD IS NOT NULL GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
     lags: dict[str, dict[str, int]] = {}

@@ -81,7 +81,11 @@ class Pass:
 
     def defined(self, extractors: Iterable[Extractor]) -> dict[str, str]:
         """The named expressions that some of its extractors use, and those that these use."""
-        told = " ".join(expression for one in extractors for expression in one.expressions)
+        return self.used(expression for one in extractors for expression in one.expressions)
+
+    def used(self, expressions: Iterable[str]) -> dict[str, str]:
+        """The named expressions that some expressions use, and those that these use."""
+        told = " ".join(expressions)
         used: dict[str, str] = {}
         for name, expression in reversed(list(self.define.items())):
             if re.search(rf"\b{name}\b", told):
@@ -158,6 +162,8 @@ def _read(path: Path) -> Pass:
 def _extractor(path: Path, row: dict[str, Any]) -> Extractor:
     _refuse_unknown(path, row, {field.name for field in fields(Extractor)} - {"product"})
     net = Net(**row["net"]) if "net" in row else None
+    if net and "end" in row:
+        raise ValueError(f"{path}: {row['category']} has an end and is netted; what is left of a day has none")
     return Extractor(**{**row, "product": path.stem, "columns": tuple(row.get("columns", ())), "net": net})
 
 

@@ -71,9 +71,10 @@ def _columns(condition: dict[str, Any]) -> list[str]:
 
 
 def _removes(one: Filter, codelists: Path) -> str:
+    # An empty cell makes a comparison unknown; unknown is no reason to remove a row, nor to keep it.
     holds = _all(one.where, codelists)
     if one.unless:
-        holds += f" AND NOT ({_all(one.unless, codelists)})"
+        holds += f" AND NOT coalesce({_all(one.unless, codelists)}, false)"
     if one.until is not None:
         holds += f" AND CAST(substring(period, 1, 4) AS INTEGER) <= {one.until}"
     return f"({holds})"
@@ -84,9 +85,7 @@ def _all(conditions: tuple[dict[str, Any], ...], codelists: Path) -> str:
 
 
 def _holds(condition: dict[str, Any], codelists: Path) -> str:
-    # An empty cell makes a comparison unknown; unknown is not a reason to remove a row.
-    tests = [f"coalesce({_test(column, condition, codelists)}, false)" for column in _columns(condition)]
-    return f"({' OR '.join(tests)})"
+    return f"({' OR '.join(f'({_test(column, condition, codelists)})' for column in _columns(condition))})"
 
 
 def _test(column: str, condition: dict[str, Any], codelists: Path) -> str:

@@ -1,6 +1,6 @@
 """Rows of flat tables in DuckDB: only the columns asked for, with the types of their contracts, of all periods."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import duckdb
 
@@ -10,6 +10,7 @@ from parcours.events.columns import PERIOD, column_type
 from parcours.storage.manifest import read_manifest
 from parcours.storage.place import Place
 
+FILE_ROW = "file_row_number"
 Files = dict[str, tuple[Place, ...]]
 
 
@@ -28,19 +29,23 @@ def flat_rows(
     connection: duckdb.DuckDBPyConnection,
     product: str,
     files: Sequence[Place],
-    columns: Iterable[str],
+    columns: Collection[str],
     delivered: Collection[str] = (),
 ) -> str:
     """SQL that reads columns of some flat files, and `period`; a column that none or some of them lack is null there.
 
+    `file_row_number`, where it is asked for, counts the rows of each file.
+
     A column whose type changed over the years has the latest type. Of those `delivered` some may be in no contract,
     such as the pseudonym of a project extraction: they are strings.
     """
-    wanted = {column: column_type(product, column, delivered) for column in sorted({*columns} - {PERIOD})}
+    own = sorted({*columns} - {PERIOD, FILE_ROW})
+    wanted = {column: column_type(product, column, delivered) for column in own}
+    wanted |= {FILE_ROW: "BIGINT"} if FILE_ROW in columns else {}
     if not files:
         return f"SELECT {_listed([], wanted)}, NULL::VARCHAR AS {PERIOD} WHERE false"
     source = (
-        f"read_parquet({reading(connection, files)}, union_by_name = true, "
+        f"read_parquet({reading(connection, files)}, union_by_name = true, {FILE_ROW} = {FILE_ROW in columns}, "
         f"hive_partitioning = true, hive_types = {{'{PERIOD}': VARCHAR}})"
     )
     there = [row[0] for row in connection.sql(f"DESCRIBE SELECT * FROM {source}").fetchall()]

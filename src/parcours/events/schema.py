@@ -18,7 +18,6 @@ EVENT_SCHEMA = pa.schema(
     ]
 )
 EVENT_COLUMNS = tuple(EVENT_SCHEMA.names)
-DRUG_PURCHASE = "drug_purchase"
 DEATH_EXIT = 9.0  # mode of exit of a hospital stay (SOR_MOD), the weight of a stay
 
 

@@ -19,7 +19,7 @@ BY_TYPE = {
 }
 # What packs hold whose codes are such numbers.
 CONTENTS = pa.table({"cip13": ["0", "1", "-1"], "molecules": ["A", "A_B", "A"], "milligrams": [0.1, None, 1.7]})
-ORDER = ("person_id", "start", "code", "group", "end", "weight", "source")
+ORDER = ("person_id", "start", "code", "source", "end", "group", "weight")
 
 
 def random_rows(of: Pass, schema: pa.Schema) -> pa.Table:

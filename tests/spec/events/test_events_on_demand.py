@@ -91,7 +91,7 @@ def test_what_is_asked_for_must_be_there(root):
         ("identity", {"imb_diagnosis", "initial_cause_of_death", "cause_of_death"}),
         ("IR_BEN_R", {"initial_cause_of_death", "cause_of_death"}),
         ("IR_IMB_R", {"imb_diagnosis"}),
-        ("IR_PHA_R", {"drug_purchase", "molecule_purchase"}),
+        ("IR_PHA_R", {"drug_purchase", "prescribed_purchase", "molecule_purchase"}),
         ("MCO", {name for name, one in extractors().items() if one.product == "MCO"}),
     ],
 )

@@ -9,13 +9,14 @@ from benchmarks.environment import environment
 from benchmarks.featuring import STUDY_FILE, told
 from benchmarks.featuring_agreement import agreement, check_agreement, our_counts, peer_counts
 from benchmarks.featuring_data import FlatInput, check_room, make_input
-from benchmarks.featuring_report import PEER, Run, report
+from benchmarks.featuring_report import ALL, PEER, Run, report
 from benchmarks.measure import Measured
 from benchmarks.peers.scalpel_featuring import launch
 from benchmarks.results import HOME
 from benchmarks.stages import shuffle_bytes
 from parcours.cohort.study import load_study
 from parcours.errors import InputError, ParcoursError
+from parcours.events.extractors import extractors
 
 COUNTS = {"purchases": 1000, "cases": 100, "exposures": 50, "medicines": 9}
 BOUGHT = [(1, "2015-01-01", "A"), (1, "2015-01-01", "A"), (1, "2015-01-02", "A")]
@@ -166,7 +167,9 @@ def test_numbers_are_medians_and_the_start_of_spark_is_taken_off() -> None:
     ours = [run_of(10, 1000), run_of(30, 3000), run_of(12, 1200)]
     peer = [run_of(40, 4000, after_start=35)] * 3
     starts = [run_of(2, 1)] * 3
-    found = report(inputs(), {"parcours": ours, PEER: peer}, starts, {1: [run_of(4, 900)], 4: ours}, 2)
+    found = report(
+        inputs(), {"parcours": ours, PEER: peer, ALL: [run_of(50, 900)]}, starts, {1: [run_of(4, 900)], 4: ours}, 2
+    )
     assert found["seconds"] == {"parcours": 12, PEER: 40}
     assert found["seconds_without_start"] == {"parcours": 10, PEER: 35}
     assert (found["ratio"][PEER], found["ratio_without_start"][PEER]) == (3.333, 3.5)
@@ -177,12 +180,16 @@ def test_numbers_are_medians_and_the_start_of_spark_is_taken_off() -> None:
     assert (found["shuffle_bytes"], found["shuffle_note"]) == ({"parcours": 9, PEER: 9}, None)
     assert [entry["seconds_per_person"] for entry in found["scaling"]] == [0.04, 0.03]
     assert found["scaling"][0]["seconds_per_person_without_start"] == 0.02
-    assert found["all_extractors"] == {"seconds": None}
+    every = found["all_extractors"]
+    assert (every["seconds"], every["of"]) == (50, len(extractors()))
+    assert every["extractors"] == len(every["categories"]) and "drug_purchase" in every["categories"]
+    assert not {"mco_ccam_act", "ssr_hospital_stay"} & {*every["categories"]}  # the input holds claims alone
+    assert found["ratio"].keys() == {PEER}
 
 
 def test_without_a_spark_application_nothing_is_taken_off_and_nothing_shuffled() -> None:
     ours, peer = [run_of(10, 1000, applications=0)], [run_of(40, 4000, after_start=35)]
-    found = report(inputs(), {"parcours": ours, PEER: peer}, [], {4: ours}, 2)
+    found = report(inputs(), {"parcours": ours, PEER: peer, ALL: ours}, [], {4: ours}, 2)
     assert found["seconds_without_start"] == {"parcours": 10, PEER: 35}
     assert (found["startup_seconds"], found["shuffle_bytes"]["parcours"]) == (None, 0)
     assert "no Spark application" in found["shuffle_note"]
