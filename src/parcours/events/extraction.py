@@ -71,9 +71,10 @@ class ProductPass:
             if self.lags:
                 counts[FLUX_LAGS] = _lags(connection, rows)
             if wanted:
-                found, counts["rows"] = events_of(connection, rows, of, wanted, self.references, self.lists())
-                for category, events in found.items():
+                told = counts["rows"] = {}
+                for category, events, rows_of in events_of(connection, rows, of, wanted, self.references, self.lists()):
                     write(category, events)
+                    told[category] = rows_of
         return counts
 
 

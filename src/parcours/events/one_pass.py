@@ -1,6 +1,6 @@
 """All events of one slice of a flat product, in one pass over its rows; every row that is no event is counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -9,28 +9,30 @@ import pyarrow as pa
 from parcours.engine.duck import asked, duck
 from parcours.engine.sql import text
 from parcours.events.extractors import Extractor, Pass
-from parcours.events.netting import netted
-from parcours.events.relevant import CLAIM, ROW_OF_CLAIM, ROWS, prepare, present, rule
+from parcours.events.netting import Counted, netted
+from parcours.events.relevant import CLAIM, ROW_OF_CLAIM, ROWS, present, relevant, relevant_rows, rule
 from parcours.events.schema import EVENT_COLUMNS, EVENT_SCHEMA
 from parcours.snds.contracts import load_product
 
 NOT_ITS_OWN = "not_its_own"
 READ, BECAME = "read", "became_events"
-Counts = dict[str, dict[str, int]]
 
 
 def events_of_rows(
     rows: pa.Table, of: Pass, extractors: Sequence[Extractor], references: Mapping[str, pa.Table], codelists: Path
-) -> tuple[dict[str, pa.Table], Counts]:
-    """As `events_of`, of flat rows at hand with the columns that `of` reads; a claim is known by its key."""
+) -> tuple[dict[str, pa.Table], dict[str, dict[str, int]]]:
+    """{category: events} and {category: counts} of flat rows at hand, with the columns that `of` reads.
+
+    As `events_of`; a claim is known by its key.
+    """
     with duck() as connection:
         connection.register("given_rows", rows)
         given = "SELECT * FROM given_rows"
         if any(one.net for one in extractors):
             claims = f"SELECT *, hash({', '.join(load_product(of.product).key)}) AS {CLAIM} FROM given_rows"
             given = f"SELECT *, row_number() OVER (PARTITION BY {CLAIM}) AS {ROW_OF_CLAIM} FROM ({claims})"
-        found, counts = events_of(connection, given, of, extractors, references, codelists)
-    return {category: events.cast(EVENT_SCHEMA) for category, events in found.items()}, counts
+        made = list(events_of(connection, given, of, extractors, references, codelists))
+    return {name: events.cast(EVENT_SCHEMA) for name, events, _ in made}, {name: counts for name, _, counts in made}
 
 
 def events_of(
@@ -40,14 +42,12 @@ def events_of(
     extractors: Sequence[Extractor],
     references: Mapping[str, pa.Table],
     codelists: Path,
-) -> tuple[dict[str, pa.Table], Counts]:
-    """{category: events}, each sorted, and {category: {read, became_events, rule: rows left out}}.
-
-    Texts of events are strings, or dictionaries of these.
+) -> Iterator[tuple[str, pa.Table, dict[str, int]]]:
+    """(category, events, sorted, {read, became_events, rule: rows left out}) of each extractor, one after the other.
 
     `rows`: SQL that gives the flat rows of whole persons; of products whose lines are netted, with claim and row of it.
-    `references`: the tables that normal forms look codes up in. Rows read are those that became events and those
-    left out by each rule.
+    `references`: the tables that normal forms look codes up in. Texts of events are strings, or dictionaries of these.
+    Rows read are those that became events and those left out by each rule.
     """
     for name, table in references.items():
         connection.register(name, table)
@@ -55,20 +55,22 @@ def events_of(
         arguments = ", ".join(form["arguments"])
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {form['name']}({arguments}) AS ({form['sql']})")
     read = connection.sql(f"SELECT count(*) FROM ({rows})").fetchall()[0][0]
-    prepare(connection, rows, of, extractors, codelists)
-    found, counts = {}, {}
-    for one in extractors:
-        if one.net:
-            found[one.category], counted = netted(connection, rows, of, one)
-        else:
-            counted = dict(connection.sql(_left_out(one)).fetchall())
-            found[one.category] = _events(connection, one)
-        left_out = {rule: n for rule, n in counted.items() if rule is not None and n}
-        here = sum(counted.values())
-        left_out |= {NOT_ITS_OWN: read - here} if read > here else {}
-        counts[one.category] = {READ: read, BECAME: read - sum(left_out.values()), **left_out}
-    connection.unregister(ROWS)
-    return found, counts
+    with relevant_rows(connection, relevant(rows, of, extractors, codelists), read):
+        for one in extractors:
+            events, counted = netted(connection, rows, of, one) if one.net else _listed(connection, one)
+            yield one.category, events, _counts(read, counted)
+
+
+def _counts(read: int, counted: Counted) -> dict[str, int]:
+    left_out = {rule: n for rule, n in counted.items() if rule is not None and n}
+    here = sum(counted.values())
+    left_out |= {NOT_ITS_OWN: read - here} if read > here else {}
+    return {READ: read, BECAME: read - sum(left_out.values()), **left_out}
+
+
+def _listed(connection: duckdb.DuckDBPyConnection, one: Extractor) -> tuple[pa.Table, Counted]:
+    """Each event that a row tells, and {rule: rows left out, None: those of events}."""
+    return _events(connection, one), dict(connection.sql(_left_out(one)).fetchall())
 
 
 def _left_out(one: Extractor) -> str:

@@ -1,12 +1,12 @@
 """The rows of a slice that some extractor reads, in one narrow table, and the rule that removes each."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from parcours.engine.duck import asked
 from parcours.engine.sql import text
 from parcours.events.columns import PERIOD
 from parcours.events.extractors import WORD, Extractor, Pass, columns_in
@@ -16,16 +16,32 @@ from parcours.snds.contracts import load_product
 ROWS = "flat_rows"
 NO_CODE, NO_DATE = "no_code", "no_date"
 STATEMENTS = "ER_DCT_F"  # one row a statement, which has several lines
+CELL_BYTES, ARROW_BYTES = 8, 600 << 20
 # What rows tell beside the flat columns: the claim of a row, and which of the rows of that claim it is.
 CLAIM, ROW_OF_CLAIM = "claim", "row_of_claim"
 
 
-def prepare(
-    connection: duckdb.DuckDBPyConnection, rows: str, of: Pass, extractors: Sequence[Extractor], codelists: Path
-) -> None:
-    """Make the table of the rows of some extractor.
+@contextmanager
+def relevant_rows(connection: duckdb.DuckDBPyConnection, sql: str, rows: int) -> Iterator[None]:
+    """The table ROWS, of at most so many rows: in Arrow, which is filled in two thirds of the time, while it is small.
 
-    It has the columns that extractors read of each row, named expressions, and for each set of filters the one that
+    DuckDB keeps a large one within its memory, and on the disk.
+    """
+    found = connection.sql(sql)
+    if rows * len(found.columns) * CELL_BYTES > ARROW_BYTES:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {ROWS} AS {sql}")
+        yield
+        connection.execute(f"DROP TABLE {ROWS}")
+        return
+    connection.register(ROWS, found.to_arrow_table())
+    yield
+    connection.unregister(ROWS)
+
+
+def relevant(rows: str, of: Pass, extractors: Sequence[Extractor], codelists: Path) -> str:
+    """SQL: the rows of some extractor.
+
+    They have the columns that extractors read of each row, named expressions, and for each set of filters the one that
     removes a row. What is read once for each combination of values (see `naming`) is there as it is in the flat row.
     """
     told = [each for one in extractors for each in of_each_row(one)]
@@ -39,9 +55,8 @@ def prepare(
     more += [f"{left_out_by(some, codelists)} AS {name}" for name, some in sorted(sets.items())]
     if any(re.search(r"\bstatement\b", each) for each in told):
         more.append(f"hash({', '.join(load_product(of.product).key_of(STATEMENTS))}) AS statement")
-    relevant = " OR ".join(f"({present(one)})" for one in extractors)
-    told_rows = f"SELECT {', '.join([*columns, *more])} FROM ({rows}) WHERE {relevant}"
-    connection.register(ROWS, asked(connection, told_rows))  # a temporary table takes a third longer to fill
+    some = " OR ".join(f"({present(one)})" for one in extractors)
+    return f"SELECT {', '.join([*columns, *more])} FROM ({rows}) WHERE {some}"
 
 
 def naming(one: Extractor) -> dict[str, str]:
