@@ -67,7 +67,8 @@ class CohortSlices:
 
     def work(self) -> Work:
         """The results that are not made yet, slice by slice, and the counts of each."""
-        return Work(list(self.persons), self.slices, self.compute)
+        missing = [name for name in (FOLLOW_UP, EXPOSURES, OUTCOMES) if name not in self.made]
+        return Work(list(self.persons), self.slices, self.compute, missing)
 
     def slices(self, bucket: str) -> Iterable[Slice]:
         """The slices of a bucket."""

@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -34,12 +34,14 @@ class Work:
     """What is computed for each slice: `cut` gives the slices of a bucket, `compute` the results of a slice.
 
     `compute` hands each result, sorted by person, to the function that it gets, which writes it and says how many rows
-    that were; it returns what it counted on the way.
+    that were; it returns what it counted on the way. `results` names what it makes where that is not always the same:
+    a slice that was finished for others is computed again.
     """
 
     buckets: Sequence[str]
     cut: Callable[[str], Iterable[Slice]]
     compute: Callable[[Slice, Write], Mapping[str, Any]]
+    results: Collection[str] = ()
 
 
 def run_work(
@@ -47,8 +49,8 @@ def run_work(
 ) -> list[dict[str, Any]]:
     """Write `staged`/<result>/<slice>.parquet for each result and slice; the report of each slice, by bucket.
 
-    A report is {slice, counts, files: {result: {rows, bytes}}, ended}. A slice whose report and files are there
-    already is not computed again. A result without a row has no file.
+    A report is {slice, counts, results, files: {result: {rows, bytes}}, ended}. A slice whose report and files are
+    there already is not computed again. A result without a row has no file.
     """
     kept = {path.stem for path in found(staged / MARKS, "*.json")}
     (staged / MARKS).mkdir(parents=True, exist_ok=True)
@@ -59,20 +61,27 @@ def _bucket(work: Work, staged: Place, kept: set[str], bucket: str) -> Iterator[
     for piece in work.cut(bucket):
         mark = staged / MARKS / f"{piece.name}.json"
         before = json.loads(mark.read_text("utf-8")) if piece.name in kept else None
-        if before is not None and _is_whole(staged, before):
+        if before is not None and _is_whole(staged, before, {*work.results}):
             yield before
             continue
         files: dict[str, dict[str, int]] = {}
         counts = work.compute(piece, partial(_write, staged, piece, files))
-        report = {"slice": piece.name, "counts": dict(counts), "files": files, "ended": now()}
+        report = {"slice": piece.name, "counts": dict(counts), "results": sorted(work.results)}
+        report |= {"files": files, "ended": now()}
         write_json(mark, report)
         yield report
 
 
-def _is_whole(staged: Place, report: Mapping[str, Any]) -> bool:
-    """Whether every file of a finished slice is there: a run may have been killed while it took them away."""
-    told = {staged / result / f"{report['slice']}.parquet": file for result, file in report["files"].items()}
-    return all(path.is_file() and file_size(path) == file["bytes"] for path, file in told.items())
+def _is_whole(staged: Place, report: Mapping[str, Any], results: set[str]) -> bool:
+    """Whether a finished slice has the results that are asked for, or all.
+
+    A run may have been killed while it committed or took away some of them.
+    """
+    files = {result: file for result, file in report["files"].items() if not results or result in results}
+    told = {staged / result / f"{report['slice']}.parquet": file for result, file in files.items()}
+    return results <= {*report["results"]} and all(
+        path.is_file() and file_size(path) == file["bytes"] for path, file in told.items()
+    )
 
 
 def _write(staged: Place, piece: Slice, files: dict[str, dict[str, int]], result: str, rows: Rows) -> int:

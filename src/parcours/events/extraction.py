@@ -46,7 +46,8 @@ class ProductPass:
 
         Counts: {rows: {category: {rule: rows}}, flux_lags: {month of care: {month of flux: lines}}}.
         """
-        return Work(list(self.files), self.slices, self.compute)
+        results = [*self.categories, *([FLUX_LAGS] if self.lags else [])]
+        return Work(list(self.files), self.slices, self.compute, results)
 
     def slices(self, bucket: str) -> Iterable[Slice]:
         """The slices of a bucket."""

@@ -1,6 +1,7 @@
 """The stage of events: every category that a study reads, the persons and the medicines, each a step of its own."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ from parcours.events.references import all_files, pack_references, read_contents
 from parcours.snds.person_columns import referential_tables
 from parcours.stages.steps import Workshop, beside, commit, held, slices_told, staged_for, workshop
 from parcours.storage.commit import exclusive_writer
+from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import read_manifest
 from parcours.storage.place import Place
 from parcours.storage.root import Root, ensure_layout, open_root
@@ -113,8 +115,7 @@ class EventSteps:
     def _pass(self, product: str, categories: Sequence[str], lags: bool) -> None:
         started = now()
         names = [*categories, *([FLUX_LAGS] if lags else [])]
-        marks = [self.steps[name]["fingerprint"] for name in names]
-        with staged_for(self.root, "-".join(marks)[:60], [self.finals[name] for name in names]) as staged:
+        with self._staged_for(product) as staged:
             one = (
                 self._linked(product, categories, staged)
                 if is_linked(product)
@@ -132,6 +133,13 @@ class EventSteps:
                 events = sum(piece["rows"] for piece in told)
                 rows = counts.get("rows", {}).get(category, {"read": 0, "became_events": 0})
                 self._commit(staged / category, category, started, rows=rows, events=events, slices=told)
+
+    def _staged_for(self, product: str) -> AbstractContextManager[Place]:
+        """The staging directory of all steps of a product: a run that was killed between two commits goes on in it."""
+        names = [name for name in self.steps if name in extractors() and extractors()[name].product == product]
+        names += [FLUX_LAGS] if product == "DCIR" and FLUX_LAGS in self.steps else []
+        mark = fingerprint([self.steps[name]["fingerprint"] for name in names])
+        return staged_for(self.root, mark, [self.finals[name] for name in names])
 
     def _flat(self, product: str, categories: Sequence[str], lags: bool) -> ProductPass:
         wanted = [extractors()[category] for category in categories]

@@ -50,7 +50,6 @@ def commit_directory(root: Root, staged: Place, final: Place, manifest: dict[str
             raise RetryableFault(f"Another writer committed {final} meanwhile; run again and it will be reused.")
         write_manifest(staged, manifest)  # on HDFS this makes a folder that was swept again, empty
         show(root, staged, final)
-    _end_use(root, staged)
 
 
 def show(root: Root, staged: Place, final: Place) -> None:
@@ -131,6 +130,8 @@ def kept_staging(root: Root, fingerprint: str, name: str) -> Iterator[Place]:
         except (GateRefused, InputError):  # it would be refused again: rows of persons need not wait for that
             remove_all(directory)
             raise
+        # Nobody goes on with it: should this be killed while it removes it, the next writer does.
+        (directory / HELD / LAST_USED).unlink(missing_ok=True)
         remove_all(directory)
     root.lock(f"attempt.{fingerprint}.{attempt}").unlink(missing_ok=True)
 
@@ -173,11 +174,6 @@ def _used_lately(directory: Place) -> bool:
         return False
 
 
-def _end_use(root: Root, staged: Place) -> None:
-    """What a kept attempt has committed nobody goes on with: should it be killed now, the next writer sweeps it."""
-    (_held(root, staged) / LAST_USED).unlink(missing_ok=True)
-
-
 def _set_aside(directory: Place) -> Place:
     if directory.suffix == SWEPT:
         return directory
@@ -188,17 +184,12 @@ def _set_aside(directory: Place) -> Place:
 
 
 def _check_held(root: Root, staged: Place) -> None:
-    if not _held(root, staged).is_dir():
+    staging = root.path / "_staging"
+    fingerprint, attempt = staged.relative_to(staging).parts[:2]
+    if not (staging / fingerprint / attempt / HELD).is_dir():
         raise RetryableFault(
             f"{staged} was given up while its machine could not be reached; nothing was committed, run again."
         )
-
-
-def _held(root: Root, staged: Place) -> Place:
-    """The mark of the attempt that a staged directory is of."""
-    staging = root.path / "_staging"
-    fingerprint, attempt = staged.relative_to(staging).parts[:2]
-    return staging / fingerprint / attempt / HELD
 
 
 def _name(root: Root, final: Place) -> str:

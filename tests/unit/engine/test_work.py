@@ -1,6 +1,7 @@
 """Work on slices: what is finished is kept, what is not is computed again, and gives the same bytes."""
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -115,6 +116,19 @@ def test_a_finished_slice_whose_file_is_lost_is_computed_again(flat, tmp_path, d
     assert given.computed == ["1-2"]
     assert bytes_in(staged) == before
     assert [{**report, "ended": None} for report in again] == [{**report, "ended": None} for report in told]
+
+
+def test_a_slice_is_computed_again_for_a_result_that_it_was_not_finished_for(flat, tmp_path):
+    staged, given = tmp_path / "staged", Counting(flat)
+    run_work(replace(given.work(), results=["counts"]), staged, None, 1)
+    given.computed.clear()
+    # What a run commits before it is killed is no longer there, and nobody asks for it again.
+    (staged / "rows").rename(tmp_path / "committed")
+    run_work(replace(given.work(), results=["counts"]), staged, None, 1)
+    assert given.computed == []
+    run_work(replace(given.work(), results=["counts", "rows"]), staged, None, 1)
+    assert len(given.computed) == len(BUCKETS) * PER_BUCKET
+    assert (staged / "rows" / "0-0.parquet").is_file()
 
 
 def test_results_are_the_same_bytes_however_many_threads(flat, tmp_path):
