@@ -200,7 +200,9 @@ def _events(left: Columns, labels: pa.Table, one: Extractor) -> pa.Table:
 
 
 def _chosen(texts: Sequence[str | None], places: np.ndarray) -> pa.DictionaryArray:
-    """The text at each place; none where that is null."""
-    absent = np.array([text is None for text in texts], bool)[places]
-    known = pa.array([text or "" for text in texts], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32(), mask=absent), known)
+    """The text at each place; none where that is null. A dictionary that holds a text twice is written at random."""
+    known = {text: number for number, text in enumerate(dict.fromkeys(text for text in texts if text is not None))}
+    numbers = np.array([known.get(text, 0) for text in texts], np.int32)
+    absent = np.array([text is None for text in texts], bool)
+    chosen = pa.array(numbers[places], mask=absent[places])
+    return pa.DictionaryArray.from_arrays(chosen, pa.array(list(known), pa.string()))

@@ -21,18 +21,22 @@ READ, BECAME = "read", "became_events"
 def events_of_rows(
     rows: pa.Table, of: Pass, extractors: Sequence[Extractor], references: Mapping[str, pa.Table], codelists: Path
 ) -> tuple[dict[str, pa.Table], dict[str, dict[str, int]]]:
-    """{category: events} and {category: counts} of flat rows at hand, with the columns that `of` reads.
-
-    As `events_of`; a claim is known by its key.
-    """
+    """{category: events} and {category: counts} of flat rows at hand, with the columns that `of` reads."""
     with duck() as connection:
-        connection.register("given_rows", rows)
-        given = "SELECT * FROM given_rows"
-        if any(one.net for one in extractors):
-            claims = f"SELECT *, hash({', '.join(load_product(of.product).key)}) AS {CLAIM} FROM given_rows"
-            given = f"SELECT *, row_number() OVER (PARTITION BY {CLAIM}) AS {ROW_OF_CLAIM} FROM ({claims})"
+        given = rows_at_hand(connection, rows, of, extractors)
         made = list(events_of(connection, given, of, extractors, references, codelists))
     return {name: events.cast(EVENT_SCHEMA) for name, events, _ in made}, {name: counts for name, _, counts in made}
+
+
+def rows_at_hand(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, of: Pass, extractors: Sequence[Extractor]
+) -> str:
+    """SQL that gives flat rows at hand as `events_of` reads them; a claim is known by its key."""
+    connection.register("given_rows", rows)
+    if not any(one.net for one in extractors):
+        return "SELECT * FROM given_rows"
+    claims = f"SELECT *, hash({', '.join(load_product(of.product).key)}) AS {CLAIM} FROM given_rows"
+    return f"SELECT *, row_number() OVER (PARTITION BY {CLAIM}) AS {ROW_OF_CLAIM} FROM ({claims})"
 
 
 def events_of(

@@ -59,3 +59,9 @@ def extracted():
         return events_of_rows(rows, passes()[wanted[0].product], wanted, pack_references(packs, contents), CODELISTS)
 
     return extract
+
+
+@pytest.fixture(scope="session")
+def no_packs() -> pa.Table:
+    """An IR_PHA_R without a row."""
+    return NO_PACKS

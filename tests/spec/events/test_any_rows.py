@@ -2,13 +2,19 @@
 
 import random
 import re
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from parcours.engine.duck import duck
+from parcours.engine.work import write_rows
 from parcours.events.extractors import Pass, passes
+from parcours.events.one_pass import events_of, rows_at_hand
+from parcours.events.references import pack_references
 from parcours.events.schema import EVENT_SCHEMA
 
+CODELISTS = Path(__file__).parents[3] / "codelists"
 ROWS = 400
 BY_NAME = {"person_id": range(20), "claim_row": [1, 2], "period": ["2015", "2016"], "IMB_ETM_NAT": [41, 11]}
 BY_TYPE = {
@@ -62,3 +68,18 @@ def test_no_row_is_lost_and_their_order_changes_nothing(flat, extracted, product
         assert extracted(shuffled, *categories, contents=CONTENTS)[0] == found
     # A category alone or beside others: the same events.
     assert {name: extracted(rows, name, contents=CONTENTS)[0][name] for name in categories} == found
+
+
+def test_the_same_rows_are_the_same_bytes(flat, no_packs, tmp_path):
+    of = passes()["DCIR"]
+    rows = random_rows(of, flat("DCIR", "person_id\n1").schema)
+    references = pack_references(no_packs, CONTENTS)
+    written: list[dict[str, bytes]] = []
+    for _ in range(3):
+        with duck() as connection:
+            given = rows_at_hand(connection, rows, of, of.extractors)
+            for category, events, _ in events_of(connection, given, of, of.extractors, references, CODELISTS):
+                assert write_rows(tmp_path / category, events) > 5
+        written.append({path.name: path.read_bytes() for path in tmp_path.iterdir()})
+    assert len(written[0]) == len(of.extractors)
+    assert written[0] == written[1] == written[2]
