@@ -202,7 +202,7 @@ def _events(left: Columns, labels: pa.Table, one: Extractor) -> pa.Table:
 def _chosen(texts: Sequence[str | None], places: np.ndarray) -> pa.DictionaryArray:
     """The text at each place; none where that is null. A dictionary that holds a text twice is written at random."""
     known = {text: number for number, text in enumerate(dict.fromkeys(text for text in texts if text is not None))}
-    numbers = np.array([known.get(text, 0) for text in texts], np.int32)
+    numbers = np.array([0 if text is None else known[text] for text in texts], np.int32)
     absent = np.array([text is None for text in texts], bool)
     chosen = pa.array(numbers[places], mask=absent[places])
     return pa.DictionaryArray.from_arrays(chosen, pa.array(list(known), pa.string()))
