@@ -85,7 +85,8 @@ EXPLAINED = {
     "`net`": "the weight is a quantity that later lines take back. Lines of a `code`, day and `source` are summed over "
     "claims and flux months, and what is above 0 stays. `table` and `line`: the details that are counted, each once; "
     "without `line` the claim is. `item` is netted by itself, where several have one code; `each` is what one of it "
-    "holds: the weight is then what all that are left hold (`molecule_purchase`). Not with `end`: what is left of a day has none",
+    "holds: the weight is then what all that are left hold (`molecule_purchase`). Not with `end`: what is left of a "
+    "day has none",
     "`care: true`": "its events show that a person is alive and cared for; every study reads them",
 }
 KEYS = ("where", "columns", "code", "start", "end", "group", "weight", "source")
