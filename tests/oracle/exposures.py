@@ -73,11 +73,11 @@ def purchases(events: Iterable[Event], packs: Packs, study: Study) -> list[Purch
 
 
 def prescriptions(chosen: Iterable[Event], packs: Packs, setting: Exposures) -> list[tuple[tuple[str, dt.date], int]]:
-    """((substances, day), days that the largest pack covers) of what was bought on one sheet and day."""
+    """((substances, day), days covered) of what was bought on one sheet and day: a large pack's if one is large."""
     known = [(event, atc) for event in chosen if (atc := atc_of(event.code, packs))]
     sheets = gathered(((event.group, event.start), (atc, event.code)) for event, atc in known)
     return [
-        (("_".join(sorted({atc for atc, _ in of})), day), max(covered_days(code, packs, setting) for _, code in of))
+        (("_".join(sorted({atc for atc, _ in of})), day), covered_by([code for _, code in of], packs, setting))
         for (_, day), of in sheets.items()
     ]
 
@@ -126,8 +126,13 @@ def span(run: Sequence[Purchase], setting: Exposures) -> tuple[dt.date, dt.date]
 
 def covered_days(code: str, packs: Packs, setting: Exposures) -> int:
     """The days that one purchase of the pack covers; a pack that the reference does not know is a usual one."""
-    pack = packs.get(int(code))
-    return setting.large_pack_days if pack and pack[2] else setting.small_pack_days
+    return covered_by([code], packs, setting)
+
+
+def covered_by(codes: Iterable[str], packs: Packs, setting: Exposures) -> int:
+    """The days that packs cover which are one purchase."""
+    large = any(pack[2] for code in codes if (pack := packs.get(int(code))))
+    return setting.large_pack_days if large else setting.small_pack_days
 
 
 def atc_of(code: str, packs: Packs) -> str | None:
