@@ -122,7 +122,7 @@ def run(persons: int, runs: int, factors: list[int], work: Path) -> dict[str, An
         else [run_once("parcours", inputs[factor], work) for _ in range(runs)]
         for factor in sizes
     }
-    return report(inputs, {**compared, ALL: every}, starts, scaled, CORES)
+    return report(inputs, compared, every, starts, scaled, CORES)
 
 
 def main() -> None:

@@ -40,18 +40,19 @@ class Run:
 
 def report(
     inputs: Mapping[int, FlatInput],
-    measured: Mapping[str, list[Run]],
+    compared: Mapping[str, list[Run]],
+    every: list[Run],
     starts: list[Run],
     scaled: Mapping[int, list[Run]],
     cores: int,
 ) -> dict[str, Any]:
     """The result file, of medians.
 
-    `inputs` and `scaled` are by factor, and the largest factor is the compared size; `starts` are runs of a Spark
-    program that does nothing, none where ours starts no Spark.
+    `inputs` and `scaled` are by factor, and the largest factor is the compared size; `every` are runs of all extractors
+    and `starts` of a Spark program that does nothing, none where ours starts no Spark.
     """
-    given, ours, peer = inputs[max(inputs)], measured["parcours"], measured[PEER]
-    compared = {name: runs for name, runs in measured.items() if name != ALL}
+    given, ours, peer = inputs[max(inputs)], compared["parcours"], compared[PEER]
+    runs_of = {**compared, ALL: every, "spark_start": starts}
     startup = _median(starts, lambda run: run.measured.seconds) if starts else None
     seconds = {name: _median(runs, lambda run: run.measured.seconds) for name, runs in compared.items()}
     without = {name: _median(runs, lambda run: _after_start(run, startup)) for name, runs in compared.items()}
@@ -75,10 +76,10 @@ def report(
         "published": PUBLISHED,
         "shuffle_bytes": _each(compared, lambda run: run.shuffled),
         "shuffle_note": None if ours[-1].applications else "parcours ran no Spark application: it shuffles nothing",
-        "all_extractors": _all_extractors(given, measured[ALL]),
+        "all_extractors": _all_extractors(given, every),
         "agreement": agreement(ours[-1].counts, peer[-1].counts, PEER),
         "scaling": [_scale(factor, inputs[factor], runs, startup, cores) for factor, runs in sorted(scaled.items())],
-        "all_runs": {name: [_run(run) for run in runs] for name, runs in {**measured, "spark_start": starts}.items()},
+        "all_runs": {name: [_run(run) for run in runs] for name, runs in runs_of.items()},
     }
 
 

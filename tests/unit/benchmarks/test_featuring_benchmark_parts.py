@@ -9,7 +9,7 @@ from benchmarks.environment import environment
 from benchmarks.featuring import STUDY_FILE, told
 from benchmarks.featuring_agreement import agreement, check_agreement, our_counts, peer_counts
 from benchmarks.featuring_data import FlatInput, check_room, make_input
-from benchmarks.featuring_report import ALL, PEER, Run, report
+from benchmarks.featuring_report import PEER, Run, report
 from benchmarks.measure import Measured
 from benchmarks.peers.scalpel_featuring import launch
 from benchmarks.results import HOME
@@ -167,9 +167,8 @@ def test_numbers_are_medians_and_the_start_of_spark_is_taken_off() -> None:
     ours = [run_of(10, 1000), run_of(30, 3000), run_of(12, 1200)]
     peer = [run_of(40, 4000, after_start=35)] * 3
     starts = [run_of(2, 1)] * 3
-    found = report(
-        inputs(), {"parcours": ours, PEER: peer, ALL: [run_of(50, 900)]}, starts, {1: [run_of(4, 900)], 4: ours}, 2
-    )
+    compared = {"parcours": ours, PEER: peer}
+    found = report(inputs(), compared, [run_of(50, 900)], starts, {1: [run_of(4, 900)], 4: ours}, 2)
     assert found["seconds"] == {"parcours": 12, PEER: 40}
     assert found["seconds_without_start"] == {"parcours": 10, PEER: 35}
     assert (found["ratio"][PEER], found["ratio_without_start"][PEER]) == (3.333, 3.5)
@@ -189,7 +188,7 @@ def test_numbers_are_medians_and_the_start_of_spark_is_taken_off() -> None:
 
 def test_without_a_spark_application_nothing_is_taken_off_and_nothing_shuffled() -> None:
     ours, peer = [run_of(10, 1000, applications=0)], [run_of(40, 4000, after_start=35)]
-    found = report(inputs(), {"parcours": ours, PEER: peer, ALL: ours}, [], {4: ours}, 2)
+    found = report(inputs(), {"parcours": ours, PEER: peer}, ours, [], {4: ours}, 2)
     assert found["seconds_without_start"] == {"parcours": 10, PEER: 35}
     assert (found["startup_seconds"], found["shuffle_bytes"]["parcours"]) == (None, 0)
     assert "no Spark application" in found["shuffle_note"]
