@@ -9,7 +9,7 @@ import numpy as np
 
 from parcours.errors import InputError
 from parcours.leaving import ROWS, in_words
-from parcours.models.columns import check_columns, read_days, read_keys
+from parcours.models.columns import check_columns, read_days, read_doses, read_keys
 
 #: `exposure_end` of an exposure whose table gives no end: a day that no follow-up reaches.
 OPEN_END = np.int64(2**40)
@@ -22,9 +22,10 @@ class CaseSeries:
     Built as `CaseSeries(persons, events, exposures)` from pandas or Arrow tables. Days are integers on any common
     origin (days since 1970-01-01, or ages in days) and ends are inclusive.
 
-    - persons: person_id, start, end [, birth];
+    - persons: person_id, start, end [, birth]; several rows a person are its observed spans, with gaps between them;
     - events: person_id, day (several a person are allowed, each is its own stratum);
-    - exposures: person_id, drug, start [, end]; may be empty, may lie before the follow-up.
+    - exposures: person_id, drug, start [, end] [, dose]; may be empty, may lie before the follow-up. The dose multiplies
+      the curve (1 where there is none).
 
     Rows are put in a canonical order (person, then day), so that no result depends on the order of the tables.
     Without `birth` a day is itself the age in days. Raises `InputError` with one sentence when the tables disagree.
@@ -32,6 +33,9 @@ class CaseSeries:
 
     start: np.ndarray  # (persons,) first observed day
     end: np.ndarray  # (persons,) last observed day
+    gap_ptr: np.ndarray  # (persons + 1,) gaps of each person
+    gap_first: np.ndarray  # (gaps,) first day that is not observed
+    gap_last: np.ndarray  # (gaps,) last day that is not observed
     birth: np.ndarray | None  # (persons,) day of birth
     event_person: np.ndarray  # (events,) row of the person
     event_day: np.ndarray  # (events,)
@@ -39,6 +43,7 @@ class CaseSeries:
     exposure_drug: np.ndarray  # (exposures,) row of `drugs`
     exposure_start: np.ndarray
     exposure_end: np.ndarray
+    exposure_dose: np.ndarray | None
     drugs: tuple[str, ...]
     persons_without_event: int
 
@@ -55,10 +60,14 @@ class CaseSeries:
         row_of = np.cumsum(kept) - 1
         order = np.lexsort((event_day, event_person))
         exposure = _read_exposures(exposures, people, kept)
+        gap = kept[people["gap_person"]]
         _set(
             self,
             start=people["start"][kept],
             end=people["end"][kept],
+            gap_ptr=np.searchsorted(row_of[people["gap_person"][gap]], np.arange(int(kept.sum()) + 1)),
+            gap_first=people["gap_first"][gap],
+            gap_last=people["gap_last"][gap],
             birth=None if people["birth"] is None else people["birth"][kept],
             event_person=row_of[event_person[order]],
             event_day=event_day[order],
@@ -103,21 +112,48 @@ def _set(series: CaseSeries, **values: Any) -> None:
 
 def _read_persons(table: Any) -> dict[str, Any]:
     key = read_keys(table, "persons", "person_id")
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    start = read_days(table, "persons", "start")[order]
-    end = read_days(table, "persons", "end")[order]
-    has_birth = "birth" in getattr(table, "column_names", getattr(table, "columns", ()))
-    birth = read_days(table, "persons", "birth")[order] if has_birth else None
-    twice = int((key[1:] == key[:-1]).sum())
-    if twice:
-        rows = in_words(twice, ROWS)
-        raise InputError(f"The table persons has {rows} with a person_id seen before: give one row a person.")
+    start, end = read_days(table, "persons", "start"), read_days(table, "persons", "end")
     reversed_rows = int((start > end).sum())
     if reversed_rows:
         rows = in_words(reversed_rows, ROWS)
         raise InputError(f"The table persons has {rows} with start after end: both are inclusive days.")
-    return {"key": key, "start": start, "end": end, "birth": birth}
+    order = np.lexsort((start, key))
+    key, start, end = key[order], start[order], end[order]
+    birth = read_days(table, "persons", "birth")[order] if _has(table, "birth") else None
+    _check_spans(key, start, end, birth)
+    opens = np.append(True, key[1:] != key[:-1])[: len(key)]
+    closes = np.append(opens[1:], True)[: len(key)]
+    between = np.flatnonzero(~opens)
+    between = between[start[between] > end[between - 1] + 1]
+    return {
+        "key": key[opens],
+        "start": start[opens],
+        "end": end[closes],
+        "birth": None if birth is None else birth[opens],
+        "gap_person": (np.cumsum(opens) - 1)[between],
+        "gap_first": end[between - 1] + 1,
+        "gap_last": start[between] - 1,
+    }
+
+
+def _has(table: Any, column: str) -> bool:
+    return column in getattr(table, "column_names", getattr(table, "columns", ()))
+
+
+def _check_spans(key: np.ndarray, start: np.ndarray, end: np.ndarray, birth: np.ndarray | None) -> None:
+    """Raise `InputError` where spans of one person overlap, or give two births."""
+    again = key[1:] == key[:-1]
+    twice = int((again & (start[1:] <= end[:-1])).sum())
+    if twice:
+        rows = in_words(twice, ROWS)
+        raise InputError(
+            f"The table persons has {rows} with a person_id seen before on the same days: give one row a person, or one "
+            "row for each span that is observed."
+        )
+    births = 0 if birth is None else int((again & (birth[1:] != birth[:-1])).sum())
+    if births:
+        rows = in_words(births, ROWS)
+        raise InputError(f"The table persons has {rows} with another birth than an earlier row of the person.")
 
 
 def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
@@ -138,18 +174,31 @@ def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
 def _read_events(table: Any, people: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     person = _rows_of(read_keys(table, "events", "person_id"), people, "events")
     day = read_days(table, "events", "day")
-    outside = int(((day < people["start"][person]) | (day > people["end"][person])).sum())
+    outside = int((~_observed(people, person, day)).sum())
     if outside:
         rows = in_words(outside, ROWS)
         raise InputError(f"The table events has {rows} outside their person's follow-up: remove them first.")
     return person, day
 
 
+def _observed(people: dict[str, Any], person: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Whether each day lies in the follow-up of its person, and in no gap of it."""
+    inside = (day >= people["start"][person]) & (day <= people["end"][person])
+    first, last, owner = people["gap_first"], people["gap_last"], people["gap_person"]
+    low = min(int(people["start"].min(initial=0)), 0)
+    width = int(people["end"].max(initial=0)) - low + 2
+    clipped = np.clip(day - low, 0, width - 1)
+    row = np.searchsorted(owner * width + first - low, person * width + clipped, side="right") - 1
+    if len(owner):
+        inside &= ~((row >= 0) & (owner[row] == person) & (last[row] >= day))
+    return inside
+
+
 def _read_exposures(table: Any, people: dict[str, Any], kept: np.ndarray) -> dict[str, Any]:
     person = _rows_of(read_keys(table, "exposures", "person_id"), people, "exposures")
     drug = read_keys(table, "exposures", "drug").astype(str)
     start = read_days(table, "exposures", "start")
-    if "end" in getattr(table, "column_names", getattr(table, "columns", ())):
+    if _has(table, "end"):
         end = read_days(table, "exposures", "end")
         reversed_rows = int((start > end).sum())
         if reversed_rows:
@@ -160,7 +209,9 @@ def _read_exposures(table: Any, people: dict[str, Any], kept: np.ndarray) -> dic
     drugs, code = np.unique(drug, return_inverse=True)
     order = np.lexsort((end, start, code, person))
     order = order[kept[person[order]]]
+    dose = read_doses(table, "exposures", "dose") if _has(table, "dose") else None
     return {
+        "exposure_dose": None if dose is None else dose[order],
         "exposure_person": person[order],
         "exposure_drug": code[order].astype(np.int64),
         "exposure_start": start[order],

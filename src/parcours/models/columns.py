@@ -57,6 +57,19 @@ def read_days(table: Any, name: str, column: str) -> np.ndarray:
     return numbers.astype(np.int64)
 
 
+def read_doses(table: Any, name: str, column: str) -> np.ndarray:
+    """A column of doses, shape (rows,). Raises `InputError` on values that are missing, infinite or not above zero."""
+    try:
+        values = _values(table, column).astype(np.float64)
+    except (TypeError, ValueError) as fault:
+        raise InputError(f"The column {column} of {name} is not numeric: give doses as numbers.") from fault
+    wrong = int((~(np.isfinite(values) & (values > 0))).sum())
+    if wrong:
+        rows = in_words(wrong, ROWS)
+        raise InputError(f"The column {column} of {name} has {rows} without a dose above zero: fill or remove them.")
+    return values
+
+
 def read_keys(table: Any, name: str, column: str) -> np.ndarray:
     """A column of integers or strings, shape (rows,). Raises `InputError` on missing values."""
     values = _values(table, column)

@@ -1,75 +1,114 @@
-"""Choice of the two penalties by the likelihood of persons held out."""
+"""Choice of the two penalties, and of how far to undo their shrinkage, by the likelihood of persons held out."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from parcours.models.buckets import Buckets
-from parcours.models.likelihood import loss_and_gradient, probabilities
-from parcours.models.refit import tied_columns
-from parcours.models.solver import solve
+from parcours.models.baseline import Baseline
+from parcours.models.likelihood import Likelihood, likelihood_of
+from parcours.models.observed_days import ObservedDays
+from parcours.models.refit import refit, tied_columns
+from parcours.models.solver import Penalty, Solution, solve
+from parcours.models.tasks import Arrays, RunTasks
 
 #: "best": highest mean held-out log-likelihood an event. "one_standard_error": the fewest free parameters among the
-#: pairs whose mean lies within one standard error of the best, the error being that of the paired difference.
+#: candidates whose mean lies within one standard error of the best, the error being that of the paired difference.
 Rule = Literal["best", "one_standard_error"]
+#: Shares of the way from the penalised curves to the refitted ones (the relaxed lasso: Meinshausen 2007; Hastie,
+#: Tibshirani and Tibshirani 2020). 0 keeps the shrinkage, 1 undoes it.
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: Breach of optimality allowed while the penalties are searched; the final fit is held to more.
+SEARCH_TOLERANCE = 2e-3
+#: Events a free lag parameter that a refit needs to be tried: with fewer it follows the noise and predicts worse.
+EVENTS_A_PARAMETER = 10.0
 
 
 @dataclass(frozen=True)
 class GridResult:
-    """Held-out results over the grid, one row a (tv, group) pair, tv by tv from strong to weak group."""
+    """Held-out results over the grid, one row a (tv, group, share), tv by tv from strong to weak group."""
 
     tv: np.ndarray
     group: np.ndarray
+    share: np.ndarray
     mean: np.ndarray  # mean held-out log-likelihood an event
-    error: np.ndarray  # standard error of the difference to the best pair
+    error: np.ndarray  # standard error of the difference to the best row
     parameters: np.ndarray  # mean number of free lag parameters over the folds
     chosen: int
 
 
-def penalty_ranges(buckets: Buckets) -> tuple[np.ndarray, np.ndarray]:
-    """Default (tv, group) values: from those that leave no effect down to a twentieth, log-spaced.
+def penalty_ranges(likelihood: Likelihood, before: int) -> tuple[np.ndarray, np.ndarray]:
+    """Default (tv, group) values: from those that leave no effect down to a share of them, log-spaced: 4 and 5.
 
     The largest group is the smallest that zeroes every curve without TV; the largest tv the smallest that makes every
     curve constant without the group norm (both at zero effect with the baseline at rest).
     """
-    width = buckets.lags + 1
-    gradient = loss_and_gradient(buckets, _baseline_only(buckets))[1]
-    curves = gradient[: buckets.n_drugs * width].reshape(-1, width)
-    largest_group = np.sqrt((curves**2).sum(axis=1) / width).max(initial=1e-8)
-    centred = curves - curves.mean(axis=1, keepdims=True)
-    largest_tv = np.abs(np.cumsum(centred, axis=1)).max(initial=1e-8)
-    return largest_tv * np.geomspace(1.0, 0.05, 4), largest_group * np.geomspace(0.8, 0.04, 8)
+    gradient = likelihood.loss_and_gradient(baseline_only(likelihood, before).coefficients)[1]
+    curves = gradient[: likelihood.n_curves].reshape(-1, likelihood.days.axis.width)
+    largest_group, largest_tv = 1e-8, 1e-8
+    for part in (curves[:, :before], curves[:, before:]):
+        if part.shape[1]:
+            largest_group = max(largest_group, np.sqrt((part**2).mean(axis=1)).max(initial=0.0))
+            centred = part - part.mean(axis=1, keepdims=True)
+            largest_tv = max(largest_tv, np.abs(np.cumsum(centred, axis=1)).max(initial=0.0))
+    return largest_tv * np.geomspace(1.0, 0.05, 4), largest_group * np.geomspace(0.8, 0.04, 5)
+
+
+def baseline_only(likelihood: Likelihood, before: int) -> Solution:
+    """Every curve at zero and the baseline at its estimate."""
+    empty = likelihood.only(np.arange(0))
+    found = solve(empty, Penalty(0.0, 0.0, before), tolerance=1e-6)
+    coefficients = np.append(np.zeros(likelihood.n_curves), found.coefficients)
+    return replace(found, coefficients=coefficients)
 
 
 def search_grid(
-    buckets: Buckets, tv: np.ndarray, group: np.ndarray, folds: int, seed: int, rule: Rule, threads: int
+    days: ObservedDays,
+    baseline: Baseline,
+    tv: np.ndarray,
+    group: np.ndarray,
+    folds: int,
+    seed: int,
+    rule: Rule,
+    run: RunTasks,
 ) -> GridResult:
-    """Fit every pair on each training part, from strong to weak group with warm starts, and score the rest."""
-    fold = np.random.default_rng(seed).permutation(buckets.n_persons) % folds
+    """Fit every pair on each training part, from strong to weak group with warm starts, and score the persons left out.
+
+    A fold is a set of weights of persons: nothing of the series is copied. Each (fold, tv) is a piece of work of its own.
+    """
+    fold = np.random.default_rng(seed).permutation(days.n_persons) % folds
     group = np.sort(group)[::-1]
-    pairs = [(t, g) for t in tv for g in group]
-    tasks = [(number, t) for number in range(folds) for t in tv]
+    names = {f"fold-{number}-tv-{place}": (number, place) for number in range(folds) for place in range(len(tv))}
 
-    def score(task: tuple[int, float]) -> list[tuple[np.ndarray, int]]:
-        number, strength = task
-        held_out = buckets.sample(np.flatnonzero(fold == number))
-        return _score_path(buckets.sample(np.flatnonzero(fold != number)), held_out, strength, group)
+    def work(name: str) -> Arrays:
+        number, place = names[name]
+        train = likelihood_of(days, baseline, (fold != number).astype(np.float64))
+        held_out = replace(train, weights=(fold == number).astype(np.float64))
+        return _score_path(train, held_out, float(tv[place]), group)
 
-    with ThreadPoolExecutor(threads) as pool:
-        scored = list(pool.map(score, tasks))
-    by_fold = [list(chain.from_iterable(scored[n * len(tv) : (n + 1) * len(tv)])) for n in range(folds)]
-    events = np.stack([np.concatenate([by_fold[n][p][0] for n in range(folds)]) for p in range(len(pairs))])
-    parameters = np.array([np.mean([by_fold[n][p][1] for n in range(folds)]) for p in range(len(pairs))])
+    results = dict(zip(names, run(work, list(names)), strict=True))
+    rows = [(t, g, s) for t in tv for g in group for s in SHARES]
+    by_fold = [
+        np.concatenate([results[f"fold-{number}-tv-{place}"]["scores"] for place in range(len(tv))]).reshape(
+            len(rows), -1
+        )
+        for number in range(folds)
+    ]
+    events = np.concatenate(by_fold, axis=1)
+    parameters = [
+        np.repeat(np.mean([results[f"fold-{n}-tv-{place}"]["parameters"] for n in range(folds)], axis=0), len(SHARES))
+        for place in range(len(tv))
+    ]
+    return _grid(np.array(rows), events, np.concatenate(parameters), rule)
+
+
+def _grid(rows: np.ndarray, events: np.ndarray, parameters: np.ndarray, rule: Rule) -> GridResult:
     mean = events.mean(axis=1)
-    best = int(np.argmax(mean))
-    error = (events - events[best]).std(axis=1) / np.sqrt(events.shape[1])
-    grid = np.array(pairs)
-    return GridResult(grid[:, 0], grid[:, 1], mean, error, parameters, choose(mean, error, parameters, rule))
+    best = events[int(np.argmax(mean))]
+    error = np.array([(row - best).std() for row in events]) / np.sqrt(events.shape[1])
+    return GridResult(*rows.T, mean, error, parameters, choose(mean, error, parameters, rule))
 
 
 def choose(mean: np.ndarray, error: np.ndarray, parameters: np.ndarray, rule: Rule) -> int:
@@ -81,17 +120,27 @@ def choose(mean: np.ndarray, error: np.ndarray, parameters: np.ndarray, rule: Ru
     return int(near[np.lexsort((-mean[near], parameters[near]))[0]])
 
 
-def _score_path(train: Buckets, held_out: Buckets, tv: float, group: np.ndarray) -> list[tuple[np.ndarray, int]]:
-    start = _baseline_only(train)
-    scores = []
+def relaxed(penalised: np.ndarray, refitted: np.ndarray, share: float) -> np.ndarray:
+    """Coefficients a share of the way from the penalised to the refitted ones."""
+    return penalised + share * (refitted - penalised)
+
+
+def _score_path(train: Likelihood, held_out: Likelihood, tv: float, group: np.ndarray) -> Arrays:
+    """scores (groups, shares, events held out) and parameters (groups,) of one path."""
+    before, width = train.days.axis.before, train.days.axis.width
+    start = baseline_only(train, before).coefficients
+    scores, parameters = [], []
+    scored = held_out.weights[train.days.event_person] > 0
     for strength in group:
-        start = solve(train, tv, float(strength), start, tolerance=1e-4, max_iterations=300).coefficients
-        free = tied_columns(start, train.n_drugs, train.lags + 1)[1] - train.n_baseline
-        scores.append((np.log(probabilities(held_out, start)[held_out.event_cell]), free))
-    return scores
-
-
-def _baseline_only(buckets: Buckets) -> np.ndarray:
-    """Coefficients with every curve at zero and the baseline at its estimate."""
-    strong = 1e6
-    return solve(buckets, strong, strong, max_iterations=200).coefficients
+        start = solve(train, Penalty(tv, float(strength), before), start, SEARCH_TOLERANCE).coefficients
+        curves = start[: train.n_curves].reshape(-1, width)
+        parameters.append(tied_columns(curves, before)[1])
+        kept = np.flatnonzero(curves.any(axis=1))
+        place = np.append((kept[:, None] * width + np.arange(width)).ravel(), np.arange(train.n_curves, len(start)))
+        smaller = held_out.only(kept)
+        free = start
+        if parameters[-1] * EVENTS_A_PARAMETER <= float(train.weights @ train.days.events):
+            free = refit(train, start, before, SEARCH_TOLERANCE**2).coefficients
+        blends = [relaxed(start[place], free[place], share) for share in SHARES]
+        scores.append([smaller.event_log_probabilities(blend)[scored] for blend in blends])
+    return {"scores": np.array(scores), "parameters": np.array(parameters, dtype=np.float64)}

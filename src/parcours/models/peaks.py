@@ -1,4 +1,4 @@
-"""The one line a drug that a report needs: peak of the curve, its interval, and whether the drug is flagged."""
+"""The one line a drug that a report needs: the window that stands out most, its interval, its test, and what is said."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from typing import Any
 
 import numpy as np
 
-from parcours.models.screening import Screen, false_discovery_flags
+from parcours.models.screening import Screen, WindowTests, false_discovery_flags, joint_level
+
+RAISED, LOWERED, BEFORE = "raised", "lowered", "rise before exposure"
 
 
-def peak_columns(
-    curves: np.ndarray, bounds: dict[str, np.ndarray], tests: Screen, selected: np.ndarray, level: float
-) -> dict[str, Any]:
-    """Columns peak_lag, log_ri, lower, upper, p_value, flag, one entry a drug; see `ConvSCCS.peaks`."""
-    passed = false_discovery_flags(tests.p_value, level) & selected
-    sign = np.sign(tests.statistic)
-    lag = np.zeros(len(curves), dtype=np.int64)
-    flag = []
-    for drug, curve in enumerate(curves):
-        in_direction = passed[drug] and (sign[drug] * curve).max(initial=0.0) > 0
-        flag.append(("raised" if sign[drug] > 0 else "lowered") if in_direction else "")
-        if selected[drug]:
-            lag[drug] = _middle_of_extreme(sign[drug] * curve if in_direction else np.abs(curve))
-        else:
-            lag[drug] = (tests.first_lag[drug] + tests.last_lag[drug]) // 2
-    rows = np.arange(len(curves))
+def peak_columns(tests: Screen, level: float) -> dict[str, Any]:
+    """Columns from first_lag to before, one entry a drug; see `ConvSCCS.peaks`."""
+    after, before = _columns(tests.after, level), _columns(tests.before, level)
+    flag = [
+        BEFORE if late == RAISED and early == RAISED else late
+        for late, early in zip(after["flag"], before["flag"], strict=True)
+    ]
     return {
-        "peak_lag": lag,
-        "log_ri": curves[rows, lag],
-        "lower": bounds["lower"][rows, lag],
-        "upper": bounds["upper"][rows, lag],
-        "p_value": tests.p_value,
+        **after,
         "flag": flag,
+        "before": before["flag"],
+        **{f"before_{name}": before[name] for name in ("log_ri", "lower", "upper", "p_value")},
     }
 
 
-def _middle_of_extreme(height: np.ndarray) -> int:
-    """Middle lag of the run of equal lags that holds the maximum (the refit ties them exactly)."""
-    first = int(np.argmax(height))
-    run = height[first:] == height[first]
-    last = first + (len(run) if run.all() else int(np.argmin(run))) - 1
-    return (first + last) // 2
+def _columns(tests: WindowTests, level: float) -> dict[str, Any]:
+    p_values = tests.p_values()
+    flagged = false_discovery_flags(p_values, level)
+    lower, upper = tests.bounds(joint_level(p_values, flagged, level))
+    words = np.where(tests.statistic > 0, RAISED, LOWERED)
+    return {
+        "first_lag": tests.first_lag,
+        "last_lag": tests.last_lag,
+        "peak_lag": (tests.first_lag + tests.last_lag) // 2,
+        "log_ri": tests.estimate,
+        "lower": lower,
+        "upper": upper,
+        "p_value": p_values,
+        "flag": [str(word) if flag else "" for word, flag in zip(words, flagged, strict=True)],
+    }

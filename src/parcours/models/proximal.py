@@ -68,26 +68,31 @@ def denoise_total_variation(y, strength, x):
 
 
 @njit(cache=True, nogil=True)
-def shrink_curves(point, step, n_drugs, width, tv, group, out):
-    """Proximal point of each drug's curve with its own step; the rest of the coefficients passes unchanged.
+def shrink_curves(point, step, before, width, tv, group, out):
+    """Proximal point of each curve: its lags below zero and those from zero on are penalised apart.
 
-    point, out (coefficients,), curves of `width` lags first; step (coefficients,) equal within a drug.
+    point, out (drugs * width,); step (drugs * width,) equal within each part of a curve; the first `before` lags of a
+    curve lie before the exposure.
     """
-    out[n_drugs * width :] = point[n_drugs * width :]
-    for j in range(n_drugs):
-        lower, upper = j * width, (j + 1) * width
-        denoise_total_variation(point[lower:upper], tv * step[lower], out[lower:upper])
-        norm = np.sqrt(np.sum(out[lower:upper] ** 2))
-        threshold = group * np.sqrt(width) * step[lower]
-        if norm <= threshold:
-            out[lower:upper] = 0.0
-        else:
-            out[lower:upper] *= 1.0 - threshold / norm
+    for curve in range(len(point) // width):
+        for part in range(2):
+            low = curve * width + (before if part else 0)
+            high = curve * width + (width if part else before)
+            if high == low:
+                continue
+            denoise_total_variation(point[low:high], tv * step[low], out[low:high])
+            norm = np.sqrt(np.sum(out[low:high] ** 2))
+            threshold = group * np.sqrt(high - low) * step[low]
+            if norm <= threshold:
+                out[low:high] = 0.0
+            else:
+                out[low:high] *= 1.0 - threshold / norm
 
 
-def penalty(coefficients: np.ndarray, n_drugs: int, width: int, tv: float, group: float) -> float:
-    """tv * total variation + group * sqrt(width) * l2 norm, summed over the curves of the drugs."""
-    curves = coefficients[: n_drugs * width].reshape(n_drugs, width)
-    variation = np.abs(np.diff(curves, axis=1)).sum()
-    norms = np.sqrt((curves**2).sum(axis=1)).sum()
-    return float(tv * variation + group * np.sqrt(width) * norms)
+def penalty(curves: np.ndarray, before: int, tv: float, group: float) -> float:
+    """tv * total variation + group * sqrt(lags) * l2 norm, over the two parts of each curve, (drugs, width)."""
+    total = 0.0
+    for part in (curves[:, :before], curves[:, before:]):
+        variation = np.abs(np.diff(part, axis=1)).sum()
+        total += tv * variation + group * np.sqrt(part.shape[1]) * np.sqrt((part**2).sum(axis=1)).sum()
+    return float(total)

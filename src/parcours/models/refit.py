@@ -6,66 +6,103 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parcours.models.buckets import Buckets
-from parcours.models.likelihood import hessian, loss_and_gradient
+from parcours.models.information import information
+from parcours.models.likelihood import Likelihood
 from parcours.models.newton import minimise
 
-#: Log relative incidences beyond this have run away: a tied run without events has its maximum at minus infinity.
-_RUNAWAY = 6.0
-#: Weight of the ridge that then holds them, in events: as if the log relative incidence had a prior deviation of 3.
-_RIDGE_EVENTS = 0.1
+#: A run moves freely when so many events, inside it and outside of it, say where: with fewer the penalised level stays.
+LEAST_EVENTS = 0.5
+#: Log relative incidences beyond this have no finite maximum: no study holds the events to tell them from infinity.
+FARTHEST = 12.0
 
 
 @dataclass(frozen=True)
 class Refit:
-    """Refitted coefficients; `column` ties each coefficient to a parameter (-1: held at zero)."""
+    """Refitted coefficients; `column` (drugs * width,) ties each lag to a free run, -1 where it is held.
+
+    held: (drugs * width,) whether a lag of a curve that is not zero keeps its penalised level, as its run has no events.
+    """
 
     coefficients: np.ndarray
     column: np.ndarray
     n_columns: int
+    held: np.ndarray
     loss: float
-    ridge: float
-    converged: bool
 
 
-def tied_columns(coefficients: np.ndarray, n_drugs: int, width: int) -> tuple[np.ndarray, int]:
-    """Parameter of each coefficient: -1 in curves that are all zero, one for each run of equal lags, one a baseline."""
-    column = np.full(len(coefficients), -1, dtype=np.int64)
+def tied_columns(curves: np.ndarray, before: int) -> tuple[np.ndarray, int]:
+    """Column of each lag of (drugs, width): -1 in parts that are all zero, one for each run of equal lags."""
+    column = np.full(curves.shape, -1, dtype=np.int64)
     following = 0
-    for drug in range(n_drugs):
-        curve = coefficients[drug * width : (drug + 1) * width]
-        if not curve.any():
-            continue
-        runs = np.cumsum(np.append(False, np.abs(np.diff(curve)) > 1e-9 * np.abs(curve).max()))
-        column[drug * width : (drug + 1) * width] = following + runs
-        following += int(runs[-1]) + 1
-    rest = len(coefficients) - n_drugs * width
-    column[n_drugs * width :] = following + np.arange(rest)
-    return column, following + rest
+    for part in (slice(0, before), slice(before, curves.shape[1])):
+        for drug in np.flatnonzero(curves[:, part].any(axis=1)):
+            levels = curves[drug, part]
+            runs = np.cumsum(np.append(False, np.abs(np.diff(levels)) > 1e-7 * np.abs(levels).max()))
+            column[drug, part] = following + runs
+            following += int(runs[-1]) + 1
+    return column.ravel(), following
 
 
-def refit(buckets: Buckets, start: np.ndarray, column: np.ndarray, n_columns: int) -> Refit:
-    """Maximise the likelihood over tied parameters from `start` (coefficients,), by step-halved Newton.
+def refit(likelihood: Likelihood, start: np.ndarray, before: int, tolerance: float = 1e-9) -> Refit:
+    """Maximise the likelihood over the runs of `start` (coefficients,) and the baseline, by safeguarded Newton.
 
-    A small ridge is added only when the maximum lies at infinity or the Hessian is singular; it is reported.
+    Raises `NotConverged` when the maximum is not reached.
     """
-    free = column >= 0
+    drugs = np.flatnonzero(start[: likelihood.n_curves].reshape(-1, likelihood.days.axis.width).any(axis=1))
+    width = likelihood.days.axis.width
+    lags = (drugs[:, None] * width + np.arange(width)).ravel()
+    place = np.append(lags, np.arange(likelihood.n_curves, len(start)))
+    smaller = likelihood.only(drugs)
+    column, n_columns = tied_columns(start[lags].reshape(-1, width), before)
+    found, free = _maximise(smaller, start[place], column, n_columns, tolerance)
+    whole, columns, held = np.zeros(len(start)), np.full(likelihood.n_curves, -1), np.zeros(likelihood.n_curves, bool)
+    whole[place], columns[lags] = found, free
+    held[lags] = (column >= 0) & (free < 0)
+    return Refit(whole, columns, int(free.max(initial=-1)) + 1, held, smaller.loss_and_gradient(found)[0])
+
+
+def _maximise(
+    likelihood: Likelihood, start: np.ndarray, column: np.ndarray, n_columns: int, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients and the free column of each lag; runs whose maximum is at infinity are held, one after the other."""
+    inside = column >= 0
+    events = np.bincount(column[inside], likelihood.observed_lags[inside], minlength=n_columns)
+    known = events > LEAST_EVENTS
+    while True:
+        free = np.where(inside, np.append(np.where(known, np.cumsum(known) - 1, -1), -1)[column], -1)
+        found = _newton(likelihood, start, free, int(known.sum()), tolerance)
+        far = inside & (np.abs(found[: len(column)]) > FARTHEST)
+        if not far.any():
+            return found, free
+        known[column[far]] = False
+
+
+def _newton(
+    likelihood: Likelihood, start: np.ndarray, column: np.ndarray, n_columns: int, tolerance: float
+) -> np.ndarray:
+    from parcours.models.solver import NotConverged
+
+    n_curves = likelihood.n_curves
+    free = np.flatnonzero(column >= 0)
 
     def expand(parameters: np.ndarray) -> np.ndarray:
-        coefficients = np.zeros(len(column))
+        coefficients = start.copy()
         coefficients[free] = parameters[column[free]]
+        coefficients[n_curves:] = parameters[n_columns:]
         return coefficients
 
     def objective(parameters: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         coefficients = expand(parameters)
-        value, gradient = loss_and_gradient(buckets, coefficients)
+        value, gradient = likelihood.loss_and_gradient(coefficients)
         tied = np.bincount(column[free], gradient[free], minlength=n_columns)
-        return value, tied, hessian(buckets, coefficients, column, n_columns)
+        hessian = information(likelihood, coefficients, column, n_columns) / likelihood.total
+        return value, np.append(tied, gradient[n_curves:]), hessian
 
     sizes = np.maximum(np.bincount(column[free], minlength=n_columns), 1)
-    first = np.bincount(column[free], start[free], minlength=n_columns) / sizes
-    result = minimise(objective, np.clip(first, -2, 2), tolerance=1e-8, max_iterations=30)
-    if not result.converged or np.abs(result.x).max(initial=0.0) > _RUNAWAY:
-        ridge = _RIDGE_EVENTS / buckets.n_persons
-        result = minimise(objective, np.clip(first, -2, 2), ridge, tolerance=1e-8, max_iterations=50)
-    return Refit(expand(result.x), column, n_columns, result.value, result.ridge, result.converged)
+    first = np.append(np.bincount(column[free], start[free], minlength=n_columns) / sizes, start[n_curves:])
+    if not len(first):
+        return start
+    result = minimise(objective, first, tolerance=tolerance, max_iterations=60)
+    if not result.converged:
+        raise NotConverged("The refit of the selected curves did not converge: use stronger penalties or fewer lags.")
+    return expand(result.x)

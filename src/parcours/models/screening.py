@@ -1,183 +1,281 @@
-"""A test of each drug: does any window of lags hold more or fewer events than the other drugs explain?
+"""A test and an interval of each medicine, from one pass over the persons: no medicine is fitted again.
 
-For each window of lags, one relative incidence is added to the model without the drug; the signed root of its deviance,
-widened for the parameters estimated beside it, is close to a standard normal also for few events. The largest over the
-windows is compared with its law under no effect, drawn from the joint normal of the lag scores. Flags then control the
-false discovery rate (Benjamini and Hochberg 1995).
+For each tested window of lags (`windows.unions`) one log relative incidence is estimated, with the medicine's other
+windows at their best and the other medicines as fitted; the signed root of its profile deviance, shrunk for what the
+estimation of the others takes away, is close to a standard normal also for few events. The largest over the windows is
+compared with the law of the largest. Test and interval are the same thing read twice: the interval of the window that
+stands out most, at the level of the test, holds no effect exactly when the test does not reject.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import norm
 
-from parcours.models.buckets import Buckets
-from parcours.models.likelihood import hessian, probabilities
-from parcours.models.refit import Refit, refit
+from parcours.models.exposed_masses import ExposedMasses, exposed_masses
+from parcours.models.information import information
+from parcours.models.likelihood import Likelihood
+from parcours.models.profile import bound, profile, shared, signed_root
+from parcours.models.tasks import Arrays, RunTasks
+from parcours.models.windows import Windows, critical, effective_number, p_value, unions, windows_of
 
 #: A window is tested when its expected number of events reaches this: below, no count is surprising enough.
-_LEAST_EXPECTED = 3.0
+LEAST_EXPECTED = 3.0
+#: Statistics at which the bounds of the window that stands out most are kept, for whatever level flags will have.
+LEVELS = np.array([1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 7.0])
+#: Medicines of one piece of work.
+DRUGS_A_TASK = 20
 
 
 @dataclass(frozen=True)
 class Screen:
-    """Per drug: p value, and the window of lags that stands out most, with its log relative incidence."""
+    """Results a drug; lags are numbers of the axis, log relative incidences are natural logs, nan where untested.
 
-    p_value: np.ndarray  # (drugs,), nan when no window has enough expected events
-    statistic: np.ndarray  # (drugs,) signed: above 0 the drug raises the risk
+    estimate, lower, upper, band_lower, band_upper: (drugs, width) of each lag's base window: pointwise and simultaneous
+    over the windows from the start of exposure on.
+    after, before: the window that stands out most from the start on, and before it.
+    """
+
+    estimate: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    band_lower: np.ndarray
+    band_upper: np.ndarray
+    after: WindowTests
+    before: WindowTests
+
+
+@dataclass(frozen=True)
+class WindowTests:
+    """The tested window that stands out most, one entry a drug; low, high (drugs, levels) its bounds at `LEVELS`."""
+
     first_lag: np.ndarray
     last_lag: np.ndarray
+    estimate: np.ndarray
+    statistic: np.ndarray  # signed: above 0 where the window holds more events than expected
+    number: np.ndarray  # how many independent tests it is the largest of
+    low: np.ndarray
+    high: np.ndarray
+
+    def p_values(self) -> np.ndarray:
+        """Probability of so large a statistic over all windows without effect, (drugs,); nan where nothing is tested."""
+        return p_value(self.statistic, self.number)
+
+    def bounds(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """lower and upper, (drugs,), of the windows at 1 - level, simultaneous over all tested windows of a drug."""
+        pairs = [_bounds_at(self, drug, level) for drug in range(len(self.statistic))]
+        lower, upper = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+        return lower, upper
 
 
-def lag_windows(lags: int) -> list[tuple[int, int]]:
-    """Windows of lags that are tested: lengths 2, 4, 8, ... and all lags, with starts half a length apart.
+def _bounds_at(tests: WindowTests, drug: int, level: float) -> tuple[float, float]:
+    """Bounds between the kept ones; at the statistic itself one of them is exactly no effect."""
+    statistic = abs(tests.statistic[drug])
+    if np.isnan(statistic):
+        return np.nan, np.nan
+    wanted = float(critical(level, tests.number[drug]))
+    sides = []
+    for side, kept in ((1.0, tests.low[drug]), (-1.0, tests.high[drug])):
+        levels, values = np.append(0.0, LEVELS), np.append(tests.estimate[drug], kept)
+        if side * tests.statistic[drug] > 0:
+            place = int(np.searchsorted(levels, statistic))
+            levels, values = np.insert(levels, place, statistic), np.insert(values, place, 0.0)
+        sides.append(_between(levels, values, wanted))
+    return sides[0], sides[1]
 
-    Few windows, so that looking at many costs little; any effect fills at least half of one of them.
+
+def _between(levels: np.ndarray, values: np.ndarray, wanted: float) -> float:
+    """Linear between two kept levels; where the outer one is infinite, so is what lies beyond the inner one."""
+    place = min(int(np.searchsorted(levels, wanted)), len(levels) - 1)
+    low, high = values[place - 1], values[place]
+    if not np.isfinite(high):
+        return float(low if wanted <= levels[place - 1] else high)
+    return float(low + (high - low) * min((wanted - levels[place - 1]) / (levels[place] - levels[place - 1]), 1.0))
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What the tests of all drugs share."""
+
+    masses: ExposedMasses
+    windows: Windows
+    expected: np.ndarray  # (drugs, width) events expected without effect
+    information: np.ndarray
+    offset: np.ndarray  # (drugs + 1,) first column of each drug
+    nuisance: np.ndarray  # columns of the other medicines in the model, and of the baseline
+    before: int
+    confidence: float
+
+
+def screen(
+    likelihood: Likelihood, coefficients: np.ndarray, resting: np.ndarray, confidence: float, run: RunTasks
+) -> Screen:
+    """Test every drug beside the fitted others.
+
+    likelihood: laid out with the lags before the exposure that are to be tested. coefficients: the fitted model on it;
+    resting: the same with every curve at zero, from which the windows come.
     """
-    lengths = sorted({min(lags + 1, 2**k) for k in range(1, 2 + int(np.log2(lags + 1)))} | {lags + 1})
-    windows = []
-    for length in lengths:
-        starts = sorted({*range(0, lags + 2 - length, length // 2 or 1), lags + 1 - length})
-        windows += [(first, first + length - 1) for first in starts]
-    return windows
+    setting = _setting(likelihood, coefficients, resting, confidence)
+    drugs = likelihood.days.drugs
+    names = {
+        f"medicines-{first:04d}": range(first, min(first + DRUGS_A_TASK, drugs))
+        for first in range(0, drugs, DRUGS_A_TASK)
+    }
+
+    def work(name: str) -> Arrays:
+        rows = [_test_drug(setting, drug) for drug in names[name]]
+        return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+    parts = list(run(work, list(names)))
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
+    return _screen_of(joined, likelihood.days.axis.width)
 
 
-def screen(buckets: Buckets, model: Refit, draws: int, seed: int, threads: int = 1) -> Screen:
-    """Test every drug against the refitted model without it. `draws` set the resolution of the p values."""
-    width = buckets.lags + 1
-    lag_column = model.column[: buckets.n_drugs * width].reshape(-1, width)
-    selected = np.asarray((lag_column >= 0).any(axis=1))
-
-    def test(drugs: np.ndarray) -> list[tuple[float, float, float, float]]:
-        null = _without(buckets, model, int(drugs[0])) if selected[drugs[0]] else model
-        chance = probabilities(buckets, null.coefficients)
-        blocks = _efficient_information(buckets, null, drugs)
-        return [
-            _test_drug(buckets, chance, int(drug), block, np.random.default_rng([seed, int(drug)]), draws)
-            for drug, block in zip(drugs, blocks, strict=True)
-        ]
-
-    # The drugs that were not selected share one null model; each of the others has its own.
-    others = np.flatnonzero(~selected)
-    groups = ([others] if len(others) else []) + [np.array([drug]) for drug in np.flatnonzero(selected)]
-    results = np.zeros((buckets.n_drugs, 4))
-    with ThreadPoolExecutor(threads) as pool:
-        for drugs, tested in zip(groups, pool.map(test, groups), strict=True):
-            results[drugs] = tested
-    lags = results[:, 2:].astype(np.int64)
-    return Screen(results[:, 0], results[:, 1], lags[:, 0], lags[:, 1])
+def _screen_of(joined: Arrays, width: int) -> Screen:
+    fields = {name: joined.get(name, np.zeros((0, width))) for name in CURVES}
+    tests = []
+    for part in ("after", "before"):
+        columns = {name: joined.get(f"{part}_{name}", np.zeros(0)) for name in TESTS}
+        lags = {name: columns[name].astype(np.int64) for name in ("first_lag", "last_lag")}
+        tests.append(WindowTests(**(columns | lags)))
+    return Screen(**fields, after=tests[0], before=tests[1])
 
 
-def false_discovery_flags(p_value: np.ndarray, level: float) -> np.ndarray:
+CURVES = ("estimate", "lower", "upper", "band_lower", "band_upper")
+TESTS = ("first_lag", "last_lag", "estimate", "statistic", "number", "low", "high")
+
+
+def _setting(likelihood: Likelihood, coefficients: np.ndarray, resting: np.ndarray, confidence: float) -> _Setting:
+    axis, drugs = likelihood.days.axis, likelihood.days.drugs
+    expected = likelihood.expected(resting)[1].reshape(drugs, axis.width)
+    windows = windows_of(expected, axis)
+    offset = np.append(0, np.cumsum(windows.before + windows.after))
+    column = (windows.of_lag + offset[:-1, None]).ravel()
+    whole = information(likelihood, coefficients, column, int(offset[-1]))
+    curves = coefficients[: likelihood.n_curves].reshape(drugs, axis.width)
+    kept = [np.unique(column.reshape(drugs, -1)[drug][curves[drug] != 0]) for drug in range(drugs)]
+    rest = np.arange(offset[-1], len(whole))
+    nuisance = np.concatenate([*kept, rest]).astype(np.int64)
+    masses = exposed_masses(likelihood, coefficients, windows)
+    return _Setting(masses, windows, expected, whole, offset, nuisance, axis.before, confidence)
+
+
+def _test_drug(setting: _Setting, drug: int) -> Arrays:
+    """Estimates, bounds and tests of one drug."""
+    before, after = int(setting.windows.before[drug]), int(setting.windows.after[drug])
+    own, efficient = _informations(setting, drug)
+    given = tuple(part[:, : before + after] if part.ndim == 2 else part for part in setting.masses.of(drug)[:3])
+    counts = setting.masses.counts[drug, : before + after]
+    drugwise = _Drug(*given, counts, own, efficient)
+    base = [drugwise.window(window, window) for window in range(before + after)]
+    of_lag = setting.windows.of_lag[drug]
+    pointwise = float(norm.isf((1 - setting.confidence) / 2))
+    band = float(critical(1 - setting.confidence, np.array(effective_number(after, True))))
+    out: Arrays = {"estimate": np.array([window.estimate for window in base])[of_lag]}
+    for name, level in (("", pointwise), ("band_", band)):
+        for side, sign in (("lower", 1.0), ("upper", -1.0)):
+            out[name + side] = np.array([window.bound(sign * level) for window in base])[of_lag]
+    for name, first, number in (("after", before, after), ("before", 0, before)):
+        tested = _largest(setting, drug, drugwise, first, number)
+        out |= {f"{name}_{key}": value for key, value in tested.items()}
+    return out
+
+
+def _informations(setting: _Setting, drug: int) -> tuple[np.ndarray, np.ndarray]:
+    """Information of a drug's base windows, others held, and what is left of it when the others are estimated."""
+    columns = np.arange(setting.offset[drug], setting.offset[drug + 1])
+    others = np.setdiff1d(setting.nuisance, columns)
+    own = setting.information[np.ix_(columns, columns)]
+    cross = setting.information[np.ix_(others, columns)]
+    nuisance = setting.information[np.ix_(others, others)] + 1e-8 * np.eye(len(others))
+    return own, own - cross.T @ np.linalg.solve(nuisance, cross)
+
+
+def _largest(setting: _Setting, drug: int, given: _Drug, first: int, number: int) -> Arrays:
+    """The window that stands out most among `number` base windows from `first` on."""
+    tested: list[tuple[_Window, tuple[int, int]]] = []
+    for low, high in unions(number):
+        lags = setting.windows.lags_of(drug, first + low, first + high)
+        if setting.expected[drug, lags].sum() >= LEAST_EXPECTED:
+            window = given.window(first + low, first + high)
+            tested.append((window, (int(lags[0]) - setting.before, int(lags[-1]) - setting.before)))
+    if not tested:
+        empty = np.full(len(LEVELS), np.nan)
+        return _row(0, 0, np.nan, np.nan, 1.0, empty, empty)
+    best, (first_lag, last_lag) = max(tested, key=lambda pair: abs(pair[0].statistic))
+    low_bounds = np.array([best.bound(level) for level in LEVELS])
+    high_bounds = np.array([best.bound(-level) for level in LEVELS])
+    number_of_tests = effective_number(number, False)
+    return _row(first_lag, last_lag, best.estimate, best.statistic, number_of_tests, low_bounds, high_bounds)
+
+
+def _row(*values: object) -> Arrays:
+    return {name: np.asarray(value, dtype=np.float64) for name, value in zip(TESTS, values, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Drug:
+    """A drug's exposed persons, and the information of its base windows, others held and others estimated."""
+
+    mass: np.ndarray
+    rest: np.ndarray
+    events: np.ndarray
+    counts: np.ndarray
+    own: np.ndarray
+    efficient: np.ndarray
+
+    def window(self, first: int, last: int) -> _Window:
+        """The base windows first..last with one relative incidence."""
+        mass, counts, tie = shared(self.mass, self.counts, first, last)
+        theta = np.zeros(len(counts))
+        best = float(profile(mass, self.rest, self.events, counts, -1, theta))
+        share = _kept_share(tie.T @ self.own @ tie, tie.T @ self.efficient @ tie)
+        window = _Window((mass, self.rest, self.events, counts, best, theta), share, float(theta[0]), 0.0)
+        return replace(window, statistic=window.root(0.0))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One tested window: its estimate, and the signed root of its deviance anywhere."""
+
+    given: tuple[object, ...]  # what `signed_root` and `bound` take before a level
+    share: float
+    estimate: float
+    statistic: float
+
+    def root(self, at: float) -> float:
+        """Signed root of the deviance at a log relative incidence."""
+        return float(signed_root(*self.given, at, self.share))
+
+    def bound(self, level: float) -> float:
+        """The lower bound where the root is `level`, the upper one for a level below 0."""
+        return float(bound(*self.given, self.share, level))
+
+
+def _kept_share(own: np.ndarray, efficient: np.ndarray) -> float:
+    """Share of the information of the first parameter that is left when the other medicines are estimated too."""
+    first = np.eye(len(own))[0]
+    small = 1e-9 * np.eye(len(own))
+    alone, beside = (float(np.linalg.solve(matrix + small, first)[0]) for matrix in (own, efficient))
+    return float(np.clip(alone / beside, 0.0, 1.0)) if min(alone, beside) > 0 else 0.0
+
+
+def false_discovery_flags(values: np.ndarray, level: float) -> np.ndarray:
     """Benjamini-Hochberg: True for the drugs declared at the given false discovery rate; nan is never declared."""
-    tested = np.flatnonzero(~np.isnan(p_value))
-    flags = np.zeros(len(p_value), dtype=bool)
-    order = tested[np.argsort(p_value[tested], kind="stable")]
-    passed = np.flatnonzero(p_value[order] <= level * np.arange(1, len(order) + 1) / max(len(order), 1))
+    tested = np.flatnonzero(~np.isnan(values))
+    flags = np.zeros(len(values), dtype=bool)
+    order = tested[np.argsort(values[tested], kind="stable")]
+    passed = np.flatnonzero(values[order] <= level * np.arange(1, len(order) + 1) / max(len(order), 1))
     if len(passed):
         flags[order[: passed[-1] + 1]] = True
     return flags
 
 
-def _without(buckets: Buckets, model: Refit, drug: int) -> Refit:
-    width = buckets.lags + 1
-    column = model.column.copy()
-    column[drug * width : (drug + 1) * width] = -1
-    kept = np.unique(column[column >= 0])
-    column = np.where(column >= 0, np.searchsorted(kept, column), -1)
-    return refit(buckets, model.coefficients, column, len(kept))
-
-
-def _efficient_information(buckets: Buckets, null: Refit, drugs: np.ndarray) -> list[np.ndarray]:
-    """Information of each drug's lags given the nuisance parameters of the null model, shapes (lags+1, lags+1)."""
-    width = buckets.lags + 1
-    column = null.column.copy()
-    for place, drug in enumerate(drugs):
-        column[drug * width : (drug + 1) * width] = null.n_columns + place * width + np.arange(width)
-    full = buckets.n_persons * hessian(buckets, null.coefficients, column, null.n_columns + len(drugs) * width)
-    nuisance = full[: null.n_columns, : null.n_columns] + 1e-9 * np.eye(null.n_columns)
-    factor = cho_factor(nuisance) if null.n_columns else None
-    blocks = []
-    for place in range(len(drugs)):
-        own = slice(null.n_columns + place * width, null.n_columns + (place + 1) * width)
-        cross = full[: null.n_columns, own]
-        blocks.append(full[own, own] - (cross.T @ cho_solve(factor, cross) if factor else 0.0))
-    return blocks
-
-
-def _test_drug(
-    buckets: Buckets, chance: np.ndarray, drug: int, information: np.ndarray, rng: np.random.Generator, draws: int
-) -> tuple[float, float, float, float]:
-    exposed = _LaggedExposure.of(buckets, drug)
-    windows, roots, contrasts = [], [], []
-    for first, last in lag_windows(buckets.lags):
-        contrast = np.zeros(buckets.lags + 1)
-        contrast[first : last + 1] = 1.0
-        efficient = float(contrast @ information @ contrast)
-        root, expected, raw = exposed.signed_root(buckets, chance, first, last)
-        if expected >= _LEAST_EXPECTED and efficient > 0.05 * raw:
-            windows.append((first, last))
-            roots.append(root * np.sqrt(max(1.0, raw / efficient)))
-            contrasts.append(contrast / np.sqrt(efficient))
-    if not windows:
-        return np.nan, 0.0, 0.0, 0.0
-    best = int(np.argmax(np.abs(roots)))
-    values, vectors = np.linalg.eigh(information)
-    normal = rng.standard_normal((draws, len(values))) * np.sqrt(np.maximum(values, 0.0))
-    largest = np.abs(normal @ vectors.T @ np.array(contrasts).T).max(axis=1)
-    drawn = (1 + int((largest >= abs(roots[best])).sum())) / (draws + 1)
-    # Where no draw reaches the statistic, the union bound over the windows is sharper than 1 / draws.
-    union = 2.0 * len(windows) * float(norm.sf(abs(roots[best])))
-    return min(drawn, union), float(roots[best]), float(windows[best][0]), float(windows[best][1])
-
-
-@dataclass(frozen=True)
-class _LaggedExposure:
-    """Cells of the persons exposed to one drug, with the lag each cell stands at."""
-
-    person: np.ndarray
-    cell: np.ndarray
-    lag: np.ndarray
-    events: np.ndarray  # (persons,) events of each person
-
-    @classmethod
-    def of(cls, buckets: Buckets, drug: int) -> _LaggedExposure:
-        rows = np.flatnonzero(buckets.exposure_drug == drug)
-        owner = np.searchsorted(buckets.exposure_ptr, rows, side="right") - 1
-        lag = np.tile(np.arange(buckets.lags + 1), len(rows))
-        person = np.repeat(owner, buckets.lags + 1)
-        cell = buckets.cell_ptr[person] + np.repeat(buckets.exposure_at[rows], buckets.lags + 1) + lag
-        lasts = lag <= np.repeat(buckets.exposure_reach[rows], buckets.lags + 1)
-        inside = lasts & (cell >= buckets.cell_ptr[person]) & (cell < buckets.cell_ptr[person + 1])
-        events = np.add.reduceat(buckets.count, buckets.cell_ptr[:-1])
-        return cls(person[inside], cell[inside], lag[inside], events)
-
-    def signed_root(self, buckets: Buckets, chance: np.ndarray, first: int, last: int) -> tuple[float, float, float]:
-        """Signed root of the deviance of one relative incidence on the window, expected events, raw information."""
-        cells, where = np.unique(self.cell[(self.lag >= first) & (self.lag <= last)], return_index=True)
-        owner = self.person[(self.lag >= first) & (self.lag <= last)][where]
-        share = np.bincount(owner, chance[cells], minlength=len(self.events))
-        held = share > 0
-        share, events = np.minimum(share[held], 1 - 1e-12), self.events[held]
-        observed, expected = float(buckets.count[cells].sum()), float(events @ share)
-        raw = float(events @ (share * (1 - share)))
-        theta = _window_estimate(observed, share, events)
-        deviance = 2 * ((observed * theta if observed else 0.0) - events @ np.log1p(share * np.expm1(theta)))
-        return float(np.sign(observed - expected) * np.sqrt(max(deviance, 0.0))), expected, raw
-
-
-def _window_estimate(observed: float, share: np.ndarray, events: np.ndarray) -> float:
-    """Log relative incidence whose expected events equal the observed, within [-20, 20], by bisection."""
-    low, high = -20.0, 20.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        tilted = share * np.exp(middle)
-        if events @ (tilted / (1 - share + tilted)) < observed:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+def joint_level(values: np.ndarray, flags: np.ndarray, level: float) -> float:
+    """Level of each interval beside Benjamini-Hochberg flags at `level`: false-coverage adjusted (Benjamini and Yekutieli
+    2005), level * flagged / tested. An interval at 1 - this level holds no effect exactly where the flag is not set.
+    """
+    tested = int((~np.isnan(values)).sum())
+    return level * max(int(flags.sum()), 1) / max(tested, 1)

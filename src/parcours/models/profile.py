@@ -1,0 +1,117 @@
+"""Profile likelihood of one medicine: relative incidence of a window, all other windows of the medicine at their best.
+
+Given the chances of `ExposedMasses`, an event of person i lies in window w with probability rho_w A_iw / (A_i0 + sum rho
+A_i). The other medicines are held where they were fitted; what their estimation takes away is the `share` of the
+information that is left, by which deviances are multiplied.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parcours.models.likelihood import kernel
+
+#: Log relative incidences are sought up to here on both sides; a bound beyond is infinite.
+FARTHEST = 14.0
+
+
+@kernel
+def profile(mass, rest, events, counts, held, theta):
+    """Log-likelihood maximised over the log relative incidences `theta` (parameters,), in place.
+
+    mass: (parameters, rows); counts: (parameters,) events; held: index of the one that stays as it is, or -1.
+    A parameter without events goes to -FARTHEST. One parameter after the other, each by a Newton step of its own.
+    """
+    parameters, rows = mass.shape
+    total = rest.copy()
+    for parameter in range(parameters):
+        level, own = np.exp(theta[parameter]), mass[parameter]
+        for row in range(rows):
+            total[row] += level * own[row]
+    for _sweep in range(100):
+        largest = 0.0
+        for parameter in range(parameters):
+            if parameter == held:
+                continue
+            now, own = theta[parameter], mass[parameter]
+            level = np.exp(now)
+            move = -FARTHEST - now
+            if counts[parameter] > 0.0:
+                expected, squares = 0.0, 0.0
+                for row in range(rows):
+                    chance = level * own[row] / total[row]
+                    expected += events[row] * chance
+                    squares += events[row] * chance * chance
+                move = (counts[parameter] - expected) / max(expected - squares, 1e-12)
+                move = min(max(now + min(max(move, -1.5), 1.5), -FARTHEST), FARTHEST) - now
+            if move != 0.0:
+                change = level * np.expm1(move)
+                for row in range(rows):
+                    total[row] += change * own[row]
+                theta[parameter] = now + move
+                largest = max(largest, abs(move))
+        if largest < 1e-6:
+            break
+    value = 0.0
+    for parameter in range(parameters):
+        if counts[parameter] > 0.0:
+            value += counts[parameter] * theta[parameter]
+    for row in range(rows):
+        value -= events[row] * np.log(max(total[row], 1e-300))
+    return value
+
+
+def shared(mass: np.ndarray, counts: np.ndarray, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Base windows first..last as one: mass (parameters, rows), counts (parameters,), tie (windows, parameters).
+
+    mass: (rows, windows). The shared parameter is the first.
+    """
+    windows = len(counts)
+    group = np.zeros(windows, dtype=np.int64)
+    alone = [window for window in range(windows) if not first <= window <= last]
+    group[alone] = 1 + np.arange(len(alone))
+    tie = np.zeros((windows, len(alone) + 1))
+    tie[np.arange(windows), group] = 1.0
+    return np.ascontiguousarray((mass @ tie).T), counts @ tie, tie
+
+
+@kernel
+def signed_root(mass, rest, events, counts, best, theta_best, at, share):
+    """Signed root of the deviance of the first parameter at `at`, below 0 where `at` is above its estimate."""
+    theta = theta_best.copy()
+    theta[0] = at
+    value = profile(mass, rest, events, counts, 0, theta)
+    root = np.sqrt(max(2.0 * share * (best - value), 0.0))
+    return root if theta_best[0] > at else -root
+
+
+@kernel
+def bound(mass, rest, events, counts, best, theta_best, share, level):
+    """Where the signed root is `level` (the lower bound for a level above 0, the upper one below 0); infinite if nowhere."""
+    estimate = theta_best[0]
+    side = -1.0 if level > 0 else 1.0
+    if estimate * side >= FARTHEST:
+        return side * np.inf
+    near, near_root = estimate, 0.0
+    far, far_root, step = estimate, 0.0, 0.5
+    while far_root < abs(level):
+        near, near_root = far, far_root
+        far += side * step
+        if far * side > FARTHEST + 8.0:
+            return side * np.inf
+        far_root = abs(signed_root(mass, rest, events, counts, best, theta_best, far, share))
+        # The root is close to linear in the log relative incidence: the next step is the one that would reach the level.
+        slope = max(far_root / abs(far - estimate), 1e-3)
+        step = min(max(1.1 * (abs(level) - far_root) / slope, 0.05), 6.0)
+    for _step in range(40):
+        middle = near + (far - near) * (abs(level) - near_root) / (far_root - near_root)
+        root = abs(signed_root(mass, rest, events, counts, best, theta_best, middle, share))
+        if abs(root - abs(level)) < 1e-4 or abs(far - near) < 1e-4:
+            return middle
+        if root < abs(level):
+            near, near_root = middle, root
+            far_root = abs(level) + 0.5 * (far_root - abs(level)) if _step % 3 == 2 else far_root
+        else:
+            far, far_root = middle, root
+            near_root = abs(level) - 0.5 * (abs(level) - near_root) if _step % 3 == 2 else near_root
+    return 0.5 * (near + far)

@@ -1,0 +1,102 @@
+"""Windows of lags on which a medicine is tested: fixed by its expected events, never by its observed ones.
+
+A curve is cut into base windows that each expect enough events to say something; the tested windows are these and
+unions of neighbours, so that a short effect and a long one both fill one of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.stats import norm
+
+from parcours.models.observed_days import LagAxis
+
+#: Expected events that a base window should hold, and the most base windows after and before the start of exposure.
+EXPECTED_A_WINDOW = 8.0
+MOST_AFTER, MOST_BEFORE = 8, 3
+#: Shares of the days before the exposure at which their windows are cut: the last weeks are looked at closely.
+BEFORE_CUTS = {1: (), 2: (0.84,), 3: (0.52, 0.84)}
+#: Draws behind the law of the largest statistic, with one seed: every run has the same.
+DRAWS = 200_000
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Base windows of every drug: `of_lag` (drugs, width) numbers them, those before the exposure first.
+
+    before, after: (drugs,) number of base windows before and from the start of exposure.
+    """
+
+    of_lag: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+    def lags_of(self, drug: int, first: int, last: int) -> np.ndarray:
+        """Places on the lag axis of the base windows first..last of a drug."""
+        return np.flatnonzero((self.of_lag[drug] >= first) & (self.of_lag[drug] <= last))
+
+
+def windows_of(expected: np.ndarray, axis: LagAxis) -> Windows:
+    """Cut each drug's curve by the events expected without effect on its lags, (drugs, width)."""
+    of_lag, before, after = [], [], []
+    for lags in expected:
+        early = _number(lags[: axis.before].sum(), min(MOST_BEFORE, axis.before))
+        late = _number(lags[axis.before :].sum(), min(MOST_AFTER, axis.lags + 1))
+        cuts = np.round(np.array(BEFORE_CUTS.get(early, ())) * axis.before)
+        first = np.searchsorted(cuts, np.arange(axis.before), side="right")
+        first = np.unique(first, return_inverse=True)[1]
+        early = int(first.max()) + 1 if axis.before else 0
+        edges = np.round(np.linspace(0, axis.lags + 1, late + 1))[1:-1]
+        second = early + np.searchsorted(edges, np.arange(axis.lags + 1), side="right")
+        of_lag.append(np.concatenate([first, second]))
+        before.append(early)
+        after.append(late)
+    shape = (len(expected), axis.width)
+    return Windows(np.array(of_lag, dtype=np.int64).reshape(shape), np.array(before, int), np.array(after, int))
+
+
+def _number(expected: float, most: int) -> int:
+    return int(np.clip(expected / EXPECTED_A_WINDOW, min(1, most), most))
+
+
+@lru_cache
+def unions(base: int) -> tuple[tuple[int, int], ...]:
+    """First and last base window of each tested window: lengths 1, 2, 4, ... and all, starts half a length apart."""
+    lengths = sorted({2**k for k in range(base.bit_length()) if 2**k <= base} | ({base} if base else set()))
+    pairs: list[tuple[int, int]] = []
+    for length in lengths:
+        starts = sorted({*range(0, base + 1 - length, length // 2 or 1), base - length})
+        pairs += [(first, first + length - 1) for first in starts]
+    return tuple(pairs)
+
+
+@lru_cache
+def effective_number(base: int, singles: bool) -> float:
+    """How many independent tests the largest statistic over windows amounts to.
+
+    Base windows of like information have independent statistics; that of a union is their sum over root length. The
+    number is that which gives the drawn probability of exceeding 3 (two-sided), so that small p values are right.
+    singles: of the base windows alone (a simultaneous band), else of all `unions`.
+    """
+    if singles or base <= 1:
+        return float(max(base, 1))
+    drawn = np.random.default_rng(base).standard_normal((DRAWS, base))
+    sums = np.cumsum(np.concatenate([np.zeros((DRAWS, 1)), drawn], axis=1), axis=1)
+    largest = np.zeros(DRAWS)
+    for first, last in unions(base):
+        np.maximum(largest, np.abs(sums[:, last + 1] - sums[:, first]) / np.sqrt(last - first + 1), out=largest)
+    beyond = float((largest > 3.0).mean())
+    return float(np.log1p(-beyond) / np.log1p(-2 * norm.sf(3.0)))
+
+
+def p_value(statistic: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Probability that the largest of `number` independent standard normals is beyond the statistic."""
+    return -np.expm1(number * np.log1p(-2 * norm.sf(np.abs(statistic))))
+
+
+def critical(level: float, number: np.ndarray) -> np.ndarray:
+    """Statistic with the given `p_value`."""
+    return np.asarray(norm.isf(-np.expm1(np.log1p(-level) / number) / 2))
