@@ -23,7 +23,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Breach of optimality allowed while the penalties are searched; the final fit is held to more.
 SEARCH_TOLERANCE = 2e-3
 #: Events a free lag parameter that a refit needs to be tried: with fewer it follows the noise and predicts worse.
-EVENTS_A_PARAMETER = 10.0
+EVENTS_A_PARAMETER = 20.0
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,19 @@ class GridResult:
 
 
 def penalty_ranges(likelihood: Likelihood, before: int) -> tuple[np.ndarray, np.ndarray]:
-    """Default (tv, group) values: from those that leave no effect down to a share of them, log-spaced: 4 and 5.
+    """Default (tv, group) values, 4 and 5, around what chance alone asks for.
 
-    The largest group is the smallest that zeroes every curve without TV; the largest tv the smallest that makes every
-    curve constant without the group norm (both at zero effect with the baseline at rest).
+    Without any effect, the gradient of a curve on which E events are expected a lag is noise of standard deviation
+    root(E) a lag. Its mean over a curve of W lags is of the order of root(E / W), the largest sum of its differences from
+    the mean of the order of root(E W) / 2: penalties of this size (divided by the number of cases) hold noise down.
     """
-    gradient = likelihood.loss_and_gradient(baseline_only(likelihood, before).coefficients)[1]
-    curves = gradient[: likelihood.n_curves].reshape(-1, likelihood.days.axis.width)
-    largest_group, largest_tv = 1e-8, 1e-8
-    for part in (curves[:, :before], curves[:, before:]):
-        if part.shape[1]:
-            largest_group = max(largest_group, np.sqrt((part**2).mean(axis=1)).max(initial=0.0))
-            centred = part - part.mean(axis=1, keepdims=True)
-            largest_tv = max(largest_tv, np.abs(np.cumsum(centred, axis=1)).max(initial=0.0))
-    return largest_tv * np.geomspace(1.0, 0.05, 4), largest_group * np.geomspace(0.8, 0.04, 5)
+    resting = baseline_only(likelihood, before).coefficients
+    width = likelihood.days.axis.width
+    expected = likelihood.expected(resting)[1].reshape(-1, width)[:, before:]
+    events, lags = expected.mean(axis=1).max(initial=1e-12), expected.shape[1]
+    chance_group = np.sqrt(events / lags) / likelihood.total
+    chance_tv = 0.5 * np.sqrt(events * lags) / likelihood.total
+    return chance_tv * np.array([4.0, 2.0, 1.0, 0.5]), chance_group * np.array([8.0, 4.0, 2.0, 1.0, 0.5])
 
 
 def baseline_only(likelihood: Likelihood, before: int) -> Solution:

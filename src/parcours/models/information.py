@@ -93,6 +93,7 @@ def _information(
         np.empty(most, np.int64),
         np.empty(most),
     )
+    opening = np.empty(most, np.int64)
     mean, seen = np.zeros(out.shape[0]), np.empty(out.shape[0], np.int64)
     marked = np.zeros(out.shape[0], np.bool_)
     for person in range(len(length)):
@@ -144,7 +145,7 @@ def _information(
                 until = min(run_high[run] - first[row], days[row])
                 if begin < until:
                     low[intervals], high[intervals] = at[row] + begin, at[row] + until
-                    column[intervals] = run_column[run]
+                    column[intervals], opening[intervals] = run_column[run], at[row]
                     scale[intervals] = dose[row] if len(dose) else 1.0
                     intervals += 1
         # Running sums of the days that exposures cover; exposures come by their first day.
@@ -172,11 +173,18 @@ def _information(
                     crossed[target, cell] += held * scale[interval] * (running[until] - running[begin]) / total
                 begin = until
                 piece += 1
-            for other in range(intervals):
+            # Intervals come exposure by exposure in the order of their days: what follows can only meet this one as
+            # long as its exposure begins before this interval ends. Each pair is met once.
+            joint = (running[high[interval]] - running[low[interval]]) / total
+            out[target, target] += held * joint * scale[interval] * scale[interval]
+            for other in range(interval + 1, intervals):
+                if opening[other] >= high[interval]:
+                    break
                 begin, until = max(low[interval], low[other]), min(high[interval], high[other])
                 if begin < until:
-                    joint = (running[until] - running[begin]) / total
-                    out[target, column[other]] += held * joint * scale[interval] * scale[other]
+                    joint = held * (running[until] - running[begin]) / total * scale[interval] * scale[other]
+                    out[target, column[other]] += joint
+                    out[column[other], target] += joint
         for m in range(touched):
             weighted = held * mean[seen[m]]
             for other in range(touched):

@@ -1,0 +1,97 @@
+"""Case series drawn from a known truth: days of cases as one matrix, events by the conditional law itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from parcours.models import CaseSeries
+
+#: Cases whose days are held in memory at once.
+CASES_AT_ONCE = 4_000
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A case series and what it was drawn from: log relative incidence by drug and day since the start, (drugs, days)."""
+
+    series: CaseSeries
+    truth: np.ndarray
+
+
+def paper_curves(days: int = 50) -> np.ndarray:
+    """Log relative incidences of the simulations of Morel et al. (2019): 14 drugs, seven without effect, (14, days)."""
+    share = np.arange(days) / (days - 1)
+    rise = [share, share**2, share**4]  # by curvature
+    bells = [np.exp(-0.5 * ((np.arange(days) - peak) / 8.0) ** 2) for peak in (20, 30)]
+    curves = [np.full(days, 1.5), *(1 + bell for bell in bells), 2 - share, *(1 + curve for curve in rise)]
+    return np.log(np.concatenate([np.ones((7, days)), np.array(curves)]))
+
+
+def draw_paper(seed: int, cases: int = 4_000, days: int = 750, censored: float = 0.0) -> Drawn:
+    """The paper's design: each case is exposed once, on any day, to three drugs of four; a share of cases is censored."""
+    rng = np.random.default_rng([1, seed])
+    truth = paper_curves()
+    end = np.full(cases, days - 1)
+    gone = rng.random(cases) < censored
+    end[gone] = rng.integers(days // 4, days, gone.sum())
+    taken = rng.random((cases, len(truth))) < 0.75
+    start = np.where(taken, rng.integers(0, days, (cases, len(truth))), -1)
+    return Drawn(draw(rng, start, truth, end), truth)
+
+
+def draw(rng: np.random.Generator, start: np.ndarray, truth: np.ndarray, end: np.ndarray) -> CaseSeries:
+    """One event a case, on day b with a probability proportional to the product of the curves that cover b.
+
+    start: (cases, drugs) day of the exposure, -1 for none; end: (cases,) last day observed, the first being 0.
+    """
+    event = np.empty(len(end), dtype=np.int64)
+    for low in range(0, len(end), CASES_AT_ONCE):
+        rows = slice(low, low + CASES_AT_ONCE)
+        event[rows] = _event_days(rng, start[rows], truth, end[rows])
+    return series_of(start, event, end)
+
+
+def series_of(start: np.ndarray, event: np.ndarray, end: np.ndarray) -> CaseSeries:
+    """The case series of one event a case; starts of -1 are left out."""
+    case, drug = np.nonzero(start >= 0)
+    number = np.arange(len(end))
+    return CaseSeries(
+        pd.DataFrame({"person_id": number, "start": 0, "end": end}),
+        pd.DataFrame({"person_id": number, "day": event}),
+        pd.DataFrame({"person_id": case, "drug": [f"D{name:03d}" for name in drug], "start": start[case, drug]}),
+    )
+
+
+def _event_days(rng: np.random.Generator, start: np.ndarray, truth: np.ndarray, end: np.ndarray) -> np.ndarray:
+    hazard = log_hazard(start, truth, int(end.max()) + 1)
+    weight = np.exp(hazard) * (np.arange(hazard.shape[1]) <= end[:, None])
+    return day_of(rng, weight)
+
+
+def log_hazard(start: np.ndarray, truth: np.ndarray, days: int) -> np.ndarray:
+    """Sum of the curves on each day, (cases, days)."""
+    whole = np.zeros((len(start), days + truth.shape[1]))
+    for drug in np.flatnonzero(truth.any(axis=1)):
+        case = np.flatnonzero(start[:, drug] >= 0)
+        place = start[case, drug][:, None] + np.arange(truth.shape[1])
+        whole[case[:, None], place] += truth[drug]
+    return whole[:, :days]
+
+
+def day_of(rng: np.random.Generator, weight: np.ndarray) -> np.ndarray:
+    """A day of each row, with a probability proportional to its weight, (rows,)."""
+    running = np.cumsum(weight, axis=1)
+    point = rng.random(len(weight)) * running[:, -1]
+    return np.minimum((running < point[:, None]).sum(axis=1), weight.shape[1] - 1)
+
+
+def lag_levels(curve: Mapping[int, float] | np.ndarray, bucket: int, lags: int) -> np.ndarray:
+    """What lags of `bucket` days can show of a daily curve of logs: log of the mean relative incidence, (lags + 1,)."""
+    daily = np.zeros(bucket * (lags + 1))
+    given = np.asarray(curve)[: len(daily)]
+    daily[: len(given)] = given
+    return np.log(np.exp(daily).reshape(-1, bucket).mean(axis=1))
