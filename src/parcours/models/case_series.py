@@ -11,6 +11,8 @@ from parcours.errors import InputError
 from parcours.leaving import ROWS, in_words
 from parcours.models.columns import check_columns, read_days, read_keys
 
+PERSONS = "person(s)"
+
 #: `exposure_end` of an exposure whose table gives no end: a day that no follow-up reaches.
 OPEN_END = np.int64(2**40)
 
@@ -138,10 +140,13 @@ def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
 def _read_events(table: Any, people: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     person = _rows_of(read_keys(table, "events", "person_id"), people, "events")
     day = read_days(table, "events", "day")
-    outside = int(((day < people["start"][person]) | (day > people["end"][person])).sum())
-    if outside:
-        rows = in_words(outside, ROWS)
-        raise InputError(f"The table events has {rows} outside their person's follow-up: remove them first.")
+    outside = (day < people["start"][person]) | (day > people["end"][person])
+    if outside.any():
+        persons = in_words(len(np.unique(person[outside])), PERSONS)
+        raise InputError(
+            f"The table events has events of {persons} before the start or after the end of their follow-up: "
+            "remove these events, or widen the follow-up of these persons in the table persons."
+        )
     return person, day
 
 

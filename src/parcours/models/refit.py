@@ -8,7 +8,7 @@ import numpy as np
 
 from parcours.models.buckets import Buckets
 from parcours.models.likelihood import hessian, loss_and_gradient
-from parcours.models.newton import minimise
+from parcours.models.newton import Objective, minimise
 
 #: Log relative incidences beyond this have run away: a tied run without events has its maximum at minus infinity.
 _RUNAWAY = 6.0
@@ -62,10 +62,19 @@ def refit(buckets: Buckets, start: np.ndarray, column: np.ndarray, n_columns: in
         tied = np.bincount(column[free], gradient[free], minlength=n_columns)
         return value, tied, hessian(buckets, coefficients, column, n_columns)
 
+    def held(ridge: float) -> Objective:
+        def ridged(parameters: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+            value, slope, curvature = objective(parameters)
+            more = 0.5 * ridge * float(parameters @ parameters)
+            return value + more, slope + ridge * parameters, curvature + ridge * np.eye(n_columns)
+
+        return ridged
+
     sizes = np.maximum(np.bincount(column[free], minlength=n_columns), 1)
     first = np.bincount(column[free], start[free], minlength=n_columns) / sizes
+    ridge = 0.0
     result = minimise(objective, np.clip(first, -2, 2), tolerance=1e-8, max_iterations=30)
     if not result.converged or np.abs(result.x).max(initial=0.0) > _RUNAWAY:
         ridge = _RIDGE_EVENTS / buckets.n_persons
-        result = minimise(objective, np.clip(first, -2, 2), ridge, tolerance=1e-8, max_iterations=50)
-    return Refit(expand(result.x), column, n_columns, result.value, result.ridge, result.converged)
+        result = minimise(held(ridge), np.clip(first, -2, 2), tolerance=1e-8, max_iterations=50)
+    return Refit(expand(result.x), column, n_columns, result.value, ridge, result.converged)

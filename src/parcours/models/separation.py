@@ -1,0 +1,173 @@
+"""Which terms of a case series have a finite estimate, which run away, and which the data cannot tell apart.
+
+Of an event on piece e, and of a piece r of the same person, the contrast is x_e - x_r. The likelihood rises for ever in
+a direction d exactly when no contrast has a negative product with d and some contrast has a positive one; it is flat
+in d when all products are zero. Both are questions of linear programming about few distinct contrasts, and say nothing
+of how large an estimate is. Source: Albert and Anderson, Biometrika 71, 1984; Geyer, Electronic J. Statistics 3, 2009.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
+
+from parcours.errors import InputError
+from parcours.models.conditional_likelihood import CasePieces
+
+#: Contrasts and directions are small whole numbers or simple fractions: what is below is zero.
+_ZERO = 1e-7
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What is left of a likelihood once its maximum has gone to infinity in every direction in which it rises."""
+
+    rows: np.ndarray  # (pieces,) bool: the pieces that still have weight
+    columns: np.ndarray  # terms that hold the limit's parameters: all finite ones, and what else it needs
+    lowest: np.ndarray  # (terms,) -1 where the term can run to minus infinity, else 0
+    highest: np.ndarray  # (terms,) 1 where the term can run to infinity, else 0
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Terms with a finite estimate, (terms,) bool."""
+        return (self.lowest == 0) & (self.highest == 0)
+
+
+def contrasts(pieces: CasePieces) -> np.ndarray:
+    """The distinct contrasts x_e - x_r of events and pieces of their stratum, shape (contrasts, terms) int."""
+    patterns, pattern = np.unique(pieces.design, axis=0, return_inverse=True)
+    pattern = pattern.ravel()
+    at_event = np.unique(np.stack([pieces.stratum, pattern])[:, pieces.events > 0], axis=1)
+    first = np.searchsorted(pieces.stratum, at_event[0], side="left")
+    number = np.searchsorted(pieces.stratum, at_event[0], side="right") - first
+    event = np.repeat(at_event[1], number)
+    other = pattern[np.repeat(first + number - np.cumsum(number), number) + np.arange(number.sum())]
+    pairs = np.unique(event * len(patterns) + other)
+    signed = patterns.astype(np.int8)
+    difference = signed[pairs // len(patterns)] - signed[pairs % len(patterns)]
+    return np.unique(difference[difference.any(axis=1)], axis=0)
+
+
+def check_distinct(pieces: CasePieces, terms: Sequence[str]) -> None:
+    """Raise `InputError` that names the terms when the likelihood is flat in some of them, whatever the events."""
+    found = contrasts(pieces).astype(np.float64)
+    chosen, dependent = _independent(found, range(len(terms)))
+    if not dependent:
+        return
+    term = dependent[0]
+    share = np.linalg.lstsq(found[:, chosen], found[:, term], rcond=None)[0] if len(found) else np.zeros(0)
+    others = [terms[column] for column, part in zip(chosen, share, strict=True) if abs(part) > _ZERO]
+    if not others:
+        raise InputError(
+            f"The term {terms[term]} is the same on every day of each case, so nothing is compared: "
+            "widen the follow-up, or drop the term."
+        )
+    raise InputError(
+        f"The terms {_listed([*others, terms[term]])} go together on every day of each case, so their effects cannot "
+        "be told apart: drop one of them, or change its windows or age cuts."
+    )
+
+
+def limit_of(pieces: CasePieces) -> Limit:
+    """The limit of the likelihood of `pieces`, whose terms `check_distinct` has found to be distinct."""
+    found = contrasts(pieces).astype(np.float64)
+    direction = _rising_direction(found)
+    score = pieces.design @ direction
+    best = np.full(int(pieces.stratum.max()) + 1, -np.inf)
+    np.maximum.at(best, pieces.stratum, score)
+    rising = found @ direction > 0.5
+    level = found[~rising]
+    running = _running(level, np.asarray(found[rising]))
+    width = found.shape[1]
+    first = np.flatnonzero(~running)
+    chosen, _ = _independent(level, [*first, *np.flatnonzero(running)])
+    lowest, highest = np.zeros(width), np.zeros(width)
+    for term in np.flatnonzero(running):
+        lowest[term] = np.sign(np.round(_extreme(found, level, int(term), 1.0), 6))
+        highest[term] = np.sign(np.round(-_extreme(found, level, int(term), -1.0), 6))
+    return Limit(score > best[pieces.stratum] - 0.5, np.array(sorted(chosen), dtype=np.int64), lowest, highest)
+
+
+def infinite_estimates(limit: Limit, terms: Sequence[str], without_event: np.ndarray) -> np.ndarray:
+    """-inf or inf for each term that runs away, nan for the others; a term without event runs to minus infinity.
+
+    Raises `InputError` when terms run away together and nothing tells the direction of each.
+    """
+    down = (limit.lowest < 0) & (limit.highest == 0) | without_event
+    up = (limit.highest > 0) & (limit.lowest == 0)
+    unclear = ~(limit.finite | down | up)
+    if unclear.any():
+        names = [term for term, is_unclear in zip(terms, unclear, strict=True) if is_unclear]
+        raise InputError(
+            f"The events are separated by a combination of the terms {_listed(names)}, and do not tell where each of "
+            "them goes: use fewer windows or age groups, or join these."
+        )
+    return np.where(down, -np.inf, np.where(up, np.inf, np.nan))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _independent(rows: np.ndarray, order: Sequence[int] | range) -> tuple[list[int], list[int]]:
+    """Columns in this order that are no combination of columns chosen before, and those that are."""
+    basis = np.zeros((len(rows), 0))
+    chosen: list[int] = []
+    dependent: list[int] = []
+    for column in order:
+        rest = rows[:, column].astype(np.float64)
+        length = np.linalg.norm(rest)
+        # Twice, as the first pass leaves rounding of its own.
+        for _ in range(2):
+            rest = rest - basis @ (basis.T @ rest)
+        if np.linalg.norm(rest) <= _ZERO * max(length, 1.0):
+            dependent.append(int(column))
+            continue
+        chosen.append(int(column))
+        basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
+    return chosen, dependent
+
+
+def _running(level: np.ndarray, rising: np.ndarray) -> np.ndarray:
+    """Terms that some direction moves which keeps every level contrast level, (terms,) bool."""
+    if not len(rising):
+        return np.zeros(level.shape[1], dtype=bool)
+    squared_length, axes = np.linalg.eigh(level.T @ level)
+    free = axes[:, squared_length <= _ZERO * max(1.0, float(squared_length[-1]))]
+    return np.asarray(np.abs(free).max(axis=1, initial=0.0) > _ZERO)
+
+
+def _rising_direction(found: np.ndarray) -> np.ndarray:
+    """A direction in which every contrast rises that can, by one or more, and none falls; zeros where there is none."""
+    rows, width = found.shape
+    if not rows:
+        return np.zeros(width)
+    # Directions add up, so the largest sum of rises, each counted up to one, counts all contrasts that can rise.
+    answer = linprog(
+        np.append(np.zeros(width), -np.ones(rows)),
+        A_ub=sparse.hstack([sparse.csr_matrix(-found), sparse.identity(rows)]).tocsr(),
+        b_ub=np.zeros(rows),
+        bounds=[(None, None)] * width + [(0, 1)] * rows,
+        method="highs",
+    )
+    return np.asarray(answer.x[:width])
+
+
+def _extreme(found: np.ndarray, level: np.ndarray, term: int, sign: float) -> float:
+    """The least of sign * d_term over the directions, of entries up to one, in which no contrast falls."""
+    cost = np.zeros(found.shape[1])
+    cost[term] = sign
+    answer = linprog(
+        cost,
+        A_ub=sparse.csr_matrix(-found),
+        b_ub=np.zeros(len(found)),
+        A_eq=sparse.csr_matrix(level) if len(level) else None,
+        b_eq=np.zeros(len(level)) if len(level) else None,
+        bounds=(-1, 1),
+        method="highs",
+    )
+    return float(answer.fun)
