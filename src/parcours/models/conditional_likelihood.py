@@ -63,10 +63,18 @@ class ConditionalLikelihood:
         value = float(self.per_stratum @ log_total - self.events @ eta)
         expected = self.per_stratum[self.stratum] * share
         gradient = self.transposed @ (expected - self.events)
-        mean = self.sum_by_stratum @ sparse.diags(share) @ self.design
+        mean = self._means(share)
         squares = self.transposed @ sparse.diags(expected) @ self.design
         hessian = (squares - mean.T @ sparse.diags(self.per_stratum) @ mean).toarray()
         return value, gradient, hessian
+
+    def expected_terms(self, coefficients: np.ndarray) -> np.ndarray:
+        """The terms that an event of each stratum is expected to have, shape (strata, terms)."""
+        share, _ = self._shares(self.design @ coefficients + self.shift)
+        return self._means(share).toarray()
+
+    def _means(self, share: np.ndarray) -> Any:
+        return self.sum_by_stratum @ sparse.diags(share) @ self.design
 
     def _shares(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Share of its stratum's incidence on each piece, and the log of the whole of each stratum."""

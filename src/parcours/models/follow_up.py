@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numba import njit
 
 from parcours.errors import InputError
-from parcours.models.case_series import CaseSeries
 
 #: First and last day of a window, both inclusive; "end" is the last day of the exposure.
 Window = tuple[int, int | Literal["end"]]
@@ -25,6 +24,33 @@ class FollowUpPieces:
     age_group: np.ndarray  # (pieces,) 0..len(age_cuts)
     level: np.ndarray  # (drugs, pieces) 0 = no window, k = k-th window of the drug
     events: np.ndarray  # (pieces,) number of events
+    event_piece: np.ndarray  # (events,) row of the piece of each event, in the order of the case series
+
+
+class Histories(Protocol):
+    """What is read of a case series: follow-up, events and exposures, on whole days, in order of person and day."""
+
+    @property
+    def n_persons(self) -> int: ...
+    @property
+    def start(self) -> np.ndarray: ...
+    @property
+    def end(self) -> np.ndarray: ...
+    @property
+    def event_person(self) -> np.ndarray: ...
+    @property
+    def event_day(self) -> np.ndarray: ...
+    @property
+    def exposure_person(self) -> np.ndarray: ...
+    @property
+    def exposure_drug(self) -> np.ndarray: ...
+    @property
+    def exposure_start(self) -> np.ndarray: ...
+    @property
+    def exposure_end(self) -> np.ndarray: ...
+    @property
+    def drugs(self) -> tuple[str, ...]: ...
+    def age_origin(self) -> np.ndarray: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -67,7 +93,7 @@ def _check_window(drug: str, span: Window) -> None:
         raise InputError(f"The window ({first}, {last}) of {drug} ends before it starts: both days are inclusive.")
 
 
-def cut_follow_up(series: CaseSeries, windows: Sequence[Windows], age_cuts: Sequence[int]) -> FollowUpPieces:
+def cut_follow_up(series: Histories, windows: Sequence[Windows], age_cuts: Sequence[int]) -> FollowUpPieces:
     """Cut each person's follow-up at the age cuts and at the bounds of the windows.
 
     A day in several windows of one drug takes the latest start's window, and among windows of one start the last
@@ -96,10 +122,11 @@ def cut_follow_up(series: CaseSeries, windows: Sequence[Windows], age_cuts: Sequ
         age_group=np.searchsorted(np.asarray(age_cuts, dtype=np.int64), age, side="right"),
         level=level,
         events=np.bincount(at, minlength=int(own.sum())).astype(np.float64),
+        event_piece=at,
     )
 
 
-def _spans(series: CaseSeries, windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _spans(series: Histories, windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Person, first day, last day and level of each window of one drug inside the follow-up, in painting order."""
     if windows.drug not in series.drugs:
         raise InputError(f"The drug {windows.drug} has windows but no exposure in the series: check its name.")
@@ -123,7 +150,7 @@ def _spans(series: CaseSeries, windows: Windows) -> tuple[np.ndarray, np.ndarray
 
 
 def _bounds(
-    series: CaseSeries, spans: Sequence[tuple[np.ndarray, ...]], age_cuts: Sequence[int], low: int, width: int
+    series: Histories, spans: Sequence[tuple[np.ndarray, ...]], age_cuts: Sequence[int], low: int, width: int
 ) -> np.ndarray:
     """Sorted keys person * width + (day - low) of the days that open a piece, and of each day after an end."""
     people = np.arange(series.n_persons)

@@ -67,7 +67,7 @@ def check_distinct(pieces: CasePieces, terms: Sequence[str]) -> None:
             "widen the follow-up, or drop the term."
         )
     raise InputError(
-        f"The terms {_listed([*others, terms[term]])} go together on every day of each case, so their effects cannot "
+        f"The terms {listed([*others, terms[term]])} go together on every day of each case, so their effects cannot "
         "be told apart: drop one of them, or change its windows or age cuts."
     )
 
@@ -103,13 +103,14 @@ def infinite_estimates(limit: Limit, terms: Sequence[str], without_event: np.nda
     if unclear.any():
         names = [term for term, is_unclear in zip(terms, unclear, strict=True) if is_unclear]
         raise InputError(
-            f"The events are separated by a combination of the terms {_listed(names)}, and do not tell where each of "
+            f"The events are separated by a combination of the terms {listed(names)}, and do not tell where each of "
             "them goes: use fewer windows or age groups, or join these."
         )
     return np.where(down, -np.inf, np.where(up, np.inf, np.nan))
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names as they stand in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -120,7 +121,7 @@ def _independent(rows: np.ndarray, order: Sequence[int] | range) -> tuple[list[i
     dependent: list[int] = []
     for column in order:
         rest = rows[:, column].astype(np.float64)
-        length = np.linalg.norm(rest)
+        length = float(np.linalg.norm(rest))
         # Twice, as the first pass leaves rounding of its own.
         for _ in range(2):
             rest = rest - basis @ (basis.T @ rest)
