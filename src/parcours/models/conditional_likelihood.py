@@ -60,7 +60,7 @@ class ConditionalLikelihood:
         """Value, gradient and Hessian at `coefficients`, shape (terms,)."""
         eta = self.design @ coefficients + self.shift
         share, log_total = self._shares(eta)
-        value = float(self.per_stratum @ log_total - self.events @ eta)
+        value = float(self.events @ (log_total[self.stratum] - eta))
         expected = self.per_stratum[self.stratum] * share
         gradient = self.transposed @ (expected - self.events)
         mean = self._means(share)

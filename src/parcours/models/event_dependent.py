@@ -38,7 +38,7 @@ class EventDependentSCCS:
     exposure over the one with it; the weighted case series is fitted, and the weights are computed again until
     nothing changes. After `fit`: `summary()`, `coef_`, `terms_`, `covariance_`, `residual_` (as of `SCCS`).
     Needs follow-up that does not end by the event, and rare or independent events.
-    Method: Farrington, Whitaker, Hocine, Biostatistics 10, 2009; the weights in the form of a martingale.
+    Method: Farrington, Whitaker, Hocine, Biostatistics 10, 2009.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ def _without_void_terms(weighted: _WeightedPieces, terms: Sequence[str]) -> tupl
 
 
 def _solve(weighted: _WeightedPieces) -> np.ndarray:
-    """Coefficients at which the case series, weighted by them, has its maximum. Raises `InputError` if none is found."""
+    """Coefficients that maximise the case series weighted by them. Raises `InputError` if none are found."""
     coefficients = np.zeros(weighted.pieces.design.shape[1])
     for _ in range(_ROUNDS):
         before = coefficients

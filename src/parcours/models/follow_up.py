@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numba import njit
 
 from parcours.errors import InputError
+
+if TYPE_CHECKING:
+    from parcours.models.case_series import CaseSeries
+    from parcours.models.counterfactual_histories import CounterfactualHistories
+
+    Histories = CaseSeries | CounterfactualHistories
 
 #: First and last day of a window, both inclusive; "end" is the last day of the exposure.
 Window = tuple[int, int | Literal["end"]]
@@ -25,32 +31,6 @@ class FollowUpPieces:
     level: np.ndarray  # (drugs, pieces) 0 = no window, k = k-th window of the drug
     events: np.ndarray  # (pieces,) number of events
     event_piece: np.ndarray  # (events,) row of the piece of each event, in the order of the case series
-
-
-class Histories(Protocol):
-    """What is read of a case series: follow-up, events and exposures, on whole days, in order of person and day."""
-
-    @property
-    def n_persons(self) -> int: ...
-    @property
-    def start(self) -> np.ndarray: ...
-    @property
-    def end(self) -> np.ndarray: ...
-    @property
-    def event_person(self) -> np.ndarray: ...
-    @property
-    def event_day(self) -> np.ndarray: ...
-    @property
-    def exposure_person(self) -> np.ndarray: ...
-    @property
-    def exposure_drug(self) -> np.ndarray: ...
-    @property
-    def exposure_start(self) -> np.ndarray: ...
-    @property
-    def exposure_end(self) -> np.ndarray: ...
-    @property
-    def drugs(self) -> tuple[str, ...]: ...
-    def age_origin(self) -> np.ndarray: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ Objective = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
 
 #: Length of the longest first step, on the scale of log relative incidences.
 _FIRST_RADIUS = 1.0
-#: Changes of the value below this share of it are rounding.
-_ROUNDING = 1e-13
+#: Foretold falls of the value below this share of it are too small to be read off it.
+_SMALL_FALL = 1e-8
+#: Parameters of which less than this share of curvature is their own are not told apart.
+_OWN_CURVATURE = 1e-13
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ def minimise(
     radius = _FIRST_RADIUS
     for iteration in range(max_iterations):
         whole = _newton_step(here)
-        if whole is not None and np.abs(whole).max(initial=0.0) <= tolerance:
+        reach = np.inf if whole is None else np.abs(whole).max(initial=0.0)
+        if reach <= tolerance:
             return _result(here, iteration, True)
-        step = whole if whole is not None and np.linalg.norm(whole) <= radius else _short_step(here, radius)
+        step = whole if whole is not None and reach <= radius else _short_step(here, radius)
         there = _at(objective, here.x + step)
         gain = _gain(here, there, step)
         radius = _next_radius(radius, float(np.linalg.norm(step)), gain)
@@ -75,9 +78,11 @@ def _newton_step(point: _Point) -> np.ndarray | None:
     if not len(point.x):
         return point.x
     try:
-        return -cho_solve(cho_factor(point.hessian), point.gradient)
+        factor = cho_factor(point.hessian)
     except LinAlgError:
         return None
+    own = np.diag(factor[0]) ** 2 / np.diag(point.hessian)
+    return -cho_solve(factor, point.gradient) if own.min() > _OWN_CURVATURE else None
 
 
 def _short_step(point: _Point, radius: float) -> np.ndarray:
@@ -85,6 +90,8 @@ def _short_step(point: _Point, radius: float) -> np.ndarray:
     curvature, axes = np.linalg.eigh(point.hessian)
     curvature = np.maximum(curvature, 0.0)
     slope = axes.T @ point.gradient
+    if not slope.any():
+        return slope
     # With this multiplier the step is short enough whatever the curvature.
     high = float(np.linalg.norm(slope)) / radius
     low = 1e-18 * high
@@ -96,13 +103,14 @@ def _short_step(point: _Point, radius: float) -> np.ndarray:
 
 
 def _gain(here: _Point, there: _Point, step: np.ndarray) -> float:
-    """How much the value fell, as a share of what the quadratic model foretold; 1 where both are rounding."""
+    """How much the value fell, as a share of what the quadratic model foretold."""
     foretold = -float(here.gradient @ step + 0.5 * step @ here.hessian @ step)
-    rounding = _ROUNDING * (1.0 + abs(here.value))
-    fell = here.value - there.value
-    if foretold <= 10 * rounding and fell >= -10 * rounding:
-        return 1.0
-    return fell / max(foretold, rounding) if np.isfinite(there.value) else -1.0
+    if not np.isfinite(there.value) or foretold <= 0:
+        return -1.0
+    if foretold <= _SMALL_FALL * (1.0 + abs(here.value)):
+        # The difference of the values would be rounding: the slopes at both ends tell it better.
+        return -0.5 * float((here.gradient + there.gradient) @ step) / foretold
+    return (here.value - there.value) / foretold
 
 
 def _next_radius(radius: float, length: float, gain: float) -> float:

@@ -101,10 +101,11 @@ def infinite_estimates(limit: Limit, terms: Sequence[str], without_event: np.nda
     up = (limit.highest > 0) & (limit.lowest == 0)
     unclear = ~(limit.finite | down | up)
     if unclear.any():
+        together = [term for term, runs in zip(terms, ~limit.finite & ~without_event, strict=True) if runs]
         names = [term for term, is_unclear in zip(terms, unclear, strict=True) if is_unclear]
         raise InputError(
-            f"The events are separated by a combination of the terms {listed(names)}, and do not tell where each of "
-            "them goes: use fewer windows or age groups, or join these."
+            f"The events are separated by a combination of the terms {listed(together)}, and do not tell in which "
+            f"direction {listed(names)} would go: use fewer windows or age groups, or join these."
         )
     return np.where(down, -np.inf, np.where(up, np.inf, np.nan))
 
