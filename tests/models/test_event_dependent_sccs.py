@@ -177,6 +177,16 @@ def test_a_window_without_event_is_minus_infinity_and_changes_no_other_term():
     assert math.isfinite(summary.estimate[0])
 
 
+def test_a_further_dose_that_only_follows_events_changes_nothing():
+    persons = pd.DataFrame({"person_id": range(20), "start": 0, "end": 99})
+    events = pd.DataFrame({"person_id": range(20), "day": range(20, 60, 2)})
+    doses = pd.DataFrame({"person_id": range(20), "drug": "A", "start": 25})
+    late = pd.DataFrame({"person_id": range(20), "drug": "A", "start": 90})
+    model = EventDependentSCCS({"A": [(0, 9)]})
+    alone = model.fit(CaseSeries(persons, events, doses)).coef_.tolist()
+    assert model.fit(CaseSeries(persons, events, pd.concat([doses, late]))).coef_.tolist() == alone
+
+
 def test_separated_events_are_refused_by_name():
     persons = pd.DataFrame({"person_id": range(20), "start": 0, "end": 99})
     doses = pd.DataFrame({"person_id": range(20), "drug": "A", "start": range(20)})

@@ -61,9 +61,11 @@ def check_same(summary: pd.DataFrame, fit: pd.DataFrame, series: object) -> None
     theirs = fit.set_axis(summary.index)
     assert theirs.estimate[finite].to_numpy() == pytest.approx(summary.estimate[finite].to_numpy(), abs=close), series
     assert theirs.se[finite].to_numpy() == pytest.approx(summary.se[finite].to_numpy(), abs=close), series
-    far = theirs.estimate[infinite] * np.sign(summary.estimate[infinite]) > 7
+    # With two infinite bounds the events say nothing of a term once another has run away: R leaves it anywhere.
+    told = infinite & (np.isfinite(summary.lower) | np.isfinite(summary.upper))
+    far = theirs.estimate[told] * np.sign(summary.estimate[told]) > 7
     # Some way out clogit finds the information singular and gives the term up.
-    assert (far | theirs.estimate[infinite].isna()).all(), series
+    assert (far | theirs.estimate[told].isna()).all(), series
     assert theirs.estimate[summary.estimate.isna()].isna().all(), series
 
 

@@ -44,11 +44,13 @@ class CounterfactualHistories:
 def counterfactual_histories(series: CaseSeries, drugs: Sequence[str]) -> list[CounterfactualHistories]:
     """The histories after 0, 1, 2, ... days of exposure to `drugs` inside the follow-up.
 
-    Exposures up to the first day of follow-up came before every event: all histories have them.
+    Exposures up to the first day of follow-up came before every event: all histories have them. A number of days of
+    exposure after which nobody has an event has no histories.
     """
     studied = np.isin(series.exposure_drug, [k for k, drug in enumerate(series.drugs) if drug in drugs])
     rank = _ranks(series, studied)
-    return [_after(series, rank, number) for number in range(int(rank.max(initial=0)) + 1)]
+    all_numbers = [_after(series, rank, number) for number in range(int(rank.max(initial=0)) + 1)]
+    return [histories for histories in all_numbers if histories.n_persons]
 
 
 def _ranks(series: CaseSeries, studied: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from parcours.models.counterfactual_histories import CounterfactualHistories, co
 from parcours.models.follow_up import Window, Windows, check_windows, cut_follow_up
 from parcours.models.profile_likelihood import fit_limit
 from parcours.models.sccs_terms import check_age_cuts, check_confidence, reference_age_group, term_design, term_names
-from parcours.models.separation import check_distinct, limit_of, listed
+from parcours.models.separation import check_distinct, contrasts, limit_of, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,8 +164,9 @@ def _joined(parts: Sequence[_WeightedPieces]) -> _WeightedPieces:
 
 def _without_void_terms(weighted: _WeightedPieces, terms: Sequence[str]) -> tuple[np.ndarray, _WeightedPieces]:
     """The terms that have events, (terms,) bool, and the pieces on which none of the others holds."""
-    check_distinct(weighted.pieces, terms)
-    limit = limit_of(weighted.pieces)
+    found = contrasts(weighted.pieces)
+    check_distinct(found, terms)
+    limit = limit_of(weighted.pieces, found)
     has_event = weighted.pieces.design[weighted.event_piece].any(axis=0) | weighted.at_event.any(axis=0)
     running = [term for term, runs in zip(terms, ~limit.finite & has_event, strict=True) if runs]
     if running:

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from parcours.errors import InputError
 from parcours.models.conditional_likelihood import CasePieces, ConditionalLikelihood
 from parcours.models.newton import NewtonResult, minimise
-from parcours.models.separation import Limit, limit_of
+from parcours.models.separation import Limit, contrasts, limit_of
 
 #: A log relative incidence beyond which no bound is looked for.
 _FARTHEST = 1e4
@@ -20,7 +20,8 @@ class ProfileLikelihood:
     def __init__(self, pieces: CasePieces, term: int) -> None:
         self.pieces, self.term = pieces, term
         # Where the other terms run does not depend on the value at which this one is held.
-        self.limit = limit_of(pieces.holding(term, 0.0))
+        others = pieces.holding(term, 0.0)
+        self.limit = limit_of(others, contrasts(others))
         self.others = np.zeros(len(self.limit.columns))
 
     def __call__(self, value: float) -> float:

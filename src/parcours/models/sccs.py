@@ -15,7 +15,7 @@ from parcours.models.follow_up import Window, check_windows, cut_follow_up
 from parcours.models.newton import NewtonResult
 from parcours.models.profile_likelihood import bounds_of_term, fit_limit
 from parcours.models.sccs_terms import check_age_cuts, check_confidence, reference_age_group, term_design, term_names
-from parcours.models.separation import check_distinct, infinite_estimates, limit_of
+from parcours.models.separation import check_distinct, contrasts, infinite_estimates, limit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,8 +62,9 @@ class SCCS:
 
     def _estimate(self) -> None:
         names = [self.terms_[term] for term in self._followed]
-        check_distinct(self._pieces, names)
-        self._limit = limit_of(self._pieces)
+        found = contrasts(self._pieces)
+        check_distinct(found, names)
+        self._limit = limit_of(self._pieces, found)
         without_event = self._pieces.design.T @ self._pieces.events == 0
         estimate = infinite_estimates(self._limit, names, without_event)
         columns, finite = self._limit.columns, self._limit.finite
@@ -83,7 +84,8 @@ class SCCS:
         The interval of a finite estimate is that of Wald, estimate -+ quantile * se; far from zero and with few events
         it is a poor one, see `profile_intervals`. A term to which the events give no finite estimate (none of them in
         it, or all) is -inf or inf, without se; one of its bounds is infinite too, the other the one by profile
-        likelihood. A term without follow-up has neither estimate nor interval.
+        likelihood. Both are infinite where a term has no event and another one runs away on all its days: then the
+        events say nothing of it. A term without follow-up has neither estimate nor interval.
         """
         se = np.full(len(self.terms_), np.nan)
         se[np.isfinite(self.coef_)] = np.sqrt(np.diag(self.covariance_))

@@ -20,6 +20,8 @@ from parcours.models.conditional_likelihood import CasePieces
 
 #: Contrasts and directions are small whole numbers or simple fractions: what is below is zero.
 _ZERO = 1e-7
+#: A contrast rises in a direction of entries up to one when it does so by more than linear programmes leave open.
+_RISE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -38,23 +40,34 @@ class Limit:
 
 
 def contrasts(pieces: CasePieces) -> np.ndarray:
-    """The distinct contrasts x_e - x_r of events and pieces of their stratum, shape (contrasts, terms) int."""
-    patterns, pattern = np.unique(pieces.design, axis=0, return_inverse=True)
-    pattern = pattern.ravel()
-    at_event = np.unique(np.stack([pieces.stratum, pattern])[:, pieces.events > 0], axis=1)
-    first = np.searchsorted(pieces.stratum, at_event[0], side="left")
-    number = np.searchsorted(pieces.stratum, at_event[0], side="right") - first
-    event = np.repeat(at_event[1], number)
+    """The distinct contrasts x_e - x_r of events and pieces of their stratum, shape (contrasts, terms)."""
+    chosen, pattern = _distinct_rows(pieces.design)
+    patterns = pieces.design[chosen].astype(np.int8)
+    at_event = np.unique((pieces.stratum * len(patterns) + pattern)[pieces.events > 0])
+    stratum, event = at_event // len(patterns), at_event % len(patterns)
+    first = np.searchsorted(pieces.stratum, stratum, side="left")
+    number = np.searchsorted(pieces.stratum, stratum, side="right") - first
     other = pattern[np.repeat(first + number - np.cumsum(number), number) + np.arange(number.sum())]
-    pairs = np.unique(event * len(patterns) + other)
-    signed = patterns.astype(np.int8)
-    difference = signed[pairs // len(patterns)] - signed[pairs % len(patterns)]
-    return np.unique(difference[difference.any(axis=1)], axis=0)
+    pairs = np.unique(np.repeat(event, number) * len(patterns) + other)
+    difference = patterns[pairs // len(patterns)] - patterns[pairs % len(patterns)]
+    difference = difference[difference.any(axis=1)]
+    return difference[_distinct_rows(difference + 1)[0]].astype(np.float64)
 
 
-def check_distinct(pieces: CasePieces, terms: Sequence[str]) -> None:
-    """Raise `InputError` that names the terms when the likelihood is flat in some of them, whatever the events."""
-    found = contrasts(pieces).astype(np.float64)
+def _distinct_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One row of each kind of a matrix of 0, 1 and 2, and the kind of each row: rows are read as numbers to base 3."""
+    kind = np.zeros(len(values), dtype=np.int64)
+    first = np.zeros(min(1, len(values)), dtype=np.int64)
+    # Twenty digits and the kinds so far fit into 63 bits.
+    for begin in range(0, values.shape[1], 20):
+        digits = values[:, begin : begin + 20]
+        code = digits @ 3 ** np.arange(digits.shape[1], dtype=np.int64)
+        _, first, kind = np.unique(kind * 3**20 + code, return_index=True, return_inverse=True)
+    return first, kind
+
+
+def check_distinct(found: np.ndarray, terms: Sequence[str]) -> None:
+    """Raise `InputError` that names the terms when the likelihood with these contrasts is flat in some of them."""
     chosen, dependent = _independent(found, range(len(terms)))
     if not dependent:
         return
@@ -72,9 +85,8 @@ def check_distinct(pieces: CasePieces, terms: Sequence[str]) -> None:
     )
 
 
-def limit_of(pieces: CasePieces) -> Limit:
-    """The limit of the likelihood of `pieces`, whose terms `check_distinct` has found to be distinct."""
-    found = contrasts(pieces).astype(np.float64)
+def limit_of(pieces: CasePieces, found: np.ndarray) -> Limit:
+    """The limit of the likelihood of `pieces` with these contrasts, whose terms have been found to be distinct."""
     direction = _rising_direction(found)
     score = pieces.design @ direction
     best = np.full(int(pieces.stratum.max()) + 1, -np.inf)
@@ -117,6 +129,8 @@ def listed(names: Sequence[str]) -> str:
 
 def _independent(rows: np.ndarray, order: Sequence[int] | range) -> tuple[list[int], list[int]]:
     """Columns in this order that are no combination of columns chosen before, and those that are."""
+    # Columns depend on each other as those of this square do.
+    rows = np.linalg.qr(rows, mode="r")
     basis = np.zeros((len(rows), 0))
     chosen: list[int] = []
     dependent: list[int] = []
@@ -144,25 +158,30 @@ def _running(level: np.ndarray, rising: np.ndarray) -> np.ndarray:
 
 
 def _rising_direction(found: np.ndarray) -> np.ndarray:
-    """A direction in which every contrast rises that can, by one or more, and none falls; zeros where there is none."""
-    rows, width = found.shape
-    if not rows:
-        return np.zeros(width)
-    # Directions add up, so the largest sum of rises, each counted up to one, counts all contrasts that can rise.
-    answer = linprog(
-        np.append(np.zeros(width), -np.ones(rows)),
-        A_ub=sparse.hstack([sparse.csr_matrix(-found), sparse.identity(rows)]).tocsr(),
-        b_ub=np.zeros(rows),
-        bounds=[(None, None)] * width + [(0, 1)] * rows,
-        method="highs",
-    )
-    return np.asarray(answer.x[:width])
+    """A direction in which every contrast that can rise does so by one or more, and none falls; zeros without any."""
+    direction = np.zeros(found.shape[1])
+    level = np.ones(len(found), dtype=bool)
+    # Directions add up: each one found lets further contrasts rise, and none that rose before falls.
+    while level.any():
+        further = _steepest(-found[level].sum(axis=0), found, found[:0])
+        rises = found @ further > _RISE
+        if not (rises & level).any():
+            break
+        direction += further
+        level &= ~rises
+    rise = found @ direction
+    return direction / rise[~level].min() if (~level).any() else direction
 
 
 def _extreme(found: np.ndarray, level: np.ndarray, term: int, sign: float) -> float:
     """The least of sign * d_term over the directions, of entries up to one, in which no contrast falls."""
     cost = np.zeros(found.shape[1])
     cost[term] = sign
+    return float(cost @ _steepest(cost, found, level))
+
+
+def _steepest(cost: np.ndarray, found: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """The direction of least cost, of entries up to one, in which no contrast falls and level ones stay level."""
     answer = linprog(
         cost,
         A_ub=sparse.csr_matrix(-found),
@@ -172,4 +191,4 @@ def _extreme(found: np.ndarray, level: np.ndarray, term: int, sign: float) -> fl
         bounds=(-1, 1),
         method="highs",
     )
-    return float(answer.fun)
+    return np.asarray(answer.x)
