@@ -130,7 +130,7 @@ def listed(names: Sequence[str]) -> str:
 def _independent(rows: np.ndarray, order: Sequence[int] | range) -> tuple[list[int], list[int]]:
     """Columns in this order that are no combination of columns chosen before, and those that are."""
     # Columns depend on each other as those of this square do.
-    rows = np.linalg.qr(rows, mode="r")
+    rows = np.asarray(np.linalg.qr(rows, mode="r"))
     basis = np.zeros((len(rows), 0))
     chosen: list[int] = []
     dependent: list[int] = []
