@@ -6,12 +6,13 @@ PERSONS ?= 20000
 SEED ?= 1
 KILLS ?= 200
 MUTANTS ?= 1000
+SERIES ?= 1000
 HISTORIES ?= 5000
 export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
 # `docs` is a folder too.
-.PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle lint \
+.PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle test-oracle-r lint \
 	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
 	bench bench-flatten bench-featuring bench-payloads bench-schedule stop up down down-volumes
 
@@ -40,8 +41,11 @@ test-e2e: setup
 test-chaos: setup ## Kill flattening KILLS times (200: half an hour) and featuring, at random moments, fill its disk, break its files
 	@KILLS=$(KILLS) $(BIN)/pytest -m chaos -s tests/chaos
 
-test-oracle: setup ## Compare HISTORIES=5000 random histories of persons with what plain Python reads in them (three minutes)
+test-oracle: test-oracle-r ## Compare HISTORIES=5000 random histories with what plain Python reads in them, and SCCS with R (five minutes)
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -q tests/oracle/test_fast_path_agrees.py
+
+test-oracle-r: setup ## Compare SCCS with clogit and gnm of R on SERIES=1000 random case series (two minutes)
+	@SERIES=$(SERIES) $(BIN)/pytest -q -m oracle_r --timeout 3600 tests/oracle_r
 
 test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, hang it or lose a row (ten minutes)
 	@MUTANTS=$(MUTANTS) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 7200 tests/fuzz/fuzz_flatten.py

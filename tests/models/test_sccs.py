@@ -126,14 +126,6 @@ def test_a_term_without_an_event_has_no_finite_estimate_and_changes_no_other():
     assert math.isfinite(one.estimate[0])
 
 
-def test_a_likelihood_without_maximum_is_refused_by_name():
-    persons = pd.DataFrame({"person_id": [1, 2], "start": 0, "end": 99})
-    events = pd.DataFrame({"person_id": [1, 2], "day": [10, 30]})
-    exposures = pd.DataFrame({"person_id": [1, 2], "drug": "x", "start": [9, 29]})
-    with pytest.raises(InputError, match="x 0-5 runs away"):
-        SCCS({"x": [(0, 5)]}).fit(CaseSeries(persons, events, exposures))
-
-
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 10**6), shift=st.integers(-20_000, 20_000))
 def test_shifting_every_day_and_shuffling_every_row_change_nothing(seed, shift):
@@ -184,7 +176,11 @@ def _broken(name):
     return {
         "lacks the column end": (persons.drop(columns="end"), events, exposures),
         "start after end": (persons.assign(end=365), events, exposures),
-        "outside their person's follow-up": (persons, events.assign(day=731), exposures),
+        "events of fewer than 11 persons before": (
+            persons,
+            events.assign(day=731),
+            exposures,
+        ),
         "not in persons": (persons, events, exposures.assign(person_id=77)),
         "seen before": (pd.concat([persons, persons]), events, exposures),
         "missing values": (persons, events.assign(day=np.nan), exposures),
@@ -201,7 +197,7 @@ def _broken(name):
     [
         "lacks the column end",
         "start after end",
-        "outside their person's follow-up",
+        "events of fewer than 11 persons before",
         "not in persons",
         "seen before",
         "missing values",

@@ -11,6 +11,8 @@ from parcours.errors import InputError
 from parcours.leaving import ROWS, in_words
 from parcours.models.columns import check_columns, read_days, read_doses, read_keys
 
+PERSONS = "person(s)"
+
 #: `exposure_end` of an exposure whose table gives no end: a day that no follow-up reaches.
 OPEN_END = np.int64(2**40)
 
@@ -174,10 +176,13 @@ def _rows_of(keys: np.ndarray, people: dict[str, Any], name: str) -> np.ndarray:
 def _read_events(table: Any, people: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     person = _rows_of(read_keys(table, "events", "person_id"), people, "events")
     day = read_days(table, "events", "day")
-    outside = int((~_observed(people, person, day)).sum())
-    if outside:
-        rows = in_words(outside, ROWS)
-        raise InputError(f"The table events has {rows} outside their person's follow-up: remove them first.")
+    outside = ~_observed(people, person, day)
+    if outside.any():
+        persons = in_words(len(np.unique(person[outside])), PERSONS)
+        raise InputError(
+            f"The table events has events of {persons} outside their follow-up (before its start, after its end, or in a gap): "
+            "remove these events, or widen the follow-up of these persons in the table persons."
+        )
     return person, day
 
 

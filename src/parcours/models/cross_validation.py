@@ -22,6 +22,8 @@ Rule = Literal["best", "one_standard_error"]
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Breach of optimality allowed while the penalties are searched; the final fit is held to more.
 SEARCH_TOLERANCE = 2e-3
+#: Change of any parameter below which a refit of the search has converged.
+REFIT_TOLERANCE = 1e-2
 #: Events a free lag parameter that a refit needs to be tried: with fewer it follows the noise and predicts worse.
 EVENTS_A_PARAMETER = 20.0
 
@@ -139,7 +141,7 @@ def _score_path(train: Likelihood, held_out: Likelihood, tv: float, group: np.nd
         smaller = held_out.only(kept)
         free = start
         if parameters[-1] * EVENTS_A_PARAMETER <= float(train.weights @ train.days.events):
-            free = refit(train, start, before, SEARCH_TOLERANCE**2).coefficients
+            free = refit(train, start, before, REFIT_TOLERANCE).coefficients
         blends = [relaxed(start[place], free[place], share) for share in SHARES]
         scores.append([smaller.event_log_probabilities(blend)[scored] for blend in blends])
     return {"scores": np.array(scores), "parameters": np.array(parameters, dtype=np.float64)}

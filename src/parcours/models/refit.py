@@ -8,12 +8,15 @@ import numpy as np
 
 from parcours.models.information import information
 from parcours.models.likelihood import Likelihood
-from parcours.models.newton import minimise
+from parcours.models.newton import NewtonResult, minimise
+from parcours.models.solver import NotConverged
 
 #: A run moves freely when so many events, inside it and outside of it, say where: with fewer the penalised level stays.
 LEAST_EVENTS = 0.5
 #: Log relative incidences beyond this have no finite maximum: no study holds the events to tell them from infinity.
 FARTHEST = 12.0
+#: A run of which less than this share of curvature is its own cannot be told from the runs before it.
+LEAST_CURVATURE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def tied_columns(curves: np.ndarray, before: int) -> tuple[np.ndarray, int]:
     return column.ravel(), following
 
 
-def refit(likelihood: Likelihood, start: np.ndarray, before: int, tolerance: float = 1e-9) -> Refit:
+def refit(likelihood: Likelihood, start: np.ndarray, before: int, tolerance: float = 1e-6) -> Refit:
     """Maximise the likelihood over the runs of `start` (coefficients,) and the baseline, by safeguarded Newton.
 
     Raises `NotConverged` when the maximum is not reached.
@@ -64,35 +67,55 @@ def refit(likelihood: Likelihood, start: np.ndarray, before: int, tolerance: flo
 def _maximise(
     likelihood: Likelihood, start: np.ndarray, column: np.ndarray, n_columns: int, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and the free column of each lag; runs whose maximum is at infinity are held, one after the other."""
+    """Coefficients and the free column of each lag.
+
+    Runs whose maximum is at infinity, or that the others determine, are held where the penalties left them.
+    """
     inside = column >= 0
     events = np.bincount(column[inside], likelihood.observed_lags[inside], minlength=n_columns)
     known = events > LEAST_EVENTS
     while True:
         free = np.where(inside, np.append(np.where(known, np.cumsum(known) - 1, -1), -1)[column], -1)
-        found = _newton(likelihood, start, free, int(known.sum()), tolerance)
-        far = inside & (np.abs(found[: len(column)]) > FARTHEST)
-        if not far.any():
-            return found, free
-        known[column[far]] = False
+        result = _newton(likelihood, start, free, int(known.sum()), tolerance)
+        level = result.x[: int(known.sum())]
+        far = np.abs(level) > FARTHEST
+        if not result.converged and not far.any():
+            far = _undetermined(result.hessian)[: len(level)]
+        if far.any():
+            known[np.flatnonzero(known)[far]] = False
+        elif result.converged:
+            return _expanded(start, free, result.x, int(known.sum())), free
+        else:
+            raise NotConverged("The refit of the selected curves did not converge: use stronger penalties, fewer lags.")
+
+
+def _undetermined(hessian: np.ndarray) -> np.ndarray:
+    """Which parameters the ones before them determine: nothing is left of their curvature beside these."""
+    left, dependent = hessian.copy(), np.zeros(len(hessian), dtype=bool)
+    for row in range(len(hessian)):
+        dependent[row] = left[row, row] <= LEAST_CURVATURE * max(hessian[row, row], 1e-300)
+        if not dependent[row]:
+            left -= np.outer(left[:, row], left[row]) / left[row, row]
+    return dependent
+
+
+def _expanded(start: np.ndarray, column: np.ndarray, parameters: np.ndarray, n_columns: int) -> np.ndarray:
+    """Coefficients with the free runs and the baseline at `parameters`, and the rest as at the start."""
+    coefficients = start.copy()
+    free = np.flatnonzero(column >= 0)
+    coefficients[free] = parameters[column[free]]
+    coefficients[len(column) :] = parameters[n_columns:]
+    return coefficients
 
 
 def _newton(
     likelihood: Likelihood, start: np.ndarray, column: np.ndarray, n_columns: int, tolerance: float
-) -> np.ndarray:
-    from parcours.models.solver import NotConverged
-
+) -> NewtonResult:
     n_curves = likelihood.n_curves
     free = np.flatnonzero(column >= 0)
 
-    def expand(parameters: np.ndarray) -> np.ndarray:
-        coefficients = start.copy()
-        coefficients[free] = parameters[column[free]]
-        coefficients[n_curves:] = parameters[n_columns:]
-        return coefficients
-
     def objective(parameters: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        coefficients = expand(parameters)
+        coefficients = _expanded(start, column, parameters, n_columns)
         value, gradient = likelihood.loss_and_gradient(coefficients)
         tied = np.bincount(column[free], gradient[free], minlength=n_columns)
         hessian = information(likelihood, coefficients, column, n_columns) / likelihood.total
@@ -100,9 +123,4 @@ def _newton(
 
     sizes = np.maximum(np.bincount(column[free], minlength=n_columns), 1)
     first = np.append(np.bincount(column[free], start[free], minlength=n_columns) / sizes, start[n_curves:])
-    if not len(first):
-        return start
-    result = minimise(objective, first, tolerance=tolerance, max_iterations=60)
-    if not result.converged:
-        raise NotConverged("The refit of the selected curves did not converge: use stronger penalties or fewer lags.")
-    return expand(result.x)
+    return minimise(objective, first, tolerance=tolerance, max_iterations=60)

@@ -22,7 +22,7 @@ EVENT = {"amdat": "am", "hipdat": "frac", "gidat": "bleed", "condat": "conv"}
 #: drug column and, where the table has it, the column of the exposure's end.
 EXPOSURE = {"amdat": ("mmr", None), "hipdat": ("ad", "endad"), "gidat": ("ns", "endns"), "condat": ("mmr", None)}
 PUBLISHED = {
-    "amdat": [2.487975],
+    "amdat": [2.487975, -1.490576],
     "hipdat": [0.764402, 0.613670, 0.416309],
     "gidat": [0.705401],
     "condat": [-0.685321, 0.300784, 0.183118, 0.290105, 1.653517, 0.931482, -0.574867],

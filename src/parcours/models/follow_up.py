@@ -1,30 +1,36 @@
-"""Follow-up cut into the day intervals on which every covariate of a case series is constant."""
+"""Follow-up cut into pieces: runs of days on which every covariate of a case series is constant."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numba import njit
 
 from parcours.errors import InputError
-from parcours.models.case_series import CaseSeries
+
+if TYPE_CHECKING:
+    from parcours.models.case_series import CaseSeries
+    from parcours.models.counterfactual_histories import CounterfactualHistories
+
+    Histories = CaseSeries | CounterfactualHistories
 
 #: First and last day of a window, both inclusive; "end" is the last day of the exposure.
 Window = tuple[int, int | Literal["end"]]
 
 
 @dataclass(frozen=True)
-class Intervals:
-    """Intervals of all persons, in order: each person's follow-up is cut without gap or overlap."""
+class FollowUpPieces:
+    """Pieces of all persons, in order: each person's follow-up is cut without gap or overlap."""
 
-    person: np.ndarray  # (intervals,) row of the person
-    days: np.ndarray  # (intervals,) length
-    age_group: np.ndarray  # (intervals,) 0..len(age_cuts)
-    level: np.ndarray  # (drugs, intervals) 0 = no window, k = k-th window of the drug
-    events: np.ndarray  # (intervals,) number of events
+    person: np.ndarray  # (pieces,) row of the person
+    days: np.ndarray  # (pieces,) length
+    age_group: np.ndarray  # (pieces,) 0..len(age_cuts)
+    level: np.ndarray  # (drugs, pieces) 0 = no window, k = k-th window of the drug
+    events: np.ndarray  # (pieces,) number of events
+    event_piece: np.ndarray  # (events,) row of the piece of each event, in the order of the case series
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def _check_window(drug: str, span: Window) -> None:
         raise InputError(f"The window ({first}, {last}) of {drug} ends before it starts: both days are inclusive.")
 
 
-def cut_follow_up(series: CaseSeries, windows: Sequence[Windows], age_cuts: Sequence[int]) -> Intervals:
+def cut_follow_up(series: Histories, windows: Sequence[Windows], age_cuts: Sequence[int]) -> FollowUpPieces:
     """Cut each person's follow-up at the age cuts and at the bounds of the windows.
 
     A day in several windows of one drug takes the latest start's window, and among windows of one start the last
@@ -80,7 +86,7 @@ def cut_follow_up(series: CaseSeries, windows: Sequence[Windows], age_cuts: Sequ
     person, day = bounds // width, bounds % width + low
     length = np.append(np.diff(day), 0)
     own = (day <= series.end[person]) & np.append(np.diff(person) == 0, False)
-    # The last bound of a person is the day after the end: it opens no interval.
+    # The last bound of a person is the day after the end: it opens no piece.
     index = np.cumsum(own) - 1
     level = np.zeros((len(windows), int(own.sum())), dtype=np.int64)
     for row, (owner, first, last, code) in enumerate(spans):
@@ -90,16 +96,17 @@ def cut_follow_up(series: CaseSeries, windows: Sequence[Windows], age_cuts: Sequ
     age = day[own] - series.age_origin()[person[own]]
     opened = bounds[own]
     at = np.searchsorted(opened, series.event_person * width + series.event_day - low, side="right") - 1
-    return Intervals(
+    return FollowUpPieces(
         person=person[own],
         days=length[own].astype(np.float64),
         age_group=np.searchsorted(np.asarray(age_cuts, dtype=np.int64), age, side="right"),
         level=level,
         events=np.bincount(at, minlength=int(own.sum())).astype(np.float64),
+        event_piece=at,
     )
 
 
-def _spans(series: CaseSeries, windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _spans(series: Histories, windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Person, first day, last day and level of each window of one drug inside the follow-up, in painting order."""
     if windows.drug not in series.drugs:
         raise InputError(f"The drug {windows.drug} has windows but no exposure in the series: check its name.")
@@ -123,9 +130,9 @@ def _spans(series: CaseSeries, windows: Windows) -> tuple[np.ndarray, np.ndarray
 
 
 def _bounds(
-    series: CaseSeries, spans: Sequence[tuple[np.ndarray, ...]], age_cuts: Sequence[int], low: int, width: int
+    series: Histories, spans: Sequence[tuple[np.ndarray, ...]], age_cuts: Sequence[int], low: int, width: int
 ) -> np.ndarray:
-    """Sorted keys person * width + (day - low) of the days that open an interval, and of each day after an end."""
+    """Sorted keys person * width + (day - low) of the days that open a piece, and of each day after an end."""
     people = np.arange(series.n_persons)
     keys = [people * width + series.start - low, people * width + series.end + 1 - low]
     for owner, first, last, _ in spans:
