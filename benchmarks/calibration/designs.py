@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import beta
 
 from parcours.models import CaseSeries
 
@@ -23,24 +24,36 @@ class Drawn:
 
 
 def paper_curves(days: int = 50) -> np.ndarray:
-    """Log relative incidences of the simulations of Morel et al. (2019): 14 drugs, seven without effect, (14, days)."""
-    share = np.arange(days) / (days - 1)
-    rise = [share, share**2, share**4]  # by curvature
-    bells = [np.exp(-0.5 * ((np.arange(days) - peak) / 8.0) ** 2) for peak in (20, 30)]
-    curves = [np.full(days, 1.5), *(1 + bell for bell in bells), 2 - share, *(1 + curve for curve in rise)]
+    """Log relative incidences of the simulations of Morel et al. (2019): 14 drugs, seven without effect, (14, days).
+
+    A constant one, two bells, and rises and a fall that follow beta distributions.
+    """
+    share = np.arange(days) / days
+    rises = [beta.cdf(share, *shape) for shape in ((5, 1), (2, 2), (2, 5))]
+    heights = [_bell(days, 20, 0), _bell(days, 15, 15), rises[0][::-1], *rises]
+    curves = [np.full(days, 1.5), *(1 + height / height.max() for height in heights)]
     return np.log(np.concatenate([np.ones((7, days)), np.array(curves)]))
 
 
+def _bell(days: int, width: int, first: int) -> np.ndarray:
+    """A bell of so many days from day `first` on, zero elsewhere."""
+    height = np.zeros(days)
+    place = (np.arange(width) - width // 2) / (width / 5)
+    height[first : first + width] = np.exp(-0.5 * place**2)
+    return height
+
+
 def draw_paper(seed: int, cases: int = 4_000, days: int = 750, censored: float = 0.0) -> Drawn:
-    """The paper's design: each case is exposed once, on any day, to three drugs of four; a share of cases is censored."""
+    """The paper's design: most cases meet most drugs, once, rather early; a share of cases is censored."""
     rng = np.random.default_rng([1, seed])
     truth = paper_curves()
     end = np.full(cases, days - 1)
     gone = rng.random(cases) < censored
     end[gone] = rng.integers(days // 4, days, gone.sum())
-    taken = rng.random((cases, len(truth))) < 0.75
-    start = np.where(taken, rng.integers(0, days, (cases, len(truth))), -1)
-    return Drawn(draw(rng, start, truth, end), truth)
+    # Three drugs of four a case; the days of the simulator's self-exciting process thin out over the follow-up.
+    taken = rng.random((cases, len(truth))) < rng.permutation(np.linspace(0.5, 1.0, len(truth)))
+    start = rng.exponential(days / 3, (cases, len(truth))).astype(np.int64)
+    return Drawn(draw(rng, np.where(taken & (start < days), start, -1), truth, end), truth)
 
 
 def draw(rng: np.random.Generator, start: np.ndarray, truth: np.ndarray, end: np.ndarray) -> CaseSeries:

@@ -11,7 +11,17 @@ from parcours.errors import InputError
 from parcours.models.baseline import Baseline, term_names
 from parcours.models.case_series import CaseSeries
 from parcours.models.columns import result_table
-from parcours.models.cross_validation import GridResult, Rule, baseline_only, penalty_ranges, relaxed, search_grid
+from parcours.models.cross_validation import (
+    GROUP_STEPS,
+    RULES,
+    TV_STEPS,
+    GridResult,
+    Rule,
+    baseline_only,
+    chance_penalties,
+    relaxed,
+    search_grid,
+)
 from parcours.models.draws import drawn_curves
 from parcours.models.likelihood import likelihood_of
 from parcours.models.observed_days import LagAxis, observe
@@ -112,28 +122,28 @@ class ConvSCCS:
         group: Sequence[float] | None = None,
         folds: int = 5,
         seed: int = 0,
-        rule: Rule = "one_standard_error",
+        rule: Rule = "chance_level",
         threads: int = 2,
         run: RunTasks | None = None,
         **settings: Any,
     ) -> ConvSCCS:
         """Choose (tv, group) by the likelihood of held-out persons, fit all persons with it, and refit by that share.
 
-        tv, group: values to try; by default ranges from the data (`penalty_ranges`). rule: see `Rule`. settings: the
+        tv, group: values to try; by default 4 and 5 around what chance alone asks for (`chance_penalties`). rule: see `Rule`. settings: the
         other parameters of the constructor. The table of the search is `cv_table_`. run: where the pieces of the search
         run, `threads` of this process by default; results depend on neither.
         """
         model = cls(lags, bucket, **settings)
         if not 2 <= folds <= series.n_persons:
             raise InputError(f"The number of folds is {folds}: it must lie between 2 and the number of cases.")
-        if rule not in ("best", "one_standard_error"):
-            raise InputError(f"The rule {rule} is unknown: use best or one_standard_error.")
+        if rule not in RULES:
+            raise InputError(f"The rule {rule} is unknown: use {', '.join(RULES[:-1])} or {RULES[-1]}.")
         days = observe(series, model.axis, model.baseline)
-        default_tv, default_group = penalty_ranges(likelihood_of(days, model.baseline), model.pre_lags)
-        tv_values = np.sort(np.asarray(default_tv if tv is None else tv, dtype=np.float64))[::-1]
-        group_values = np.asarray(default_group if group is None else group, dtype=np.float64)
+        chance = chance_penalties(likelihood_of(days, model.baseline), model.pre_lags)
+        tv_values = np.sort(np.multiply(chance[0], TV_STEPS) if tv is None else np.asarray(tv, dtype=np.float64))[::-1]
+        group_values = np.multiply(chance[1], GROUP_STEPS) if group is None else np.asarray(group, dtype=np.float64)
         runner = run or in_threads(threads)
-        grid = search_grid(days, model.baseline, tv_values, group_values, folds, seed, rule, runner)
+        grid = search_grid(days, model.baseline, tv_values, group_values, chance, folds, seed, rule, runner)
         model.tv, model.group = float(grid.tv[grid.chosen]), float(grid.group[grid.chosen])
         model.fit(series, threads).refit(float(grid.share[grid.chosen]))
         model.cv_ = grid
@@ -233,8 +243,8 @@ class ConvSCCS:
         "lowered" for a drug whose test passes Benjamini-Hochberg at the level `false_discovery`, else "". The interval
         is simultaneous over the windows of the drug and false-coverage adjusted over the drugs: it holds no effect (0)
         exactly where there is no flag. before_log_ri, before_lower, before_upper, before_p_value, before: the same for
-        the 90 days before the exposure. A drug that is raised there too is not said to raise the risk: its flag is
-        "rise before exposure".
+        the 90 days before the exposure, each drug by itself at 5%. A drug that is raised there too is not said to raise
+        the risk: its flag is "rise before exposure".
         """
         if self.screen_ is None:
             raise InputError("The model has no intervals yet: call bootstrap before peaks.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,12 +16,23 @@ from parcours.models.tasks import Arrays, RunTasks
 
 #: "best": highest mean held-out log-likelihood an event. "one_standard_error": the fewest free parameters among the
 #: candidates whose mean lies within one standard error of the best, the error being that of the paired difference.
-Rule = Literal["best", "one_standard_error"]
+#: "chance_level": the candidate nearest to the penalties that chance alone asks for, among those within two standard
+#: errors of the best: the held-out persons of one study tell penalties apart only roughly, and where they do not, the
+#: choice should not follow their noise.
+Rule = Literal["best", "one_standard_error", "chance_level"]
+RULES = get_args(Rule)
 #: Shares of the way from the penalised curves to the refitted ones (the relaxed lasso: Meinshausen 2007; Hastie,
 #: Tibshirani and Tibshirani 2020). 0 keeps the shrinkage, 1 undoes it.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Breach of optimality allowed while the penalties are searched; the final fit is held to more.
 SEARCH_TOLERANCE = 2e-3
+#: The candidate that the rule "chance_level" leans to: tv and group in these units, and the share of the refit.
+LEANING = (1.5, 2.0, 0.5)
+#: Penalties to try, in units of what chance alone asks for (`chance_penalties`): where curves drawn from known truths are
+#: closest to them lies inside (docs/explanation/calibration.md); weaker ones follow noise, whatever the held-out persons
+#: of one study say.
+TV_STEPS = (3.0, 2.0, 1.5, 1.0)
+GROUP_STEPS = (8.0, 4.0, 2.8, 2.0, 1.5)
 #: Change of any parameter below which a refit of the search has converged.
 REFIT_TOLERANCE = 1e-2
 #: Events a free lag parameter that a refit needs to be tried: with fewer it follows the noise and predicts worse.
@@ -41,8 +52,8 @@ class GridResult:
     chosen: int
 
 
-def penalty_ranges(likelihood: Likelihood, before: int) -> tuple[np.ndarray, np.ndarray]:
-    """Default (tv, group) values, 4 and 5, around what chance alone asks for.
+def chance_penalties(likelihood: Likelihood, before: int) -> tuple[float, float]:
+    """The (tv, group) that chance alone asks for.
 
     Without any effect, the gradient of a curve on which E events are expected a lag is noise of standard deviation
     root(E) a lag. Its mean over a curve of W lags is of the order of root(E / W), the largest sum of its differences from
@@ -51,10 +62,8 @@ def penalty_ranges(likelihood: Likelihood, before: int) -> tuple[np.ndarray, np.
     resting = baseline_only(likelihood, before).coefficients
     width = likelihood.days.axis.width
     expected = likelihood.expected(resting)[1].reshape(-1, width)[:, before:]
-    events, lags = expected.mean(axis=1).max(initial=1e-12), expected.shape[1]
-    chance_group = np.sqrt(events / lags) / likelihood.total
-    chance_tv = 0.5 * np.sqrt(events * lags) / likelihood.total
-    return chance_tv * np.array([4.0, 2.0, 1.0, 0.5]), chance_group * np.array([8.0, 4.0, 2.0, 1.0, 0.5])
+    events, lags = float(expected.mean(axis=1).max(initial=1e-12)), expected.shape[1]
+    return 0.5 * np.sqrt(events * lags) / likelihood.total, np.sqrt(events / lags) / likelihood.total
 
 
 def baseline_only(likelihood: Likelihood, before: int) -> Solution:
@@ -70,6 +79,7 @@ def search_grid(
     baseline: Baseline,
     tv: np.ndarray,
     group: np.ndarray,
+    chance: tuple[float, float],
     folds: int,
     seed: int,
     rule: Rule,
@@ -102,23 +112,28 @@ def search_grid(
         np.repeat(np.mean([results[f"fold-{n}-tv-{place}"]["parameters"] for n in range(folds)], axis=0), len(SHARES))
         for place in range(len(tv))
     ]
-    return _grid(np.array(rows), events, np.concatenate(parameters), rule)
+    return _grid(np.array(rows), events, np.concatenate(parameters), chance, rule)
 
 
-def _grid(rows: np.ndarray, events: np.ndarray, parameters: np.ndarray, rule: Rule) -> GridResult:
+def _grid(
+    rows: np.ndarray, events: np.ndarray, parameters: np.ndarray, chance: tuple[float, float], rule: Rule
+) -> GridResult:
     mean = events.mean(axis=1)
     best = events[int(np.argmax(mean))]
     error = np.array([(row - best).std() for row in events]) / np.sqrt(events.shape[1])
-    return GridResult(*rows.T, mean, error, parameters, choose(mean, error, parameters, rule))
+    units = np.maximum(rows / (*chance, 1.0), (1e-9, 1e-9, 0.0))
+    away = np.abs(np.log(units[:, :2] / LEANING[:2])).sum(axis=1) + 2 * np.abs(units[:, 2] - LEANING[2])
+    return GridResult(*rows.T, mean, error, parameters, choose(mean, error, parameters, away, rule))
 
 
-def choose(mean: np.ndarray, error: np.ndarray, parameters: np.ndarray, rule: Rule) -> int:
-    """Row of the grid that the rule picks."""
+def choose(mean: np.ndarray, error: np.ndarray, parameters: np.ndarray, away: np.ndarray, rule: Rule) -> int:
+    """Row of the grid that the rule picks; `away` is the distance of each from the penalties of chance."""
     best = int(np.argmax(mean))
     if rule == "best":
         return best
-    near = np.flatnonzero(mean >= mean[best] - error)
-    return int(near[np.lexsort((-mean[near], parameters[near]))[0]])
+    errors, cost = (1.0, parameters) if rule == "one_standard_error" else (2.0, away)
+    near = np.flatnonzero(mean >= mean[best] - errors * error)
+    return int(near[np.lexsort((-mean[near], cost[near]))[0]])
 
 
 def relaxed(penalised: np.ndarray, refitted: np.ndarray, share: float) -> np.ndarray:

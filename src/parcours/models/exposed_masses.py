@@ -17,8 +17,8 @@ from parcours.models.windows import Windows
 class ExposedMasses:
     """One row a (drug, exposed person), drug by drug: `ptr` (drugs + 1,).
 
-    mass: (rows, windows) sum of exp(eta) over the days of each window, and rest (rows,) over all other days, each as a
-    share of their sum; events (rows,) of the person, weighted; counts (drugs, windows) events in each window.
+    mass: (rows, parts) sum of exp(eta) over the days of each part of a window, and rest (rows,) over all other days, each as a
+    share of their sum; events (rows,) of the person, weighted; counts (drugs, parts) events in each part.
     """
 
     ptr: np.ndarray
@@ -36,7 +36,7 @@ class ExposedMasses:
 def exposed_masses(likelihood: Likelihood, coefficients: np.ndarray, windows: Windows) -> ExposedMasses:
     """Masses of every drug under `coefficients`, in one pass over the persons.
 
-    A day in two windows of a drug belongs to the one after an exposure rather than before, then to the latest start.
+    A day in two parts of a drug belongs to the one after an exposure rather than before, then to the latest start.
     """
     days = likelihood.days
     curves, parameters = np.split(coefficients, [likelihood.n_curves])
@@ -49,13 +49,13 @@ def exposed_masses(likelihood: Likelihood, coefficients: np.ndarray, windows: Wi
     row = np.argsort(person, kind="stable")  # the pass goes person by person and finds its rows here
     drug = (pairs // days.n_persons)[row]
     person_ptr = np.searchsorted(person[row], np.arange(days.n_persons + 1))
-    most = int((windows.before + windows.after).max(initial=1))
+    most = int(windows.parts.max(initial=1))
     mass, rest, counts = np.zeros((len(pairs), most)), np.zeros(len(pairs)), np.zeros((days.drugs, most))
     curved = curves.reshape(days.drugs, -1).any(axis=1)
     event_ptr = np.searchsorted(days.event_person, np.arange(days.n_persons + 1))
     base = np.exp(likelihood.design.design @ parameters)
-    of_day = np.repeat(windows.of_lag, days.axis.bucket, axis=1)
-    given = (event_ptr, days.event_at, person_ptr, drug, row, of_day, windows.before, curved)
+    of_day = np.repeat(windows.part_of_lag, days.axis.bucket, axis=1)
+    given = (event_ptr, days.event_at, person_ptr, drug, row, of_day, windows.parts_before, curved)
     _masses(*_arrays(days), likelihood.weights, base, effect, np.exp(effect), *given, mass, rest, counts)
     return ExposedMasses(ptr, mass, rest, (likelihood.weights * days.events)[person], counts)
 

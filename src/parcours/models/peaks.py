@@ -11,9 +11,17 @@ from parcours.models.screening import Screen, WindowTests, false_discovery_flags
 RAISED, LOWERED, BEFORE = "raised", "lowered", "rise before exposure"
 
 
+#: Level of the look before the exposure, each medicine by itself: to miss a rise there would be worse than to see one.
+BEFORE_LEVEL = 0.05
+
+
 def peak_columns(tests: Screen, level: float) -> dict[str, Any]:
-    """Columns from first_lag to before, one entry a drug; see `ConvSCCS.peaks`."""
-    after, before = _columns(tests.after, level), _columns(tests.before, level)
+    """Columns from first_lag to before_p_value, one entry a drug; see `ConvSCCS.peaks`."""
+    p_values = tests.after.p_values()
+    passed = false_discovery_flags(p_values, level)
+    after = _columns(tests.after, passed, joint_level(p_values, passed, level))
+    early = tests.before.p_values()
+    before = _columns(tests.before, np.nan_to_num(early, nan=1.0) <= BEFORE_LEVEL, BEFORE_LEVEL)
     flag = [
         BEFORE if late == RAISED and early == RAISED else late
         for late, early in zip(after["flag"], before["flag"], strict=True)
@@ -26,10 +34,8 @@ def peak_columns(tests: Screen, level: float) -> dict[str, Any]:
     }
 
 
-def _columns(tests: WindowTests, level: float) -> dict[str, Any]:
-    p_values = tests.p_values()
-    flagged = false_discovery_flags(p_values, level)
-    lower, upper = tests.bounds(joint_level(p_values, flagged, level))
+def _columns(tests: WindowTests, passed: np.ndarray, level: float) -> dict[str, Any]:
+    lower, upper = tests.bounds(level)
     words = np.where(tests.statistic > 0, RAISED, LOWERED)
     return {
         "first_lag": tests.first_lag,
@@ -38,6 +44,6 @@ def _columns(tests: WindowTests, level: float) -> dict[str, Any]:
         "log_ri": tests.estimate,
         "lower": lower,
         "upper": upper,
-        "p_value": p_values,
-        "flag": [str(word) if flag else "" for word, flag in zip(words, flagged, strict=True)],
+        "p_value": tests.p_values(),
+        "flag": [str(word) if flag else "" for word, flag in zip(words, passed, strict=True)],
     }

@@ -61,18 +61,11 @@ def profile(mass, rest, events, counts, held, theta):
     return value
 
 
-def shared(mass: np.ndarray, counts: np.ndarray, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Base windows first..last as one: mass (parameters, rows), counts (parameters,), tie (windows, parameters).
-
-    mass: (rows, windows). The shared parameter is the first.
-    """
-    windows = len(counts)
-    group = np.zeros(windows, dtype=np.int64)
-    alone = [window for window in range(windows) if not first <= window <= last]
-    group[alone] = 1 + np.arange(len(alone))
-    tie = np.zeros((windows, len(alone) + 1))
-    tie[np.arange(windows), group] = 1.0
-    return np.ascontiguousarray((mass @ tie).T), counts @ tie, tie
+def tied(mass: np.ndarray, counts: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Parts with one parameter as one: mass (parameters, rows) of (rows, parts), counts (parameters,) of (parts,)."""
+    tie = np.zeros((len(group), int(group.max()) + 1))
+    tie[np.arange(len(group)), group] = 1.0
+    return np.ascontiguousarray((mass @ tie).T), counts @ tie
 
 
 @kernel

@@ -17,7 +17,7 @@ from scipy.stats import norm
 from parcours.models.exposed_masses import ExposedMasses, exposed_masses
 from parcours.models.information import information
 from parcours.models.likelihood import Likelihood
-from parcours.models.profile import bound, profile, shared, signed_root
+from parcours.models.profile import bound, profile, signed_root, tied
 from parcours.models.tasks import Arrays, RunTasks
 from parcours.models.windows import Windows, critical, effective_number, p_value, unions, windows_of
 
@@ -33,8 +33,8 @@ DRUGS_A_TASK = 20
 class Screen:
     """Results a drug; lags are numbers of the axis, log relative incidences are natural logs, nan where untested.
 
-    estimate, lower, upper, band_lower, band_upper: (drugs, width) of each lag's base window: pointwise and simultaneous
-    over the windows from the start of exposure on.
+    estimate, lower, upper, band_lower, band_upper: (drugs, width) of each lag's part of a window: pointwise and simultaneous
+    over the parts from the start of exposure on.
     after, before: the window that stands out most from the start on, and before it.
     """
 
@@ -164,21 +164,25 @@ def _setting(likelihood: Likelihood, coefficients: np.ndarray, resting: np.ndarr
 
 def _test_drug(setting: _Setting, drug: int) -> Arrays:
     """Estimates, bounds and tests of one drug."""
-    before, after = int(setting.windows.before[drug]), int(setting.windows.after[drug])
-    own, efficient = _informations(setting, drug)
-    given = tuple(part[:, : before + after] if part.ndim == 2 else part for part in setting.masses.of(drug)[:3])
-    counts = setting.masses.counts[drug, : before + after]
-    drugwise = _Drug(*given, counts, own, efficient)
-    base = [drugwise.window(window, window) for window in range(before + after)]
-    of_lag = setting.windows.of_lag[drug]
+    windows = setting.windows
+    before, after, parts = int(windows.before[drug]), int(windows.after[drug]), int(windows.parts[drug])
+    mass, rest, events, counts = setting.masses.of(drug)
+    lag_of_part = np.unique(windows.part_of_lag[drug], return_index=True)[1]
+    given = _Drug(
+        mass[:, :parts], rest, events, counts[:parts], windows.of_lag[drug][lag_of_part], *_informations(setting, drug)
+    )
+    levels = [given.part(part) for part in range(parts)]
+    of_lag = windows.part_of_lag[drug]
     pointwise = float(norm.isf((1 - setting.confidence) / 2))
-    band = float(critical(1 - setting.confidence, np.array(effective_number(after, True))))
-    out: Arrays = {"estimate": np.array([window.estimate for window in base])[of_lag]}
-    for name, level in (("", pointwise), ("band_", band)):
+    band = float(
+        critical(1 - setting.confidence, np.array(effective_number(parts - int(windows.parts_before[drug]), True)))
+    )
+    out: Arrays = {"estimate": np.array([level.estimate for level in levels])[of_lag]}
+    for name, root in (("", pointwise), ("band_", band)):
         for side, sign in (("lower", 1.0), ("upper", -1.0)):
-            out[name + side] = np.array([window.bound(sign * level) for window in base])[of_lag]
+            out[name + side] = np.array([level.bound(sign * root) for level in levels])[of_lag]
     for name, first, number in (("after", before, after), ("before", 0, before)):
-        tested = _largest(setting, drug, drugwise, first, number)
+        tested = _largest(setting, drug, given, first, number)
         out |= {f"{name}_{key}": value for key, value in tested.items()}
     return out
 
@@ -217,21 +221,36 @@ def _row(*values: object) -> Arrays:
 
 @dataclass(frozen=True)
 class _Drug:
-    """A drug's exposed persons, and the information of its base windows, others held and others estimated."""
+    """A drug's exposed persons, and the information of its base windows, others held and others estimated.
+
+    window_of_part: (parts,) the base window that each part belongs to.
+    """
 
     mass: np.ndarray
     rest: np.ndarray
     events: np.ndarray
     counts: np.ndarray
+    window_of_part: np.ndarray
     own: np.ndarray
     efficient: np.ndarray
 
     def window(self, first: int, last: int) -> _Window:
-        """The base windows first..last with one relative incidence."""
-        mass, counts, tie = shared(self.mass, self.counts, first, last)
+        """The base windows first..last with one relative incidence, every other one with its own."""
+        shared = (self.window_of_part >= first) & (self.window_of_part <= last)
+        group = np.where(shared, 0, 1 + self.window_of_part)
+        return self._estimated(group, _kept_share(self.own, self.efficient, first, last))
+
+    def part(self, number: int) -> _Window:
+        """One part alone: the rest of its base window has a relative incidence of its own, as every other window."""
+        group = 1 + self.window_of_part
+        group[number] = 0
+        whole = int(self.window_of_part[number])
+        return self._estimated(group, _kept_share(self.own, self.efficient, whole, whole))
+
+    def _estimated(self, group: np.ndarray, share: float) -> _Window:
+        mass, counts = tied(self.mass, self.counts, np.unique(group, return_inverse=True)[1])
         theta = np.zeros(len(counts))
         best = float(profile(mass, self.rest, self.events, counts, -1, theta))
-        share = _kept_share(tie.T @ self.own @ tie, tie.T @ self.efficient @ tie)
         window = _Window((mass, self.rest, self.events, counts, best, theta), share, float(theta[0]), 0.0)
         return replace(window, statistic=window.root(0.0))
 
@@ -254,12 +273,15 @@ class _Window:
         return float(bound(*self.given, self.share, level))
 
 
-def _kept_share(own: np.ndarray, efficient: np.ndarray) -> float:
-    """Share of the information of the first parameter that is left when the other medicines are estimated too."""
-    first = np.eye(len(own))[0]
-    small = 1e-9 * np.eye(len(own))
-    alone, beside = (float(np.linalg.solve(matrix + small, first)[0]) for matrix in (own, efficient))
-    return float(np.clip(alone / beside, 0.0, 1.0)) if min(alone, beside) > 0 else 0.0
+def _kept_share(own: np.ndarray, efficient: np.ndarray, first: int, last: int) -> float:
+    """Share of the information of windows first..last with one parameter left when the other medicines are estimated."""
+    alone = [window for window in range(len(own)) if not first <= window <= last]
+    tie = np.zeros((len(own), len(alone) + 1))
+    tie[first : last + 1, 0] = 1.0
+    tie[alone, 1 + np.arange(len(alone))] = 1.0
+    unit, small = np.eye(tie.shape[1])[0], 1e-9 * np.eye(tie.shape[1])
+    held, free = (float(np.linalg.solve(tie.T @ matrix @ tie + small, unit)[0]) for matrix in (own, efficient))
+    return float(np.clip(held / free, 0.0, 1.0)) if min(held, free) > 0 else 0.0
 
 
 def false_discovery_flags(values: np.ndarray, level: float) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Windows of lags on which a medicine is tested: fixed by its expected events, never by its observed ones.
 
 A curve is cut into base windows that each expect enough events to say something; the tested windows are these and
-unions of neighbours, so that a short effect and a long one both fill one of them.
+unions of neighbours, so that a short effect and a long one both fill one of them. Where a base window expects enough it is
+shown in parts, which follow a curve more closely.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from parcours.models.observed_days import LagAxis
 #: Expected events that a base window should hold, and the most base windows after and before the start of exposure.
 EXPECTED_A_WINDOW = 8.0
 MOST_AFTER, MOST_BEFORE = 8, 3
+#: Expected events that a part of a window should hold, and the most parts of one window.
+EXPECTED_A_PART, MOST_PARTS = 5.0, 4
 #: Shares of the days before the exposure at which their windows are cut: the last weeks are looked at closely.
 BEFORE_CUTS = {1: (), 2: (0.84,), 3: (0.52, 0.84)}
 #: Draws behind the law of the largest statistic, with one seed: every run has the same.
@@ -27,12 +30,17 @@ DRAWS = 200_000
 class Windows:
     """Base windows of every drug: `of_lag` (drugs, width) numbers them, those before the exposure first.
 
-    before, after: (drugs,) number of base windows before and from the start of exposure.
+    part_of_lag: (drugs, width) number of the part, which is a base window or some of its lags.
+    before, after: (drugs,) number of base windows before and from the start of exposure; parts_before, parts: (drugs,)
+    number of parts before the exposure, and of all.
     """
 
     of_lag: np.ndarray
+    part_of_lag: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    parts_before: np.ndarray
+    parts: np.ndarray
 
     def lags_of(self, drug: int, first: int, last: int) -> np.ndarray:
         """Places on the lag axis of the base windows first..last of a drug."""
@@ -41,21 +49,33 @@ class Windows:
 
 def windows_of(expected: np.ndarray, axis: LagAxis) -> Windows:
     """Cut each drug's curve by the events expected without effect on its lags, (drugs, width)."""
-    of_lag, before, after = [], [], []
-    for lags in expected:
-        early = _number(lags[: axis.before].sum(), min(MOST_BEFORE, axis.before))
-        late = _number(lags[axis.before :].sum(), min(MOST_AFTER, axis.lags + 1))
-        cuts = np.round(np.array(BEFORE_CUTS.get(early, ())) * axis.before)
-        first = np.searchsorted(cuts, np.arange(axis.before), side="right")
-        first = np.unique(first, return_inverse=True)[1]
-        early = int(first.max()) + 1 if axis.before else 0
-        edges = np.round(np.linspace(0, axis.lags + 1, late + 1))[1:-1]
-        second = early + np.searchsorted(edges, np.arange(axis.lags + 1), side="right")
-        of_lag.append(np.concatenate([first, second]))
-        before.append(early)
-        after.append(late)
+    cut = [_cut_curve(lags, axis) for lags in expected]
     shape = (len(expected), axis.width)
-    return Windows(np.array(of_lag, dtype=np.int64).reshape(shape), np.array(before, int), np.array(after, int))
+    of_lag, part_of_lag = (np.array([pair[k] for pair in cut], dtype=np.int64).reshape(shape) for k in (0, 1))
+    early, parts_early = of_lag[:, : axis.before], part_of_lag[:, : axis.before]
+    before, parts_before = (part.max(axis=1, initial=-1) + 1 for part in (early, parts_early))
+    after, parts = of_lag.max(axis=1, initial=-1) + 1 - before, part_of_lag.max(axis=1, initial=-1) + 1
+    return Windows(of_lag, part_of_lag, before, after, parts_before, parts)
+
+
+def _cut_curve(expected: np.ndarray, axis: LagAxis) -> tuple[np.ndarray, np.ndarray]:
+    """Base window and part of each lag of one curve, (width,) each."""
+    before, lags = axis.before, axis.lags + 1
+    early = _number(expected[:before].sum(), min(MOST_BEFORE, before))
+    late = _number(expected[before:].sum(), min(MOST_AFTER, lags))
+    cuts = np.round(np.array(BEFORE_CUTS.get(early, ())) * before)
+    first = np.unique(np.searchsorted(cuts, np.arange(before), side="right"), return_inverse=True)[1]
+    edges = np.round(np.linspace(0, lags, late + 1))[1:-1]
+    second = np.searchsorted(edges, np.arange(lags), side="right")
+    of_lag = np.append(first, second + len(np.unique(first)))
+    part = np.concatenate([_parts(expected[of_lag == window]) for window in range(int(of_lag.max()) + 1)])
+    return of_lag, np.unique(MOST_PARTS * of_lag + part, return_inverse=True)[1]
+
+
+def _parts(expected: np.ndarray) -> np.ndarray:
+    """Part of each lag of one window, (lags,)."""
+    number = int(np.clip(expected.sum() / EXPECTED_A_PART, 1, min(MOST_PARTS, len(expected))))
+    return np.arange(len(expected)) * number // len(expected)
 
 
 def _number(expected: float, most: int) -> int:
