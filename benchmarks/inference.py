@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.inference_report import report
-from benchmarks.inference_runs import compare, run_national
+from benchmarks.inference_runs import Task, compare, run_national
 from benchmarks.results import HOME, RESULTS, write_result
 from parcours.errors import InputError
 from parcours.stages.exit import exit_code_of
+
+LEAST_CASES = 50
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
@@ -21,12 +23,13 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     """
     work = given.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    fit = compare("fit", given.cases, given.bootstraps, given.runs, work)
-    intervals = compare("intervals", given.interval_cases, given.bootstraps, given.runs, work)
+    penalties = (given.tv, given.group)
+    fit = compare(Task("fit", given.cases, given.bootstraps, *penalties), given.runs, work)
+    intervals = compare(Task("intervals", given.interval_cases, given.bootstraps, *penalties), given.runs, work)
     national = {
         size: run_national(size, given.national_drugs, given.national_bootstraps, work) for size in _sizes(given)
     }
-    return report(fit, intervals, given.bootstraps, national, given.national_drugs)
+    return report(fit, intervals, national, given.national_drugs)
 
 
 def _sizes(given: argparse.Namespace) -> list[int]:
@@ -41,6 +44,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cases", type=int, default=10_000, help="cases of the fit")
     parser.add_argument("--interval-cases", type=int, default=2000, help="cases of fit, refit and bootstrap")
     parser.add_argument("--bootstraps", type=int, default=20, help="replicates of both libraries")
+    parser.add_argument("--tv", type=float, default=1e-4, help="penalty of the total variation of both")
+    parser.add_argument("--group", type=float, default=5e-5, help="penalty of the group norm of both")
     parser.add_argument("--runs", type=int, default=3, help="runs of each; the median counts")
     parser.add_argument("--national-cases", type=int, default=200_000, help="cases at the largest factor")
     parser.add_argument("--national-drugs", type=int, default=400, help="medicines of the national study")
@@ -59,8 +64,8 @@ def _check(given: argparse.Namespace) -> None:
         raise InputError("--runs and --factors must be 1 or more.")
     if min(given.bootstraps, given.national_bootstraps) < 2:
         raise InputError("--bootstraps and --national-bootstraps must be 2 or more.")
-    if min(given.cases, given.interval_cases, *_sizes(given)) < 100:
-        raise InputError("The benchmark needs 100 cases or more, at the smallest factor too; give more.")
+    if min(given.cases, given.interval_cases, *_sizes(given)) < LEAST_CASES:
+        raise InputError(f"The benchmark needs {LEAST_CASES} cases or more, at the smallest factor too; give more.")
 
 
 def main() -> None:

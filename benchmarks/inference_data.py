@@ -49,7 +49,7 @@ def national_file(folder: Path, cases: int, drugs: int) -> Path:
     if not path.is_file():
         began = time.perf_counter()
         drawn = draw_national(cases, drugs, seed=cases)
-        np.savez(path.with_suffix(".partial.npz"), **vars(drawn))  # type: ignore[arg-type]
+        np.savez(path.with_suffix(".partial.npz"), **vars(drawn))
         path.with_suffix(".partial.npz").rename(path)
         sys.stderr.write(f"{cases} cases drawn in {time.perf_counter() - began:.1f} s\n")
     return path

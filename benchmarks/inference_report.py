@@ -10,22 +10,19 @@ import numpy as np
 
 from benchmarks.inference_data import DAYS as NATIONAL_DAYS
 from benchmarks.inference_data import LAGS as NATIONAL_LAGS
-from benchmarks.inference_runs import LAGS, NATIONAL_CORES, NEAR, PEER, PENALTIES, Comparison, Run
+from benchmarks.inference_runs import LAGS, NATIONAL_CORES, NEAR, PEER, Comparison, Run
 from benchmarks.peers.parcours_national import SETTINGS
 from benchmarks.results import commit, machine
-
 
 LIBRARIES = ("numpy", "numba")
 TIMED = (
     "Seconds from data in memory, as each library takes it (tables of persons, events and exposures; lists of sparse"
-    " matrices), to the end of the fit. Start of the interpreter, imports, reading the data, and a first fit of 20 cases,"
-    " in which numba compiles, are not in it."
+    " matrices), to the end of the fit. Start of the interpreter, imports, reading the data, and a first fit of 20"
+    " cases, in which numba compiles, are not in it."
 )
 
 
-def report(
-    fit: Comparison, intervals: Comparison, bootstraps: int, national: Mapping[int, Run], drugs: int
-) -> dict[str, Any]:
+def report(fit: Comparison, intervals: Comparison, national: Mapping[int, Run], drugs: int) -> dict[str, Any]:
     """The result file, of medians; `national` holds one run by number of cases, none when it was left out."""
     smallest = min(national, default=1)
     return {
@@ -35,7 +32,7 @@ def report(
         "cores_used": 1,
         "timed": TIMED,
         **_comparison(fit),
-        "intervals": {"bootstraps": bootstraps, **_comparison(intervals)},
+        "intervals": {"bootstraps": intervals.task.bootstraps, **_comparison(intervals)},
         "national": _national(max(national), drugs, national[max(national)]) if national else None,
         "scaling": [_scale(cases, smallest, run) for cases, run in sorted(national.items())],
         "exponent": exponent({cases: run.told["seconds"] for cases, run in national.items()}),
@@ -81,7 +78,8 @@ def _input(done: Comparison) -> dict[str, Any]:
         "drugs": len(cases.truth),
         "lags": LAGS,
         "exposures": len(cases.exposure_day),
-        **PENALTIES,
+        "tv": done.task.tv,
+        "group": done.task.group,
     }
 
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,9 @@ from parcours.errors import ParcoursError
 
 PEER = "tick"
 DAYS, LAGS = 750, 50  # of the cases that the peer draws; LAGS is the number of coefficients of a medicine
-PENALTIES = {"tv": 1e-4, "group": 5e-5}
 NEAR = 1e-6  # most by which one's objective may exceed the other's
 ROUNDING = 1e-12
-ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 NATIONAL_CORES = 2
 
 
@@ -38,32 +37,44 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What both programs do: "fit", or "intervals" for fit, refit and bootstrap; penalties as Parcours takes them."""
+
+    name: str
+    cases: int
+    bootstraps: int
+    tv: float
+    group: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Runs of one task by program; `search` tells where the peer may stop, and how low it gets in the end."""
 
+    task: Task
     cases: Cases
     runs: Mapping[str, list[Run]]
     search: dict[str, Any]
     objectives: dict[str, float]
 
 
-def compare(task: str, cases: int, bootstraps: int, runs: int, work: Path) -> Comparison:
+def compare(task: Task, runs: int, work: Path) -> Comparison:
     """Ours and the peer in turn, `runs` times, on the same cases; each round begins with the other one.
 
-    task: "fit", or "intervals" for fit, refit and bootstrap. Before it, untimed, the peer's stopping rule is searched
-    that makes it as good as ours, and no better. Raises ParcoursError when one objective exceeds the other by `NEAR`.
+    Before it, untimed, the peer's stopping rule is searched that makes it as good as ours, and no better. Raises
+    ParcoursError when one objective exceeds the other by more than `NEAR`.
     """
-    data = _drawn(cases, work)
-    given = {"data": str(data), "lags": LAGS, "bootstraps": bootstraps, **PENALTIES, "task": "fit"}
+    data = _drawn(task.cases, work)
+    given = {**asdict(task), "data": str(data), "lags": LAGS}
     held, search = read_cases(data), _search(data, given, work)
-    given |= {"task": task, "stopping": search["stopping"]}
+    given |= {"stopping": search["stopping"]}
     done: dict[str, list[Run]] = defaultdict(list)
     names = ["parcours", PEER]
     for turn in range(runs):
         for name in names[:: 1 if turn % 2 == 0 else -1]:
             done[name].append(_run_one(name, given, work))
-            _tell(f"{task}, {cases} cases, {name}", done[name][-1])
-    return Comparison(held, done, search, _agreed(held, done, search))
+            _tell(f"{task.name}, {task.cases} cases, {name}", done[name][-1])
+    return Comparison(task, held, done, search, _agreed(task, held, done, search))
 
 
 def run_national(cases: int, drugs: int, bootstraps: int, work: Path) -> Run:
@@ -83,10 +94,11 @@ def _search(data: Path, given: dict[str, Any], work: Path) -> dict[str, Any]:
 
     Raises ParcoursError when the peer never gets there, or gets lower than ours by more than `NEAR`.
     """
-    cases = read_cases(data)
-    ours = _objective(cases, _run_one("parcours", given, work))
+    cases, fit = read_cases(data), {**given, "name": "fit"}
+    curves = _run_one("parcours", fit, work).told["coefficients"]
+    ours = objective(cases, np.array(curves), given["tv"], given["group"])
     command = [str(interpreter(work / PEER)), "-m", "benchmarks.peers.tick_sccs.search"]
-    found = _run(command, {**given, "target": ours + NEAR}, _peers(), 1, work).told
+    found = _run(command, {**fit, "target": ours + NEAR}, _peers(), 1, work).told
     if "stopping" not in found:
         raise ParcoursError(f"{PEER} gets to {found['objective_converged']:.9f} and never to {ours:.9f} of Parcours.")
     if ours > found["objective_converged"] + NEAR + ROUNDING:
@@ -127,20 +139,20 @@ def _drawn(cases: int, work: Path) -> Path:
     return path
 
 
-def _agreed(cases: Cases, done: Mapping[str, list[Run]], search: dict[str, Any]) -> dict[str, float]:
+def _agreed(task: Task, cases: Cases, done: Mapping[str, list[Run]], search: dict[str, Any]) -> dict[str, float]:
     """Objective of each by the function of this benchmark, from the curves of the last run.
 
     The peer tells no penalised curves after a bootstrap: its fit is then that of the search, which took the same way.
     """
-    ours, last = _objective(cases, done["parcours"][-1]), done[PEER][-1]
-    peer = _objective(cases, last) if last.told["coefficients"] else search["objective"]
+    ours, last = _objective(task, cases, done["parcours"][-1]), done[PEER][-1]
+    peer = _objective(task, cases, last) if last.told["coefficients"] else search["objective"]
     if abs(ours - peer) > NEAR + ROUNDING:
         raise ParcoursError(f"The objectives differ by more than {NEAR}: {ours:.9f} of Parcours, {peer:.9f} of {PEER}.")
     return {"parcours": ours, PEER: peer, f"{PEER}_converged": search["objective_converged"]}
 
 
-def _objective(cases: Cases, run: Run) -> float:
-    return objective(cases, np.array(run.told["coefficients"]), **PENALTIES)
+def _objective(task: Task, cases: Cases, run: Run) -> float:
+    return objective(cases, np.array(run.told["coefficients"]), task.tv, task.group)
 
 
 def _peers() -> dict[str, str]:

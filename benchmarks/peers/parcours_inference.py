@@ -57,7 +57,7 @@ TASKS: dict[str, Callable[[Tables, dict[str, Any], Steps], ConvSCCS]] = {"fit": 
 
 def run(given: dict[str, Any]) -> dict[str, Any]:
     """Warm up (numba compiles then), fit, and return seconds, memory and the penalised curves."""
-    cases, task, steps = read_cases(Path(given["data"])), TASKS[given["task"]], Steps()
+    cases, task, steps = read_cases(Path(given["data"])), TASKS[given["name"]], Steps()
     task(native(cases, min(WARM_CASES, cases.n_cases)), {**given, "bootstraps": 2}, Steps())
     tables = native(cases, cases.n_cases)
     with timed() as clock:

@@ -20,7 +20,7 @@ SETTINGS: dict[str, Any] = {
     "season_cuts": [1, 91, 182, 274],
 }
 SEED = 1
-WARM_CASES, WARM_DRUGS = 400, 20
+WARM_CASES, WARM_DRUGS = 60, 3
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 

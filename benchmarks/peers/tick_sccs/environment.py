@@ -22,7 +22,8 @@ def interpreter(folder: Path) -> Path:
         sys.stderr.write(f"making the environment of {REQUIREMENTS[0]}\n")
         shutil.rmtree(folder, ignore_errors=True)
         _run([sys.executable, "-m", "venv", str(folder)])
-        _run([str(_python(folder)), "-m", "pip", "install", "--quiet", *REQUIREMENTS])
+        # Modules are compiled when they are first imported, which is not timed.
+        _run([str(_python(folder)), "-m", "pip", "install", "--quiet", "--no-compile", *REQUIREMENTS])
         (folder / MARK).write_text(json.dumps(REQUIREMENTS), "utf-8")
     return _python(folder)
 
@@ -37,10 +38,15 @@ def _python(folder: Path) -> Path:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as refusal:
+        raise _refused(str(refusal)) from refusal
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise ParcoursError(
-            f"The environment of {REQUIREMENTS[0]} cannot be made, which needs Python's venv and a package index:"
-            f" {said[-1] if said else 'no reason given'}"
-        )
+        raise _refused((done.stderr or done.stdout).strip().rpartition("\n")[2])
+
+
+def _refused(reason: str) -> ParcoursError:
+    return ParcoursError(
+        f"The environment of {REQUIREMENTS[0]} cannot be made, which needs Python's venv and a package index: {reason}"
+    )

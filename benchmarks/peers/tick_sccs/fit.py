@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,7 @@ def native(cases: Cases, number: int) -> Data:
     features = [
         csr_matrix((np.ones(len(days)), (days, drugs)), shape=shape)
         for days, drugs in (
-            (cases.exposure_day[first:last], cases.exposure_drug[first:last])
-            for first, last in zip(ptr[:-1], ptr[1:], strict=True)
+            (cases.exposure_day[first:last], cases.exposure_drug[first:last]) for first, last in pairwise(ptr)
         )
     ]
     labels = [np.zeros(cases.days, dtype="int32") for _ in range(number)]
@@ -69,14 +69,14 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
 
     After the bootstrap tick's `coeffs` are the last replicate, so that no curves are told then.
     """
-    cases, task = read_cases(Path(given["data"])), TASKS[given["task"]]
+    cases, task = read_cases(Path(given["data"])), TASKS[given["name"]]
     warm = learner(cases, given, max_iter=WARM_EPOCHS)
     task(warm, native(cases, min(WARM_CASES, cases.n_cases)), {**given, "bootstraps": 2})
     data, stopping = native(cases, cases.n_cases), {name: given["stopping"][name] for name in ("tol", "max_iter")}
     with timed() as clock:
         model = learner(cases, given, **stopping)
         task(model, data, given)
-    curves = np.stack(model.coeffs).tolist() if given["task"] == "fit" else None
+    curves = np.stack(model.coeffs).tolist() if given["name"] == "fit" else None
     versions = {name: version(name) for name in LIBRARIES}
     return {**clock, "peak_mb": peak_mb(), "coefficients": curves, "versions": versions}
 

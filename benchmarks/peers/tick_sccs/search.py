@@ -9,16 +9,15 @@ import numpy as np
 
 from benchmarks.inference_objective import objective, read_cases
 from benchmarks.peers.tick_sccs.fit import learner, native
+from benchmarks.peers.tick_sccs.stopping import loosest
 
 MOST_EPOCHS, CONVERGED = 2000, 1e-12
-DEFAULT = 1e-5  # tolerance of tick when none is given: none here is looser
-RECORDED = 10  # tick looks at its tolerance after the first epoch and after every ten from there on
 
 
 def run(given: dict[str, Any]) -> dict[str, Any]:
     """Fit to convergence, epoch by epoch, and return where the run may stop so that it is as good as `target`.
 
-    `tol` is the loosest power of ten by which the run does not end before `max_iter`; it ends the fits of the bootstrap.
+    `tol` is the loosest power of ten by which the run does not end before `max_iter`; it ends fits of the bootstrap.
     The order of tick's random steps depends on its seed only, so that a timed run takes the same way.
     """
     cases = read_cases(Path(given["data"]))
@@ -37,17 +36,6 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
         return {"objective_converged": lowest}
     stopping = {"max_iter": enough, "tol": loosest(told[:enough])}
     return {"objective_converged": lowest, "objective": reached(enough), "stopping": stopping}
-
-
-def loosest(told: np.ndarray) -> float:
-    """The largest power of ten below every relative change that tick looks at before the last epoch.
-
-    told: the objective after each epoch, (epochs,).
-    """
-    looked = told[::RECORDED]
-    changes = np.abs(np.diff(looked)) / np.abs(looked[:-1])
-    before_last = changes[: max(len(told) - 2, 0) // RECORDED]
-    return float(10.0 ** (np.ceil(np.log10(before_last.min(initial=DEFAULT * 10))) - 1))
 
 
 def main(settings: str, out: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import vstack
@@ -25,7 +26,7 @@ def relative_incidences(lags: int) -> list[np.ndarray]:
     ]
 
 
-def simulate(cases: int, days: int, lags: int) -> dict[str, np.ndarray]:
+def simulate(cases: int, days: int, lags: int) -> dict[str, Any]:
     """Arrays of `benchmarks.inference_objective.Cases`: nobody is censored, and no day is riskier by itself."""
     curves = [np.log(curve) for curve in relative_incidences(lags)]
     last_lag = np.repeat(lags - 1, len(curves)).astype("uint64")
