@@ -60,6 +60,7 @@ def _comparison(done: Comparison) -> dict[str, Any]:
         "seconds": seconds,
         "cpu_seconds": processor,
         "peak_mb": _each(done, lambda run: run.told["peak_mb"]),
+        "start_mb": _each(done, lambda run: run.told["start_mb"]),
         "ratio": {PEER: round(seconds[PEER] / seconds["parcours"], 2)},
         "ratio_cpu": {PEER: round(processor[PEER] / processor["parcours"], 2)},
         "objective": done.objectives,

@@ -59,12 +59,13 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
     """Warm up (numba compiles then), fit, and return seconds, memory and the penalised curves."""
     cases, task, steps = read_cases(Path(given["data"])), TASKS[given["name"]], Steps()
     task(native(cases, min(WARM_CASES, cases.n_cases)), {**given, "bootstraps": 2}, Steps())
+    start_mb = peak_mb()
     tables = native(cases, cases.n_cases)
     with timed() as clock:
         model = task(tables, given, steps)
     if model.coef_.shape != cases.truth.shape:  # a drug that nobody takes is in no table
         raise SystemExit("Not all drugs are taken by somebody; draw more cases.")
-    return {**clock, "peak_mb": peak_mb(), "coefficients": model.coef_.tolist(), "steps": steps}
+    return {**clock, "start_mb": start_mb, "peak_mb": peak_mb(), "coefficients": model.coef_.tolist(), "steps": steps}
 
 
 def main(settings: str, out: str) -> None:

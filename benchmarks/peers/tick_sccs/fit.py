@@ -72,13 +72,14 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
     cases, task = read_cases(Path(given["data"])), TASKS[given["name"]]
     warm = learner(cases, given, max_iter=WARM_EPOCHS)
     task(warm, native(cases, min(WARM_CASES, cases.n_cases)), {**given, "bootstraps": 2})
+    start_mb = peak_mb()
     data, stopping = native(cases, cases.n_cases), {name: given["stopping"][name] for name in ("tol", "max_iter")}
     with timed() as clock:
         model = learner(cases, given, **stopping)
         task(model, data, given)
     curves = np.stack(model.coeffs).tolist() if given["name"] == "fit" else None
     versions = {name: version(name) for name in LIBRARIES}
-    return {**clock, "peak_mb": peak_mb(), "coefficients": curves, "versions": versions}
+    return {**clock, "start_mb": start_mb, "peak_mb": peak_mb(), "coefficients": curves, "versions": versions}
 
 
 def main(settings: str, out: str) -> None:

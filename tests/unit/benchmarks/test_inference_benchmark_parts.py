@@ -36,7 +36,7 @@ def cases_of(persons: int, days: int, drugs: int, lags: int) -> Cases:
 
 def compared(seconds: dict[str, list[float]]) -> Comparison:
     cases = cases_of(5, 20, 2, 3)
-    told: dict[str, Any] = {"coefficients": cases.truth.tolist(), "versions": {"tick": "0.8.0.2"}}
+    told: dict[str, Any] = {"coefficients": cases.truth.tolist(), "start_mb": 0.5, "versions": {"tick": "0.8.0.2"}}
     runs = {
         name: [Run(PROCESS, {**told, "seconds": one, "cpu_seconds": one / 2, "peak_mb": one}, 0.5) for one in values]
         for name, values in seconds.items()
