@@ -9,7 +9,7 @@ import pytest
 HOME = Path(__file__).resolve().parents[3]
 GUIDE = HOME / "docs" / "how-to" / "benchmarks.md"
 # Strong penalties: with so few cases the peer would need a thousand epochs for weak ones.
-SIZE = ["--cases", "200", "--interval-cases", "100", "--tv", "0.001", "--group", "0.001", "--bootstraps", "2"]
+SIZE = ["--cases", "100", "--interval-cases", "100", "--tv", "0.001", "--group", "0.001", "--bootstraps", "2"]
 NATIONAL = ["--national-cases", "100", "--national-drugs", "3", "--national-bootstraps", "2", "--factors", "1", "2"]
 
 
@@ -31,7 +31,7 @@ def test_the_peer_minimises_the_same_and_the_file_says_what_the_guide_says(tmp_p
         assert part["peer"]["versions"]["tick"] == "0.8.0.2"
         assert all(memory > 50 for memory in part["peak_mb"].values())
     assert found["input"] | {"exposures": 0} == {
-        **{"cases": 200, "days": 750, "drugs": 14, "lags": 50, "tv": 0.001, "group": 0.001},
+        **{"cases": 100, "days": 750, "drugs": 14, "lags": 50, "tv": 0.001, "group": 0.001},
         "exposures": 0,
     }
     steps = {"series", "cross_validation", "bootstrap_and_tests", "peaks"}
