@@ -14,7 +14,7 @@ COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 # `docs` is a folder too.
 .PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle test-oracle-r lint \
 	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
-	bench bench-flatten bench-featuring bench-payloads bench-schedule stop up down down-volumes
+	bench bench-flatten bench-featuring bench-inference bench-payloads bench-schedule stop up down down-volumes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ test-oracle-r: setup ## Compare SCCS with clogit and gnm of R on SERIES=1000 ran
 test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, hang it or lose a row (ten minutes)
 	@MUTANTS=$(MUTANTS) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 7200 tests/fuzz/fuzz_flatten.py
 
-test-bench: setup ## Run the benchmarks of flattening and featuring on little data, to see that they work
+test-bench: setup ## Run the benchmarks of flattening, featuring and inference on little data, to see that they work
 	@$(BIN)/pytest -m bench tests/spark/benchmarks
 
 test-browser: setup ## Open Data Docs, a report and MLflow in a headless Chromium with the network cut (two minutes)
@@ -86,13 +86,16 @@ docs: setup ## Write again what is generated: the pages of errors, commands, for
 	@$(BIN)/python -m parcours.quality.reference
 	@$(BIN)/python -m parcours.quality.suites
 
-bench: bench-flatten bench-featuring bench-payloads bench-schedule ## Run every benchmark; each writes a file under benchmarks/results
+bench: bench-flatten bench-featuring bench-inference bench-payloads bench-schedule ## Run every benchmark; each writes a file under benchmarks/results
 
 bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at 1x, 4x and 16x (half an hour, 30 GB of disk)
 	@$(BIN)/python -m benchmarks.flatten
 
 bench-featuring: setup ## Measure featuring of the fall study against SCALPEL's plan, at 1x, 4x and 16x (an hour, 25 GB of disk)
 	@$(BIN)/python -m benchmarks.featuring
+
+bench-inference: setup ## Measure ConvSCCS against tick 0.8.0.2, and on a national study of 200,000 cases (an hour; needs a package index)
+	@$(BIN)/python -m benchmarks.inference
 
 bench-payloads: setup ## Measure what it costs to cut rows into many claim buckets (half a minute)
 	@$(BIN)/python -m benchmarks.payloads
