@@ -176,7 +176,7 @@ def _broken(name):
     return {
         "lacks the column end": (persons.drop(columns="end"), events, exposures),
         "start after end": (persons.assign(end=365), events, exposures),
-        "events of fewer than 11 persons before": (
+        "events of fewer than 11 persons outside": (
             persons,
             events.assign(day=731),
             exposures,
@@ -197,7 +197,7 @@ def _broken(name):
     [
         "lacks the column end",
         "start after end",
-        "events of fewer than 11 persons before",
+        "events of fewer than 11 persons outside",
         "not in persons",
         "seen before",
         "missing values",

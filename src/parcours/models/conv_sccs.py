@@ -65,7 +65,7 @@ class ConvSCCS:
         age_cuts: Sequence[int] | None = None,
         calendar_cuts: Sequence[int] | None = None,
         season_cuts: Sequence[int] | None = None,
-        tolerance: float = 1e-4,
+        tolerance: float = 1e-3,
         max_iterations: int = 5000,
         pre_lags: int = 0,
     ) -> None:
@@ -100,7 +100,7 @@ class ConvSCCS:
         self.days_ = observe(series, self.axis, self.baseline)
         self.likelihood_ = likelihood_of(self.days_, self.baseline)
         self.drugs_ = series.drugs
-        self.exposed_cases_ = self.days_.exposed_persons()
+        self.exposed_cases_ = self.days_.exposed_persons().astype(np.int64)
         self.n_cases_, self.n_events_ = series.n_persons, series.n_events
         self.solution_ = solve(
             self.likelihood_.in_threads(threads), self._penalty(), None, self.tolerance, self.max_iterations

@@ -25,7 +25,7 @@ RULES = get_args(Rule)
 #: Tibshirani and Tibshirani 2020). 0 keeps the shrinkage, 1 undoes it.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Breach of optimality allowed while the penalties are searched; the final fit is held to more.
-SEARCH_TOLERANCE = 2e-3
+SEARCH_TOLERANCE = 1e-2
 #: The candidate that the rule "chance_level" leans to: tv and group in these units, and the share of the refit.
 LEANING = (1.5, 2.0, 0.5)
 #: Penalties to try, in units of what chance alone asks for (`chance_penalties`): where curves drawn from known truths are
@@ -33,8 +33,6 @@ LEANING = (1.5, 2.0, 0.5)
 #: of one study say.
 TV_STEPS = (3.0, 2.0, 1.5, 1.0)
 GROUP_STEPS = (8.0, 4.0, 2.8, 2.0, 1.5)
-#: Change of any parameter below which a refit of the search has converged.
-REFIT_TOLERANCE = 1e-2
 #: Events a free lag parameter that a refit needs to be tried: with fewer it follows the noise and predicts worse.
 EVENTS_A_PARAMETER = 20.0
 
@@ -156,7 +154,7 @@ def _score_path(train: Likelihood, held_out: Likelihood, tv: float, group: np.nd
         smaller = held_out.only(kept)
         free = start
         if parameters[-1] * EVENTS_A_PARAMETER <= float(train.weights @ train.days.events):
-            free = refit(train, start, before, REFIT_TOLERANCE).coefficients
+            free = refit(train, start, before, SEARCH_TOLERANCE).coefficients
         blends = [relaxed(start[place], free[place], share) for share in SHARES]
         scores.append([smaller.event_log_probabilities(blend)[scored] for blend in blends])
     return {"scores": np.array(scores), "parameters": np.array(parameters, dtype=np.float64)}

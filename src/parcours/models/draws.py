@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parcours.models.baseline import Baseline
-from parcours.models.cross_validation import REFIT_TOLERANCE, SEARCH_TOLERANCE, relaxed
+from parcours.models.cross_validation import SEARCH_TOLERANCE, relaxed
 from parcours.models.likelihood import likelihood_of
 from parcours.models.observed_days import ObservedDays
 from parcours.models.refit import refit
@@ -37,7 +37,7 @@ def drawn_curves(
         first = np.append(start, np.zeros(likelihood.design.n_parameters))
         found = solve(likelihood, penalised, first, SEARCH_TOLERANCE).coefficients
         if share:
-            free = refit(likelihood, found, penalised.before, REFIT_TOLERANCE).coefficients
+            free = refit(likelihood, found, penalised.before, SEARCH_TOLERANCE).coefficients
             found = relaxed(found, free, share)
         return {"curves": found[: likelihood.n_curves].reshape(days.drugs, -1)}
 

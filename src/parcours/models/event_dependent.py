@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from parcours.errors import InputError
 from parcours.models.case_series import CaseSeries
@@ -80,7 +80,7 @@ class EventDependentSCCS:
         """
         se = np.full(len(self.terms_), np.nan)
         se[np.isfinite(self.coef_)] = np.sqrt(np.diag(self.covariance_))
-        reach = norm.ppf(0.5 + self.confidence / 2) * se
+        reach = ndtri(0.5 + self.confidence / 2) * se
         return result_table(
             {
                 "term": self.terms_,

@@ -106,10 +106,8 @@ class ObservedDays:
     def exposed_persons(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Number of persons (their `weights` summed) with an observed day from the start of each drug on, (drugs,)."""
         reached = self.exposure_from + self.exposure_days > -self.axis.first_day
-        person = np.repeat(np.arange(self.n_persons), np.diff(self.exposure_ptr))[reached]
-        pairs = np.unique(self.exposure_drug[reached] * np.int64(self.n_persons) + person)
-        held = None if weights is None else weights[pairs % self.n_persons]
-        return np.bincount(pairs // self.n_persons, held, minlength=self.drugs)
+        held = np.ones(self.n_persons) if weights is None else weights
+        return _exposed_persons(self.exposure_ptr, self.exposure_drug, reached, held, self.drugs)
 
 
 def observe(series: CaseSeries, axis: LagAxis, baseline: Baseline) -> ObservedDays:
@@ -229,6 +227,18 @@ def _pieces(start, end, birth, age_cuts, shared_at, shared_group, shared_groups,
                 shared += 1
         ptr[person + 1] = size
     return ptr, at[:size].copy(), cell[:size].copy()
+
+
+@njit(cache=True, nogil=True)
+def _exposed_persons(ptr, drug, reached, weights, drugs):
+    """Sum of the weights of the persons with a reached exposure to each drug."""
+    total, last = np.zeros(drugs), np.full(drugs, -1)
+    for person in range(len(ptr) - 1):
+        for row in range(ptr[person], ptr[person + 1]):
+            if reached[row] and last[drug[row]] != person:
+                last[drug[row]] = person
+                total[drug[row]] += weights[person]
+    return total
 
 
 @njit(cache=True, nogil=True)

@@ -16,11 +16,12 @@ FARTHEST = 14.0
 
 
 @kernel
-def profile(mass, rest, events, counts, held, theta):
+def profile(mass, rest, events, counts, held, theta, tolerance):
     """Log-likelihood maximised over the log relative incidences `theta` (parameters,), in place.
 
     mass: (parameters, rows); counts: (parameters,) events; held: index of the one that stays as it is, or -1.
-    A parameter without events goes to -FARTHEST. One parameter after the other, each by a Newton step of its own.
+    A parameter without events goes to -FARTHEST. One parameter after the other, each by a Newton step of its own, until
+    none moves by more than `tolerance`.
     """
     parameters, rows = mass.shape
     total = rest.copy()
@@ -50,7 +51,7 @@ def profile(mass, rest, events, counts, held, theta):
                     total[row] += change * own[row]
                 theta[parameter] = now + move
                 largest = max(largest, abs(move))
-        if largest < 1e-6:
+        if largest < tolerance:
             break
     value = 0.0
     for parameter in range(parameters):
@@ -69,19 +70,22 @@ def tied(mass: np.ndarray, counts: np.ndarray, group: np.ndarray) -> tuple[np.nd
 
 
 @kernel
-def signed_root(mass, rest, events, counts, best, theta_best, at, share):
-    """Signed root of the deviance of the first parameter at `at`, below 0 where `at` is above its estimate."""
-    theta = theta_best.copy()
+def signed_root(mass, rest, events, counts, best, estimate, at, share, theta):
+    """Signed root of the deviance of the first parameter at `at`, below 0 where `at` is above its estimate.
+
+    theta: (parameters,) where the other parameters start, and end. They are at their best there, so that a small error
+    of theirs changes the deviance by its square.
+    """
     theta[0] = at
-    value = profile(mass, rest, events, counts, 0, theta)
+    value = profile(mass, rest, events, counts, 0, theta, 1e-3)
     root = np.sqrt(max(2.0 * share * (best - value), 0.0))
-    return root if theta_best[0] > at else -root
+    return root if estimate > at else -root
 
 
 @kernel
 def bound(mass, rest, events, counts, best, theta_best, share, level):
     """Where the signed root is `level` (the lower bound for a level above 0, the upper one below 0); infinite if nowhere."""
-    estimate = theta_best[0]
+    estimate, theta = theta_best[0], theta_best.copy()
     side = -1.0 if level > 0 else 1.0
     if estimate * side >= FARTHEST:
         return side * np.inf
@@ -92,14 +96,14 @@ def bound(mass, rest, events, counts, best, theta_best, share, level):
         far += side * step
         if far * side > FARTHEST + 8.0:
             return side * np.inf
-        far_root = abs(signed_root(mass, rest, events, counts, best, theta_best, far, share))
+        far_root = abs(signed_root(mass, rest, events, counts, best, estimate, far, share, theta))
         # The root is close to linear in the log relative incidence: the next step is the one that would reach the level.
         slope = max(far_root / abs(far - estimate), 1e-3)
         step = min(max(1.1 * (abs(level) - far_root) / slope, 0.05), 6.0)
     for _step in range(40):
         middle = near + (far - near) * (abs(level) - near_root) / (far_root - near_root)
-        root = abs(signed_root(mass, rest, events, counts, best, theta_best, middle, share))
-        if abs(root - abs(level)) < 1e-4 or abs(far - near) < 1e-4:
+        root = abs(signed_root(mass, rest, events, counts, best, estimate, middle, share, theta))
+        if abs(root - abs(level)) < 1e-3 or abs(far - near) < 1e-4:
             return middle
         if root < abs(level):
             near, near_root = middle, root

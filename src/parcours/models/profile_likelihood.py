@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import brentq
 
 from parcours.errors import InputError
 from parcours.models.conditional_likelihood import CasePieces, ConditionalLikelihood
@@ -33,6 +32,9 @@ class ProfileLikelihood:
 
     def bound(self, least: float, reach: float, start: float, step: float) -> float:
         """The value from `start` in the direction of `step` at which the profile is `reach` above `least`."""
+
+        # Loaded where it is needed: it takes as much memory as a small study.
+        from scipy.optimize import brentq
 
         def excess(value: float) -> float:
             return self(value) - least - reach

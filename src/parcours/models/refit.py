@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parcours.models.information import information
+from parcours.models.descent import NotConverged, descend
 from parcours.models.likelihood import Likelihood
-from parcours.models.newton import NewtonResult, minimise
-from parcours.models.solver import NotConverged
+from parcours.models.solver import metric_of
 
 #: A run moves freely when so many events, inside it and outside of it, say where: with fewer the penalised level stays.
 LEAST_EVENTS = 0.5
 #: Log relative incidences beyond this have no finite maximum: no study holds the events to tell them from infinity.
 FARTHEST = 12.0
-#: A run of which less than this share of curvature is its own cannot be told from the runs before it.
-LEAST_CURVATURE = 1e-9
+#: Steps of a refit at most.
+MOST_STEPS = 3000
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ def tied_columns(curves: np.ndarray, before: int) -> tuple[np.ndarray, int]:
     return column.ravel(), following
 
 
-def refit(likelihood: Likelihood, start: np.ndarray, before: int, tolerance: float = 1e-6) -> Refit:
-    """Maximise the likelihood over the runs of `start` (coefficients,) and the baseline, by safeguarded Newton.
+def refit(likelihood: Likelihood, start: np.ndarray, before: int, tolerance: float = 1e-4) -> Refit:
+    """Maximise the likelihood over the runs of `start` (coefficients,) and the baseline, by the steps of `descend`.
 
     Raises `NotConverged` when the maximum is not reached.
     """
@@ -69,34 +68,18 @@ def _maximise(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and the free column of each lag.
 
-    Runs whose maximum is at infinity, or that the others determine, are held where the penalties left them.
+    Runs whose maximum is at infinity are held where the penalties left them.
     """
     inside = column >= 0
     events = np.bincount(column[inside], likelihood.observed_lags[inside], minlength=n_columns)
     known = events > LEAST_EVENTS
     while True:
         free = np.where(inside, np.append(np.where(known, np.cumsum(known) - 1, -1), -1)[column], -1)
-        result = _newton(likelihood, start, free, int(known.sum()), tolerance)
-        level = result.x[: int(known.sum())]
-        far = np.abs(level) > FARTHEST
-        if not result.converged and not far.any():
-            far = _undetermined(result.hessian)[: len(level)]
-        if far.any():
-            known[np.flatnonzero(known)[far]] = False
-        elif result.converged:
-            return _expanded(start, free, result.x, int(known.sum())), free
-        else:
-            raise NotConverged("The refit of the selected curves did not converge: use stronger penalties, fewer lags.")
-
-
-def _undetermined(hessian: np.ndarray) -> np.ndarray:
-    """Which parameters the ones before them determine: nothing is left of their curvature beside these."""
-    left, dependent = hessian.copy(), np.zeros(len(hessian), dtype=bool)
-    for row in range(len(hessian)):
-        dependent[row] = left[row, row] <= LEAST_CURVATURE * max(hessian[row, row], 1e-300)
-        if not dependent[row]:
-            left -= np.outer(left[:, row], left[row]) / left[row, row]
-    return dependent
+        found = _descended(likelihood, start, free, int(known.sum()), tolerance)
+        far = np.abs(found[: int(known.sum())]) >= FARTHEST
+        if not far.any():
+            return _expanded(start, free, found, int(known.sum())), free
+        known[np.flatnonzero(known)[far]] = False
 
 
 def _expanded(start: np.ndarray, column: np.ndarray, parameters: np.ndarray, n_columns: int) -> np.ndarray:
@@ -108,19 +91,33 @@ def _expanded(start: np.ndarray, column: np.ndarray, parameters: np.ndarray, n_c
     return coefficients
 
 
-def _newton(
+def _descended(
     likelihood: Likelihood, start: np.ndarray, column: np.ndarray, n_columns: int, tolerance: float
-) -> NewtonResult:
+) -> np.ndarray:
+    """Runs (n_columns,) and baseline of greatest likelihood, the runs within `FARTHEST`."""
     n_curves = likelihood.n_curves
     free = np.flatnonzero(column >= 0)
 
-    def objective(parameters: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        coefficients = _expanded(start, column, parameters, n_columns)
-        value, gradient = likelihood.loss_and_gradient(coefficients)
-        tied = np.bincount(column[free], gradient[free], minlength=n_columns)
-        hessian = information(likelihood, coefficients, column, n_columns) / likelihood.total
-        return value, np.append(tied, gradient[n_curves:]), hessian
+    def tied(lags: np.ndarray) -> np.ndarray:
+        return np.bincount(column[free], lags[free], minlength=n_columns)
 
-    sizes = np.maximum(np.bincount(column[free], minlength=n_columns), 1)
-    first = np.append(np.bincount(column[free], start[free], minlength=n_columns) / sizes, start[n_curves:])
-    return minimise(objective, first, tolerance=tolerance, max_iterations=60)
+    def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = likelihood.loss_and_gradient(_expanded(start, column, parameters, n_columns))
+        return value, np.append(tied(gradient[:n_curves]), gradient[n_curves:])
+
+    first = np.append(tied(start[:n_curves]) / np.maximum(tied(np.ones(n_curves)), 1), start[n_curves:])
+    expected = tied(likelihood.expected(start)[1]) / likelihood.total
+    metric = metric_of(likelihood, expected, start[n_curves:])
+    scale = max(float(np.abs(tied(likelihood.observed_lags)).max(initial=0.0)) / likelihood.total, 1e-12)
+    target = tolerance * scale
+    found = descend(objective, _clipped, metric, first, target, MOST_STEPS)
+    if metric.breach(found.x, found.gradient, _clipped) > target:
+        raise NotConverged(
+            f"The refit of the selected curves did not converge in {MOST_STEPS} steps: use stronger penalties, or fewer "
+            "lags."
+        )
+    return found.x
+
+
+def _clipped(point: np.ndarray, step: np.ndarray) -> np.ndarray:
+    return np.clip(point, -FARTHEST, FARTHEST)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.special import ndtri
 
 from parcours.models.case_series import CaseSeries
 from parcours.models.columns import result_table
@@ -89,7 +89,7 @@ class SCCS:
         """
         se = np.full(len(self.terms_), np.nan)
         se[np.isfinite(self.coef_)] = np.sqrt(np.diag(self.covariance_))
-        reach = norm.ppf(0.5 + self.confidence / 2) * se
+        reach = ndtri(0.5 + self.confidence / 2) * se
         lower, upper = self.coef_ - reach, self.coef_ + reach
         for term in np.flatnonzero(np.isinf(self.coef_)):
             lower[term], upper[term] = self._profile_bounds(int(term), np.nan)
@@ -114,7 +114,7 @@ class SCCS:
 
     def _profile_bounds(self, term: int, se: float) -> tuple[float, float]:
         column = int(np.searchsorted(self._followed, term))
-        reach = chi2.ppf(self.confidence, 1) / 2
+        reach = ndtri(0.5 + self.confidence / 2) ** 2 / 2
         estimate = self.coef_[term]
         return bounds_of_term(self._pieces, self._limit, column, -self.log_likelihood_, reach, estimate, se)
 

@@ -10,9 +10,10 @@ stands out most, at the level of the test, holds no effect exactly when the test
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from parcours.models.exposed_masses import ExposedMasses, exposed_masses
 from parcours.models.information import information
@@ -173,7 +174,7 @@ def _test_drug(setting: _Setting, drug: int) -> Arrays:
     )
     levels = [given.part(part) for part in range(parts)]
     of_lag = windows.part_of_lag[drug]
-    pointwise = float(norm.isf((1 - setting.confidence) / 2))
+    pointwise = float(-ndtri((1 - setting.confidence) / 2))
     band = float(
         critical(1 - setting.confidence, np.array(effective_number(parts - int(windows.parts_before[drug]), True)))
     )
@@ -250,7 +251,7 @@ class _Drug:
     def _estimated(self, group: np.ndarray, share: float) -> _Window:
         mass, counts = tied(self.mass, self.counts, np.unique(group, return_inverse=True)[1])
         theta = np.zeros(len(counts))
-        best = float(profile(mass, self.rest, self.events, counts, -1, theta))
+        best = float(profile(mass, self.rest, self.events, counts, -1, theta, 1e-6))
         window = _Window((mass, self.rest, self.events, counts, best, theta), share, float(theta[0]), 0.0)
         return replace(window, statistic=window.root(0.0))
 
@@ -259,14 +260,15 @@ class _Drug:
 class _Window:
     """One tested window: its estimate, and the signed root of its deviance anywhere."""
 
-    given: tuple[object, ...]  # what `signed_root` and `bound` take before a level
+    given: tuple[Any, ...]  # mass, rest, events, counts, greatest log-likelihood, parameters there
     share: float
     estimate: float
     statistic: float
 
     def root(self, at: float) -> float:
         """Signed root of the deviance at a log relative incidence."""
-        return float(signed_root(*self.given, at, self.share))
+        *given, best, theta = self.given
+        return float(signed_root(*given, best, self.estimate, at, self.share, theta.copy()))
 
     def bound(self, level: float) -> float:
         """The lower bound where the root is `level`, the upper one for a level below 0."""

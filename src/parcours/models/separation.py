@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
 from parcours.errors import InputError
 from parcours.models.conditional_likelihood import CasePieces
@@ -182,6 +181,9 @@ def _extreme(found: np.ndarray, level: np.ndarray, term: int, sign: float) -> fl
 
 def _steepest(cost: np.ndarray, found: np.ndarray, level: np.ndarray) -> np.ndarray:
     """The direction of least cost, of entries up to one, in which no contrast falls and level ones stay level."""
+    # Loaded where it is needed: it takes as much memory as a small study.
+    from scipy.optimize import linprog
+
     answer = linprog(
         cost,
         A_ub=sparse.csr_matrix(-found),

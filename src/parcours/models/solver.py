@@ -1,24 +1,21 @@
-"""Minimises loss + penalty by proximal steps of Barzilai and Borwein, over the curves that are not zero.
+"""Minimises loss + penalty over the curves that are not zero, with a certificate over all of them.
 
-The steps are those of Wright, Nowak and Figueiredo (2009, doi 10.1109/TSP.2009.2016892) in the metric of the expected
-events. Curves at zero are left out until the gradient asks for them; what is returned carries the breach of optimality
-of all curves, measured on all of them.
+Curves at zero are left out until the gradient asks for them; what is returned carries the breach of optimality of all
+curves, measured on all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor
 
-from parcours.errors import ParcoursError
+from parcours.models.descent import Descent, Metric, NotConverged, descend
 from parcours.models.likelihood import Likelihood, kernel
 from parcours.models.proximal import penalty, shrink_curves
 
-#: A step is taken when the objective falls below the largest of so many before it.
-MEMORY = 4
 #: Share of curves beyond which leaving the rest out saves nothing.
 MOST_ACTIVE = 0.6
 
@@ -34,6 +31,16 @@ class Penalty:
     def value(self, curves: np.ndarray) -> float:
         """The penalty of curves (drugs, width)."""
         return penalty(curves, self.before, self.tv, self.group)
+
+    def proximal(self, width: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Moves flat curves of `width` lags to where the penalties, times a step a lag, want them."""
+
+        def shrink(point: np.ndarray, step: np.ndarray) -> np.ndarray:
+            moved = np.empty_like(point)
+            shrink_curves(point, step, self.before, width, self.tv, self.group, moved)
+            return moved
+
+        return shrink
 
 
 @dataclass(frozen=True)
@@ -57,46 +64,11 @@ class Solution:
         return self.residual <= self.tolerance
 
 
-class NotConverged(ParcoursError):
-    """A fit that did not reach its certificate: no number is given."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A scale of the Hessian: (drugs * width,) for the curves, equal within a curve; a Cholesky factor for the rest."""
-
-    curves: np.ndarray
-    baseline: tuple[np.ndarray, bool] | None
-    hessian: np.ndarray
-
-    def dot(self, move: np.ndarray) -> float:
-        """move' * metric * move."""
-        curves, rest = np.split(move, [len(self.curves)])
-        return float(curves @ (self.curves * curves) + rest @ self.hessian @ rest)
-
-    def step(self, x: np.ndarray, gradient: np.ndarray, scale: float, penalised: Penalty, width: int) -> np.ndarray:
-        """The proximal step from x with the metric times `scale`."""
-        curves, rest = np.split(x, [len(self.curves)])
-        step = 1.0 / (scale * self.curves)
-        moved = np.empty_like(curves)
-        point = curves - step * gradient[: len(curves)]
-        shrink_curves(point, step, penalised.before, width, penalised.tv, penalised.group, moved)
-        if self.baseline is not None:
-            rest = rest - cho_solve(self.baseline, gradient[len(curves) :]) / scale
-        return np.concatenate([moved, rest])
-
-    def breach(self, x: np.ndarray, gradient: np.ndarray, penalised: Penalty, width: int) -> float:
-        """Largest breach of optimality, in units of the gradient."""
-        move = x - self.step(x, gradient, 1.0, penalised, width)
-        curves = np.abs(self.curves * move[: len(self.curves)]).max(initial=0.0)
-        return float(max(curves, np.abs(gradient[len(self.curves) :]).max(initial=0.0)))
-
-
 def solve(
     likelihood: Likelihood,
     penalised: Penalty,
     start: np.ndarray | None = None,
-    tolerance: float = 1e-4,
+    tolerance: float = 1e-3,
     max_iterations: int = 1000,
 ) -> Solution:
     """Minimise loss + penalty from `start` (coefficients,), zero by default.
@@ -104,27 +76,55 @@ def solve(
     Raises `NotConverged` when the certificate cannot be reached in `max_iterations` steps.
     """
     x = np.zeros(likelihood.n_coefficients) if start is None else start.astype(np.float64)
-    metric, target, gradient = _first_look(likelihood, x, tolerance)
     width, drugs = likelihood.days.axis.width, likelihood.days.drugs
+    metric, target, gradient = _first_look(likelihood, x, tolerance)
     active = _nonzero(x, drugs, width) | _asked_for(gradient, penalised, drugs, width)
-    iterations, history = 0, []
+    iterations = 0
     while True:
         kept = np.flatnonzero(active)
         if len(kept) > MOST_ACTIVE * drugs:
             kept, active = np.arange(drugs), np.ones(drugs, dtype=bool)
-        place = np.concatenate([(kept[:, None] * width + np.arange(width)).ravel(), np.arange(drugs * width, len(x))])
-        smaller = likelihood if len(kept) == drugs else likelihood.only(kept)
-        local = Metric(metric.curves[place[: len(kept) * width]], metric.baseline, metric.hessian)
-        found, steps, history = _descend(smaller, penalised, local, x[place], target, max_iterations - iterations)
-        x[place], iterations = found, iterations + steps
-        value, gradient = likelihood.loss_and_gradient(x)
+        found = _over(likelihood, penalised, metric, x, kept, target, max_iterations - iterations)
+        iterations += found.iterations
+        if len(kept) == drugs:
+            x, value, gradient = found.x, found.value, found.gradient
+            break
+        x = found.x
+        loss, gradient = likelihood.loss_and_gradient(x)
+        value = loss + penalised.value(x[: drugs * width].reshape(drugs, width))
         missed = _asked_for(gradient, penalised, drugs, width) & ~active
         if not missed.any() or iterations >= max_iterations:
             break
         active |= missed
-    breach = metric.breach(x, gradient, penalised, width)
-    objective = value + penalised.value(x[: drugs * width].reshape(drugs, width))
-    return _certified(Solution(x, objective, iterations, breach * tolerance / target, tolerance, tuple(history)))
+    breach = metric.breach(x, gradient, penalised.proximal(width))
+    return _certified(Solution(x, value, iterations, breach * tolerance / target, tolerance, found.values))
+
+
+def _over(
+    likelihood: Likelihood,
+    penalised: Penalty,
+    metric: Metric,
+    x: np.ndarray,
+    kept: np.ndarray,
+    target: float,
+    max_iterations: int,
+) -> Descent:
+    """The descent over the curves `kept` and the baseline; its x is whole."""
+    width, drugs = likelihood.days.axis.width, likelihood.days.drugs
+    lags = (kept[:, None] * width + np.arange(width)).ravel()
+    place = np.append(lags, np.arange(drugs * width, len(x)))
+    smaller = likelihood if len(kept) == drugs else likelihood.only(kept)
+
+    def objective(at: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = smaller.loss_and_gradient(at)
+        return value + penalised.value(at[: len(lags)].reshape(-1, width)), gradient
+
+    local = Metric(metric.diagonal[lags], metric.block, metric.factor)
+    # The certificate is taken on all curves; the curves at hand are brought a little closer than it asks.
+    found = descend(objective, penalised.proximal(width), local, x[place], 0.8 * target, max_iterations)
+    whole = x.copy()
+    whole[place] = found.x
+    return Descent(whole, found.value, found.gradient, found.iterations, found.values)
 
 
 def _certified(solution: Solution) -> Solution:
@@ -154,10 +154,15 @@ def _metric(likelihood: Likelihood, x: np.ndarray, lags: np.ndarray) -> Metric:
     held = np.empty_like(by_lag)
     for part in (slice(0, axis.before), slice(axis.before, axis.width)):
         held[:, part] = by_lag[:, part].max(axis=1, initial=0.0)[:, None]
-    floor = 1e-3 * max(held.max(initial=0.0), 1e-9)
-    hessian = baseline_information(likelihood, x[likelihood.n_curves :]) / likelihood.total
-    factor = cho_factor(hessian + 1e-10 * np.eye(len(hessian))) if len(hessian) else None
-    return Metric(np.maximum(held, floor).ravel(), factor, hessian)
+    return metric_of(likelihood, held.ravel(), x[likelihood.n_curves :])
+
+
+def metric_of(likelihood: Likelihood, expected: np.ndarray, parameters: np.ndarray) -> Metric:
+    """The metric of columns with so many expected events a person, (columns,), beside the baseline at `parameters`."""
+    floor = 1e-3 * max(expected.max(initial=0.0), 1e-9)
+    block = baseline_information(likelihood, parameters) / likelihood.total
+    factor = cho_factor(block + 1e-10 * np.eye(len(block))) if len(block) else None
+    return Metric(np.maximum(expected, floor), block, factor)
 
 
 def _nonzero(x: np.ndarray, drugs: int, width: int) -> np.ndarray:
@@ -166,40 +171,8 @@ def _nonzero(x: np.ndarray, drugs: int, width: int) -> np.ndarray:
 
 def _asked_for(gradient: np.ndarray, penalised: Penalty, drugs: int, width: int) -> np.ndarray:
     """Which curves, if they are zero, the gradient would move, shape (drugs,)."""
-    point, moved = -gradient[: drugs * width], np.empty(drugs * width)
-    shrink_curves(point, np.ones(drugs * width), penalised.before, width, penalised.tv, penalised.group, moved)
+    moved = penalised.proximal(width)(-gradient[: drugs * width], np.ones(drugs * width))
     return _nonzero(moved, drugs, width)
-
-
-def _descend(
-    likelihood: Likelihood, penalised: Penalty, metric: Metric, x: np.ndarray, target: float, max_iterations: int
-) -> tuple[np.ndarray, int, list[float]]:
-    """Proximal steps from x until the breach of optimality is below the target; x, number of steps, objectives."""
-    width = likelihood.days.axis.width
-
-    def objective(at: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = likelihood.loss_and_gradient(at)
-        return value + penalised.value(at[: likelihood.n_curves].reshape(-1, width)), gradient
-
-    value, gradient = objective(x)
-    history, scale, best = [value], 1.0, (value, x)
-    for iteration in range(max_iterations):
-        if metric.breach(x, gradient, penalised, width) <= 0.5 * target:
-            return x, iteration, history
-        while True:
-            candidate = metric.step(x, gradient, scale, penalised, width)
-            move = candidate - x
-            size = metric.dot(move)
-            new_value, new_gradient = objective(candidate)
-            if new_value <= max(history[-MEMORY:]) - 1e-4 * scale * size or scale > 1e6:
-                break
-            scale *= 2.0
-        curvature = float(move @ (new_gradient - gradient)) / max(size, 1e-300)
-        scale = min(max(curvature, 0.02), 1e4)
-        x, value, gradient = candidate, new_value, new_gradient
-        history.append(value)
-        best = min(best, (value, x), key=lambda pair: pair[0])
-    return best[1], max_iterations, history
 
 
 def baseline_information(likelihood: Likelihood, parameters: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from parcours.models.observed_days import LagAxis
 
@@ -23,7 +23,7 @@ EXPECTED_A_PART, MOST_PARTS = 5.0, 4
 #: Shares of the days before the exposure at which their windows are cut: the last weeks are looked at closely.
 BEFORE_CUTS = {1: (), 2: (0.84,), 3: (0.52, 0.84)}
 #: Draws behind the law of the largest statistic, with one seed: every run has the same.
-DRAWS = 200_000
+DRAWS, DRAWS_AT_ONCE = 200_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def _cut_curve(expected: np.ndarray, axis: LagAxis) -> tuple[np.ndarray, np.ndar
     edges = np.round(np.linspace(0, lags, late + 1))[1:-1]
     second = np.searchsorted(edges, np.arange(lags), side="right")
     of_lag = np.append(first, second + len(np.unique(first)))
-    part = np.concatenate([_parts(expected[of_lag == window]) for window in range(int(of_lag.max()) + 1)])
+    from_start = [_parts(expected[of_lag == window]) for window in range(int(of_lag[before]), int(of_lag.max()) + 1)]
+    part = np.concatenate([np.zeros(before, dtype=np.int64), *from_start])
     return of_lag, np.unique(MOST_PARTS * of_lag + part, return_inverse=True)[1]
 
 
@@ -103,20 +104,22 @@ def effective_number(base: int, singles: bool) -> float:
     """
     if singles or base <= 1:
         return float(max(base, 1))
-    drawn = np.random.default_rng(base).standard_normal((DRAWS, base))
-    sums = np.cumsum(np.concatenate([np.zeros((DRAWS, 1)), drawn], axis=1), axis=1)
-    largest = np.zeros(DRAWS)
-    for first, last in unions(base):
-        np.maximum(largest, np.abs(sums[:, last + 1] - sums[:, first]) / np.sqrt(last - first + 1), out=largest)
-    beyond = float((largest > 3.0).mean())
-    return float(np.log1p(-beyond) / np.log1p(-2 * norm.sf(3.0)))
+    rng, beyond = np.random.default_rng(base), 0
+    for _ in range(DRAWS // DRAWS_AT_ONCE):
+        drawn = rng.standard_normal((DRAWS_AT_ONCE, base))
+        sums = np.cumsum(np.concatenate([np.zeros((DRAWS_AT_ONCE, 1)), drawn], axis=1), axis=1)
+        largest = np.zeros(DRAWS_AT_ONCE)
+        for first, last in unions(base):
+            np.maximum(largest, np.abs(sums[:, last + 1] - sums[:, first]) / np.sqrt(last - first + 1), out=largest)
+        beyond += int((largest > 3.0).sum())
+    return float(np.log1p(-beyond / DRAWS) / np.log1p(-2 * ndtr(-3.0)))
 
 
 def p_value(statistic: np.ndarray, number: np.ndarray) -> np.ndarray:
     """Probability that the largest of `number` independent standard normals is beyond the statistic."""
-    return -np.expm1(number * np.log1p(-2 * norm.sf(np.abs(statistic))))
+    return -np.expm1(number * np.log1p(-2 * ndtr(-np.abs(statistic))))
 
 
 def critical(level: float, number: np.ndarray) -> np.ndarray:
     """Statistic with the given `p_value`."""
-    return np.asarray(norm.isf(-np.expm1(np.log1p(-level) / number) / 2))
+    return np.asarray(-ndtri(-np.expm1(np.log1p(-level) / number) / 2))
