@@ -15,9 +15,11 @@ from parcours.cohort.plan import read_run, stage_key, step_directory
 from parcours.cohort.planned_copies import codelist_checksums
 from parcours.cohort.study import load_study, resolve
 from parcours.errors import GateRefused, InputError
-from parcours.models import ConvSCCS
+from parcours.models import ConvSCCS, conv_sccs
+from parcours.models.solver import NotConverged
 from parcours.quality.catalogue import catalogue_version
 from parcours.quality.passed import features_state
+from parcours.stages.exit import outcome_of
 from parcours.stages.inference import run_report, run_train
 from parcours.storage.manifest import read_manifest, write_manifest
 
@@ -29,6 +31,7 @@ CHANGES = {
     "bucket_days": 28,
     "cv_folds": 2,
     "bootstrap": 20,
+    "pre_exposure_days": 56,
     "season": False,
     "age_cuts_years": [75, 85],
     "tv_grid": [0.001],
@@ -152,10 +155,37 @@ def test_training_finds_the_medicine_that_raises_the_risk(run_json, trained):
     peaks = pd.read_parquet(model / "peaks.parquet").set_index("drug")
     assert trained["status"] == "done"
     assert peaks.loc["RAISE01", "flag"] == "raised"
-    assert peaks.loc["RAISE01", "peak_lag"] <= 1
+    assert (peaks.loc["RAISE01", "first_lag"], peaks.loc["RAISE01", "last_lag"]) == (0, 1)
+    assert set(peaks["before"]) == {""}
     assert peaks.loc["NOTHIN1", "flag"] == ""
     assert "RARE001" not in peaks.index, "fewer exposed cases than min_exposed_cases"
     assert trained["medicines_raising"] == 1 and trained["cases"] == 400
+    assert (trained["medicines_lowering"], trained["medicines_rising_before"]) == (0, 0)
+    curves = pd.read_parquet(model / "curves.parquet")
+    assert curves["lag"].tolist() == [*range(-4, 8)] * 2  # 90 days are looked at, though 56 have a curve
+
+
+def test_the_certificate_of_the_fit_is_among_the_metrics(run_json, trained):
+    metrics = json.loads((run_json.parent / "model" / "metrics.json").read_text("utf-8"))
+    assert 0 < metrics["certificate_residual"] <= metrics["certificate_tolerance"]
+    assert metrics["iterations"] >= 1
+    assert metrics["share"] in (0, 0.25, 0.5, 0.75, 1)
+    model = ConvSCCS.from_dict(json.loads((run_json.parent / "model" / "model.json").read_text("utf-8")))
+    assert model.solution_.residual == metrics["certificate_residual"]
+    assert (model.pre_lags, model.share_) == (2, metrics["share"])
+
+
+def test_a_fit_that_does_not_converge_commits_no_model_and_may_be_tried_again(tmp_path, monkeypatch):
+    run_json = make_run(tmp_path, persons=120)
+
+    def stopped(*arguments, **settings):
+        raise NotConverged("The fit did not converge in 5 steps (breach of optimality 1e-1, allowed 1e-4).")
+
+    monkeypatch.setattr(conv_sccs, "solve", stopped)
+    with pytest.raises(NotConverged, match="did not converge in 5 steps"):
+        run_train(run_json)
+    assert not (run_json.parent / "model").exists()
+    assert outcome_of(NotConverged("One sentence.")) == (3, "One sentence.")
 
 
 def test_the_saved_model_gives_the_saved_curves(run_json, trained):
@@ -209,12 +239,12 @@ def test_nothing_of_a_person_is_in_what_leaves(run_json, trained, monkeypatch):
     assert not {"cases", "events", "exposed_cases"} & json.loads(logged[0].read_text("utf-8")).keys()
 
 
-def test_without_a_bootstrap_there_are_peaks_but_no_flags(tmp_path):
+def test_without_a_bootstrap_there_are_intervals_and_flags_but_no_share_of_draws(tmp_path):
     run_json = make_run(tmp_path, bootstrap=0)
     run_train(run_json)
     peaks = pd.read_parquet(run_json.parent / "model" / "peaks.parquet").set_index("drug")
-    assert peaks.loc["RAISE01", "selected"] and peaks.loc["RAISE01", "log_ri"] > 0.5
-    assert peaks[["lower", "upper", "p_value"]].isna().all(axis=None) and set(peaks["flag"]) == {""}
+    assert peaks.loc["RAISE01", "flag"] == "raised" and peaks.loc["RAISE01", "lower"] > 0.5
+    assert peaks["selected_share"].isna().all()
 
 
 def test_too_few_cases_are_one_sentence(tmp_path):
