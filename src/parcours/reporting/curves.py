@@ -99,7 +99,7 @@ def _panel(axis: "Axes", peak: dict, curve: "pd.DataFrame", findings: Findings, 
     axis.fill_between([*after["day"], findings.last_day], low, high, step="post", color=colour, alpha=0.18, linewidth=0)
     axis.stairs(curve["penalised_ri"], [*curve["day"], findings.last_day], baseline=None, color=INK, linewidth=0.8)
     for window in windows(curve, findings.bucket_days):
-        _window(axis, window, colour, limits)
+        draw_window(axis, window, colour, limits)
     name = peak["name"] if len(peak["name"]) <= NAME_CHARACTERS else f"{peak['name'][: NAME_CHARACTERS - 1]}…"
     axis.set_title(name, loc="left", fontsize=10, fontweight="bold", pad=16)
     axis.text(0, 1.03, _under_title(peak), transform=axis.transAxes, fontsize=7.8, color=QUIET, va="bottom")
@@ -118,7 +118,7 @@ def windows(curve: "pd.DataFrame", bucket: int) -> list[dict]:
     return found
 
 
-def _window(axis: "Axes", window: dict, colour: str, limits: tuple[float, float]) -> None:
+def draw_window(axis: "Axes", window: dict, colour: str, limits: tuple[float, float]) -> None:
     """A level over the days of the window, with its interval at their middle; an arrow where it leaves the panel."""
     lowest, highest = limits
     middle = (window["first_day"] + window["last_day"] + 1) / 2

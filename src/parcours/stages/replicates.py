@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parcours.cohort.study import ModelSettings
+from parcours.errors import ParcoursError
 from parcours.storage.place import Place, found, write_whole
 from parcours.storage.progress import Tell
 
@@ -48,14 +49,20 @@ def on_spark(session: "SparkSession") -> Ship:
         context = session.sparkContext
         packed = context.broadcast(cloudpickle.dumps(work))
 
-        def compute(names: Any) -> "Iterator[Arrays]":
+        def compute(names: Any) -> "Iterator[Arrays | ParcoursError]":
             unpacked = cloudpickle.loads(packed.value)
             for name in list(names):
-                yield unpacked(name)
+                try:
+                    yield unpacked(name)
+                except ParcoursError as error:  # Spark would try three times more, and tell of it by text alone
+                    yield error
 
         def ask(name: str) -> "Arrays":
             with told_by_spark():
-                return context.parallelize([name], 1).mapPartitions(compute).collect()[0]
+                result = context.parallelize([name], 1).mapPartitions(compute).collect()[0]
+            if isinstance(result, ParcoursError):
+                raise result
+            return result  # type: ignore[no-any-return]
 
         return ask
 
