@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from parcours.cohort.plan import done_stage, done_step, read_run, stage_directory, stage_key, steps_in
 from parcours.quality.passed import refuse_unless_passed
 from parcours.stages.replicates import Pieces, here, on_spark
-from parcours.stages.steps import beside, held, staged_for, taken, workshop
+from parcours.stages.steps import Workshop, beside, held, staged_for, taken, workshop
 from parcours.stages.training import fit, read_json, read_table
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_manifest
@@ -56,12 +56,8 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
             log.info("model of %s: reused", run["cohort"])
             return {"status": "reused", "stage": "train", "directory": str(final), **done["summary"]}
         started = _now()
-        mark = stage_key(run, "model")
-        with staged_for(root, mark, [final]) as kept, local_staging(root, run["fingerprint"]) as staged:
-            summary = _train(root, run, staged, beside(kept, PIECES))
-            told = {step["step"]: step for step in steps_in(run, "model")}
-            manifest = {**_manifest(run, "train", staged, summary, started), "steps": told}
-            commit_directory(root, staged, final, {**manifest, "fingerprint": mark})
+        with workshop(root, f"train {run['cohort']} {run['fingerprint']}") as shop:
+            summary = _make_model(root, run, shop, final, started)
     return {"status": "done", "stage": "train", "directory": str(final), **summary}
 
 
@@ -92,12 +88,20 @@ def _check_gate(run: Run) -> None:
     refuse_unless_passed(features.parent, read_manifest(features) or {})
 
 
-def _train(root: Root, run: Run, staged: Path, folder: Place) -> dict[str, Any]:
-    """Fit in `staged`; pieces that a killed training has left in `folder` are not computed again."""
-    name = f"train {run['cohort']} {run['fingerprint']}"
-    with workshop(root, name) as shop, told_progress(root, name) as tell:
-        ship = here if shop.spark is None else on_spark(shop.spark)
-        return fit(run, staged, Pieces(folder, ship, shop.cores, tell))
+def _make_model(root: Root, run: Run, shop: Workshop, final: Place, started: str) -> dict[str, Any]:
+    """Fit and commit; pieces that a killed training has finished are not computed again."""
+    mark = stage_key(run, "model")
+    ship = here if shop.spark is None else on_spark(shop.spark)
+    with staged_for(root, mark, [final]) as kept, local_staging(root, run["fingerprint"]) as staged:
+        with told_progress(root, shop.name) as tell:
+            summary = fit(run, staged, Pieces(beside(kept, PIECES), ship, shop.cores, tell))
+        told = {
+            "steps": {step["step"]: step for step in steps_in(run, "model")},
+            "spark_application": shop.application,
+            "fingerprint": mark,
+        }
+        commit_directory(root, staged, final, {**_manifest(run, "train", staged, summary, started), **told})
+    return summary
 
 
 def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
