@@ -62,7 +62,7 @@ def on_spark(session: "SparkSession") -> Ship:
                 result = context.parallelize([name], 1).mapPartitions(compute).collect()[0]
             if isinstance(result, ParcoursError):
                 raise result
-            return result  # type: ignore[no-any-return]
+            return result
 
         return ask
 
