@@ -13,7 +13,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parents[1]
 PAGE = HOME / "docs/reference/errors.md"
 SOURCES = ("src/parcours", "plugins", "dags")
-EXIT_CODES = {"GateRefused": 1, "InputError": 2, "RetryableFault": 3, "ParcoursError": 3}
+EXIT_CODES = {"GateRefused": 1, "InputError": 2, "RetryableFault": 3, "NotConverged": 3, "ParcoursError": 3}
 # What to do where the sentence itself only says what is right.
 BY_CODE = {1: "Look at the data", 2: "Mend what it names", 3: "Start again"}
 # With what an advice begins after a colon.

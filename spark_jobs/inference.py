@@ -1,4 +1,4 @@
-"""Job: fit the model of a study run, or report it (`--stage train|report`). Needs no Spark session."""
+"""Job: fit the model of a study run (on a cluster, piece by piece as Spark tasks), or report it (`--stage`)."""
 
 import argparse
 

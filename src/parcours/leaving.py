@@ -22,9 +22,10 @@ VALUE = re.compile(r"\b(?:\d{4}-\d\d-\d\d|(?=[A-Za-z]*\d)[0-9A-Za-z]{8,})\b")
 # Numbers of a summary that count no person, row or event. Every other whole number from 1 to 10 is taken for one that
 # does: a name that is missing here costs a number on a page, a name too many would cost a secret.
 NOT_OF_PERSONS = frozenset({
-    "bytes", "done", "drugs", "eta_seconds", "files", "first_day", "group", "held_out_likelihood", "last_day", "lower",
-    "medicines_lowering", "medicines_raising", "medicines_screened", "medicines_selected", "periods", "planted_ri",
-    "ri", "rules", "seconds", "share", "steps", "total", "truth", "tv", "upper",
+    "bytes", "done", "drugs", "eta_seconds", "files", "first_day", "group", "held_out_likelihood", "iterations",
+    "last_day", "lower", "medicines_lowering", "medicines_raising", "medicines_rising_before", "medicines_screened",
+    "medicines_selected", "periods", "planted_ri", "ri", "rules", "seconds", "share", "steps", "total", "truth", "tv",
+    "upper",
 })  # fmt: skip
 # Each is a part of the next: the difference of two of them counts persons or events too.
 BECAME = "became_events"

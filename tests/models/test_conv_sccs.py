@@ -7,22 +7,22 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written_model import random_tables
 
 from parcours.errors import InputError
-from parcours.models import SCCS, CaseSeries, ConvSCCS
-from parcours.models.bootstrap import draw_counts
+from parcours.models import SCCS, CaseSeries, ConvSCCS, observed_days
 from parcours.models.cross_validation import choose
-from parcours.models.screening import false_discovery_flags, lag_windows
-from parcours.models.simulation import Truth, bucketed_curve, draw_series, planted_curve
-from parcours.models.working import working_windows
+from parcours.models.tasks import in_threads
+from tests.models.simulation import Truth, draw_series, mean_by_lag, mean_over_days, planted_curve
 
 TRUTH = Truth(
-    curves={"raises": planted_curve("constant", 3.5, 98), "lowers": planted_curve("constant", 0.3, 98)},
+    curves={"raises": planted_curve("constant", 3.5, 98), "lowers": planted_curve("constant", 0.1, 98)},
     exposed={"raises": 0.5, "lowers": 0.5, "none a": 0.5, "none b": 0.5, "none c": 0.3},
     days=730,
     death_share=0.3,
 )
-SETTINGS = {"lags": 6, "bucket": 14, "calendar_cuts": [240, 480]}
+SETTINGS = {"lags": 6, "bucket": 14, "calendar_cuts": [240, 480], "pre_lags": 3}
+FEW = {"tv": [0.01, 0.003], "group": [0.006, 0.002], "folds": 3}
 
 
 @pytest.fixture(scope="module")
@@ -32,148 +32,197 @@ def series():
 
 @pytest.fixture(scope="module")
 def fitted(series):
-    return ConvSCCS.cross_validate(series, folds=4, seed=1, **SETTINGS).bootstrap(50, seed=2)
+    return ConvSCCS.cross_validate(series, folds=3, seed=1, **SETTINGS).bootstrap(10, seed=2)
 
 
-def random_tables(seed, step, persons=120):
-    """Recurrent exposures, left and right truncation, all days multiples of `step`; ends just before one."""
+def one_start_each(seed, persons=120):
+    """One exposure a person, left and right truncation; half of the events lie within a week of the start."""
     rng = np.random.default_rng(seed)
-    start = step * rng.integers(0, 5, persons)
-    end = start + step * rng.integers(12, 30, persons) - 1
+    start = rng.integers(0, 30, persons)
+    end = start + rng.integers(60, 200, persons)
     event = start + (rng.random(persons) * (end - start + 1)).astype(int)
-    exposed = start + step * rng.integers(-4, 32, persons)
     near = rng.random(persons) < 0.5
-    first = np.where(near, event - event % step, exposed)
+    first = np.where(near, event - rng.integers(0, 7, persons), start + rng.integers(-30, 200, persons))
     people = pd.DataFrame({"person_id": range(persons), "start": start, "end": end})
     events = pd.DataFrame({"person_id": range(persons), "day": event})
     return people, events, pd.DataFrame({"person_id": range(persons), "drug": "x", "start": first})
 
 
-@pytest.mark.parametrize(("bucket", "lags"), [(1, 20), (7, 3)])
+@pytest.mark.parametrize(("bucket", "lags"), [(1, 20), (7, 2), (10, 4)])
 def test_a_constant_curve_is_the_one_window_sccs_also_when_follow_up_is_truncated(bucket, lags):
-    series = CaseSeries(*random_tables(5, 7))
+    series = CaseSeries(*one_start_each(5))
     curve = ConvSCCS(lags=lags, bucket=bucket, tv=1000.0, group=0.0, tolerance=1e-8).fit(series).curves()
     window = SCCS({"x": [(0, bucket * (lags + 1) - 1)]}).fit(series).summary()
     assert window.estimate[0] > 0.3
     assert curve.log_ri.to_numpy() == pytest.approx(window.estimate[0], abs=1e-4)
 
 
+def test_curves_before_and_after_the_exposure_are_the_two_windows_of_the_sccs():
+    series = CaseSeries(*one_start_each(7))
+    model = ConvSCCS(lags=2, bucket=7, tv=1000.0, group=0.0, pre_lags=2, tolerance=1e-8).fit(series)
+    windows = SCCS({"x": [(-14, -1), (0, 20)]}).fit(series).summary().estimate
+    assert model.pre_coef_[0] == pytest.approx([windows[0]] * 2, abs=1e-4)
+    assert model.coef_[0] == pytest.approx([windows[1]] * 3, abs=1e-4)
+    assert model.curves().lag.tolist() == [-2, -1, 0, 1, 2]
+
+
 def test_age_groups_of_days_are_those_of_the_sccs():
-    people, events, exposures = random_tables(6, 7)
+    people, events, exposures = one_start_each(6)
     series = CaseSeries(people.assign(birth=-1000), events, exposures)
     model = ConvSCCS(lags=6, bucket=1, tv=1000.0, group=0.0, age_cuts=[1070, 1140], tolerance=1e-9).fit(series)
     summary = SCCS({"x": [(0, 6)]}, age_cuts=[1070, 1140]).fit(series).summary()
     assert model.coef_[0, 0] == pytest.approx(summary.estimate[0], abs=1e-4)
     assert model.baseline_ == pytest.approx(summary.estimate[1:].to_numpy(), abs=1e-4)
+    assert model.baseline_terms_ == ("age 1070", "age 1140")
 
 
 def test_strong_penalties_leave_no_effect_and_season_and_calendar_stay_unpenalised(series):
     model = ConvSCCS(tv=10.0, group=5.0, season_cuts=[1, 91, 182, 274], **SETTINGS).fit(series)
     assert not model.coef_.any()
+    assert not model.pre_coef_.any()
     assert model.baseline_.all()
     assert len(model.baseline_) == len(model.baseline_terms_) == 2 + 3
-    assert model.solution_.converged
+    assert model.solution_.residual <= model.solution_.tolerance
 
 
 @settings(deadline=None, max_examples=8)
 @given(shift=st.integers(-20_000, 20_000), seed=st.integers(0, 100))
 def test_shifting_every_day_and_shuffling_every_row_change_nothing(shift, seed):
-    people, events, exposures = random_tables(seed, 5, persons=40)
-    model = ConvSCCS(lags=3, bucket=5, tv=0.01, group=0.002)
-    expected = model.fit(CaseSeries(people, events, exposures)).coef_
+    people, events, exposures = random_tables(seed, persons=40)
+    model = ConvSCCS(lags=3, bucket=5, tv=0.01, group=0.002, pre_lags=2, tolerance=1e-7, age_cuts=[80])
+    expected = model.fit(CaseSeries(people, events, exposures)).bootstrap(0)
+    curves, peaks, coefficients = expected.curves(), expected.peaks(), expected.coef_
+    days = ["start", "end"]
     moved = CaseSeries(
-        people.assign(start=people.start + shift, end=people.end + shift).sample(frac=1, random_state=1),
+        people.assign(**people[[*days, "birth"]] + shift).sample(frac=1, random_state=1),
         events.assign(day=events.day + shift).sample(frac=1, random_state=2),
-        exposures.assign(start=exposures.start + shift).sample(frac=1, random_state=3),
+        exposures.assign(**exposures[days] + shift).sample(frac=1, random_state=3),
     )
-    assert model.fit(moved).coef_ == pytest.approx(expected, abs=1e-12)
+    again = model.fit(moved).bootstrap(0)
+    assert again.coef_.tolist() == coefficients.tolist()
+    pd.testing.assert_frame_equal(again.curves(), curves, check_exact=True)
+    pd.testing.assert_frame_equal(again.peaks(), peaks, check_exact=True)
 
 
 def test_cross_validation_finds_the_planted_effects(fitted):
     peaks = fitted.peaks().set_index("drug")
     assert peaks.flag.to_dict() == {"raises": "raised", "lowers": "lowered", "none a": "", "none b": "", "none c": ""}
-    assert peaks.loc["raises", "lower"] < np.log(3.5) < peaks.loc["raises", "upper"] + 0.3
-    assert peaks.loc["raises", "log_ri"] > 0.7
-    assert peaks.loc["lowers", "log_ri"] < -0.5
-    truth = bucketed_curve(TRUTH.curves["raises"], 14, 6)
+    assert set(peaks.before) == {""}
+    for drug, curve in TRUTH.curves.items():
+        row = peaks.loc[drug]
+        truth = mean_over_days(curve, 14 * row.first_lag, 14 * row.last_lag + 13)
+        assert row.lower < truth < row.upper
+    assert peaks.selected[["raises", "lowers"]].all()
+    assert (peaks.selected_share[["raises", "lowers"]] == 1).all()
+    truth = mean_by_lag(TRUTH.curves["raises"], 14, 6)
     error = np.log(fitted.relative_incidence("raises")) - truth
     assert np.abs(error).mean() < np.abs(truth).mean() / 2
 
 
-def test_every_drug_has_an_interval_that_holds_its_curve(fitted):
-    curves = fitted.curves()
-    assert curves[["lower", "upper"]].notna().all().all()
-    assert ((curves.lower <= curves.log_ri) & (curves.log_ri <= curves.upper)).all()
-    assert (curves.upper - curves.lower > 0.1).all()
+def test_a_share_of_the_refit_lies_on_the_way_from_the_penalised_curves_to_the_refitted_ones(series):
+    model = ConvSCCS(tv=0.003, group=0.004, **SETTINGS).fit(series)
+    penalised, whole = model.coef_, model.refit().refit_coef_
+    assert np.abs(whole - penalised).max() > 0.01
+    assert not whole[~penalised.any(axis=1)].any()
+    assert model.refit(0.25).refit_coef_ == pytest.approx(penalised + 0.25 * (whole - penalised))
+    assert model.refit(0.0).refit_coef_.tolist() == penalised.tolist()
+    assert model.curves().log_ri.tolist() == np.hstack([model.pre_coef_, penalised]).ravel().tolist()
 
 
-def test_zero_curves_stay_zero_in_the_refit(fitted):
-    strong = ConvSCCS(tv=fitted.tv, group=5 * fitted.group, **SETTINGS)
-    series = draw_series(TRUTH, 500, seed=4)
-    strong.fit(series)
-    zero = ~strong.coef_.any(axis=1)
-    assert zero.any()
-    assert not zero.all()
-    strong.refit()
-    assert not strong.refit_coef_[zero].any()
-    assert np.abs(strong.refit_coef_[~zero]).sum() > np.abs(strong.coef_[~zero]).sum()
-
-
-def test_the_table_of_the_search_marks_the_chosen_pair(fitted):
+def test_a_search_chooses_the_share_too_and_its_table_marks_what_it_chose(fitted):
     table = fitted.cv_table_
     chosen = table[table.chosen]
     assert len(chosen) == 1
-    assert (chosen.tv.item(), chosen.group.item()) == (fitted.tv, fitted.group)
+    assert (chosen.tv.item(), chosen.group.item(), chosen.share.item()) == (fitted.tv, fitted.group, fitted.share_)
+    assert sorted(set(table.share)) == [0, 0.25, 0.5, 0.75, 1]
     best = table.held_out_likelihood.max()
     assert fitted.held_out_likelihood_ == chosen.held_out_likelihood.item()
     assert best - fitted.held_out_likelihood_ <= chosen.se.item()
 
 
-def test_results_depend_on_the_seed_and_not_on_the_threads():
+def same(one, other):
+    """Whether two models are the same bits."""
+    return json.dumps(one.to_dict()) == json.dumps(other.to_dict())
+
+
+@pytest.fixture
+def many_blocks(monkeypatch):
+    """Persons in so many blocks that threads share them."""
+    monkeypatch.setattr(observed_days, "PERSONS_A_BLOCK", 17)
+
+
+def test_results_are_the_same_bits_for_any_number_of_threads(many_blocks):
     series = draw_series(TRUTH, 150, seed=8)
-    few = {"tv": [0.03, 0.01], "group": [0.01, 0.003], "folds": 3, **SETTINGS}
-    one, two = (
-        ConvSCCS.cross_validate(series, seed=1, threads=threads, **few).bootstrap(10, seed=2, threads=threads)
-        for threads in (1, 2)
+    models = [
+        ConvSCCS.cross_validate(series, seed=1, threads=threads, **FEW, **SETTINGS).bootstrap(
+            6, seed=2, threads=threads
+        )
+        for threads in (1, 2, 4)
+    ]
+    assert len(models[0].days_.blocks) > 8
+    assert models[0].coef_.any()
+    assert same(models[0], models[1])
+    assert same(models[0], models[2])
+    alone, shared = (ConvSCCS(tv=0.002, group=0.002, **SETTINGS).fit(series, threads=n) for n in (1, 4))
+    assert alone.solution_.coefficients.tolist() == shared.solution_.coefficients.tolist()
+
+
+def test_pieces_of_work_may_run_anywhere_and_in_any_order(series):
+    names = []
+
+    def backwards(work, given):
+        names.extend(given)
+        results = {name: work(name) for name in reversed(given)}
+        return (results[name] for name in given)
+
+    expected = ConvSCCS.cross_validate(series, seed=3, **FEW, **SETTINGS).bootstrap(4, seed=2)
+    found = ConvSCCS.cross_validate(series, seed=3, run=backwards, **FEW, **SETTINGS).bootstrap(
+        4, seed=2, run=backwards
     )
-    pd.testing.assert_frame_equal(one.cv_table_, two.cv_table_)
-    pd.testing.assert_frame_equal(one.peaks(), two.peaks())
-    pd.testing.assert_frame_equal(one.curves(), two.curves())
-    other = ConvSCCS.cross_validate(series, seed=9, **few)
-    assert not other.cv_table_.equals(one.cv_table_)
+    assert same(expected, found)
+    assert {"fold-0-tv-1", "fold-2-tv-0", "draw-0003", "medicines-0000"} <= set(names)
+    assert list(in_threads(3)(lambda name: {"name": np.array(name)}, ["b", "a", "c"])) == [{"name": n} for n in "bac"]
+
+
+def test_results_depend_on_the_seeds(series):
+    one, other = (ConvSCCS.cross_validate(series, seed=seed, **FEW, **SETTINGS) for seed in (1, 2))
+    assert not one.cv_table_.equals(other.cv_table_)
+    model = ConvSCCS(tv=0.003, group=0.009, **SETTINGS).fit(series)
+    shares = [model.bootstrap(6, seed=seed).selected_share_.tolist() for seed in (1, 1, 2)]
+    assert shares[0] == shares[1] != shares[2]
 
 
 def test_a_saved_model_answers_like_the_one_that_was_fitted(fitted):
     saved = json.loads(json.dumps(fitted.to_dict(), allow_nan=False))
     again = ConvSCCS.from_dict(saved)
-    pd.testing.assert_frame_equal(again.peaks(), fitted.peaks())
-    pd.testing.assert_frame_equal(again.curves(), fitted.curves())
-    pd.testing.assert_frame_equal(again.cv_table_, fitted.cv_table_)
+    pd.testing.assert_frame_equal(again.peaks(), fitted.peaks(), check_exact=True)
+    pd.testing.assert_frame_equal(again.curves(), fitted.curves(), check_exact=True)
+    pd.testing.assert_frame_equal(again.cv_table_, fitted.cv_table_, check_exact=True)
     lags = [-1, 0, 3, 6, 7]
     assert again.relative_incidence("raises", lags).tolist() == fitted.relative_incidence("raises", lags).tolist()
     assert again.relative_incidence("raises", [-1, 7]).tolist() == [1, 1]
     assert again.to_dict() == fitted.to_dict()
     with pytest.raises(InputError, match="cannot be refitted"):
         again.bootstrap(10)
+    with pytest.raises(InputError, match="has format 1: this version reads format 2"):
+        ConvSCCS.from_dict(saved | {"format": 1})
 
 
-@pytest.mark.parametrize("scheme", ["structure", "selection", "cases"])
-def test_percentile_schemes_are_at_hand_for_comparison(series, scheme):
-    model = ConvSCCS(tv=0.01, group=0.003, **SETTINGS).fit(series).bootstrap(10, seed=0, scheme=scheme)
-    curves = model.curves()
-    assert (curves.lower <= curves.log_ri).all()
-    assert (curves.log_ri <= curves.upper).all()
+def test_infinite_bounds_and_drugs_without_a_test_go_through_json():
+    truth = Truth({"never": np.full(60, 1e-9)}, {"never": 0.6, "rare": 0.02}, days=400)
+    model = ConvSCCS(lags=5, bucket=10, tv=0.01, group=0.01).fit(draw_series(truth, 150, 1)).bootstrap(0)
+    peaks = model.peaks().set_index("drug")
+    assert peaks.lower["never"] == -np.inf
+    assert peaks.flag["never"] == "lowered"
+    assert np.isnan(peaks.log_ri["rare"])
+    again = ConvSCCS.from_dict(json.loads(json.dumps(model.to_dict(), allow_nan=False)))
+    pd.testing.assert_frame_equal(again.peaks(), model.peaks(), check_exact=True)
+    pd.testing.assert_frame_equal(again.curves(), model.curves(), check_exact=True)
+    assert np.isinf(again.curves().lower).any()
 
 
-def test_drawn_events_stay_in_each_persons_own_follow_up(fitted):
-    buckets = fitted.buckets_
-    counts = draw_counts(buckets, fitted.refit_.coefficients, np.random.default_rng(0))
-    per_person = np.add.reduceat(counts, buckets.cell_ptr[:-1])
-    assert per_person.tolist() == np.add.reduceat(buckets.count, buckets.cell_ptr[:-1]).tolist()
-
-
-def test_event_counts_and_exposed_cases_are_those_of_the_series(series, fitted):
-    assert fitted.buckets_.count.sum() == series.n_events == fitted.n_events_
+def test_exposed_cases_are_those_of_the_series(series, fitted):
+    assert fitted.n_events_ == series.n_events
     assert fitted.peaks().exposed_cases.tolist() == series.exposed_cases().tolist()
 
 
@@ -184,33 +233,19 @@ def test_one_standard_error_takes_the_smallest_model_near_the_best():
     assert choose(mean, error, parameters, "one_standard_error") == 1
 
 
-def test_flags_follow_benjamini_and_hochberg():
-    p_value = np.array([0.01, 0.04, 0.03, 0.9, np.nan])
-    # Ordered 0.01 0.03 0.04 0.9 against 0.0125 0.025 0.0375 0.05: only the first passes at 5%.
-    assert false_discovery_flags(p_value, 0.05).tolist() == [True, False, False, False, False]
-    assert false_discovery_flags(p_value, 0.06).tolist() == [True, True, True, False, False]
-
-
-def test_windows_of_lags_do_not_depend_on_data():
-    assert working_windows(13).tolist() == [0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4]
-    assert working_windows(0).tolist() == [0]
-    assert working_windows(2).tolist() == [0, 1, 2]
-    assert {(0, 1), (1, 2), (12, 13), (0, 3), (2, 5), (6, 13), (0, 13)} <= set(lag_windows(13))
-    assert lag_windows(0) == [(0, 0)]
-    assert len(lag_windows(13)) == len(set(lag_windows(13))) == 23
-
-
-def test_an_empty_exposure_table_gives_a_model_without_drugs(series):
-    people, events, exposures = random_tables(1, 7)
+def test_an_empty_exposure_table_gives_a_model_without_drugs():
+    people, events, exposures = one_start_each(1)
     model = ConvSCCS(lags=2, calendar_cuts=[60]).fit(CaseSeries(people, events, exposures.iloc[:0])).bootstrap(5)
     assert len(model.curves()) == 0
     assert len(model.peaks()) == 0
+    assert len(model.baseline_) == 1
 
 
 def test_impossible_requests_are_refused_in_one_sentence(series, fitted):
     for arguments, sentence in [
         ({"lags": -1}, "lags of ConvSCCS is -1"),
         ({"bucket": 0}, "bucket of ConvSCCS is 0"),
+        ({"pre_lags": -2}, "pre_lags of ConvSCCS is -2"),
         ({"tv": float("nan")}, "tv of ConvSCCS is nan"),
         ({"calendar_cuts": [3, 2]}, "calendar cuts are not increasing"),
     ]:
@@ -222,7 +257,11 @@ def test_impossible_requests_are_refused_in_one_sentence(series, fitted):
         ConvSCCS.cross_validate(series, rule="smallest")
     with pytest.raises(InputError, match="call bootstrap"):
         ConvSCCS(**SETTINGS).fit(series).peaks()
-    with pytest.raises(InputError, match="scheme jackknife is unknown"):
-        fitted.bootstrap(5, scheme="jackknife")
+    with pytest.raises(InputError, match="replicates is -1"):
+        fitted.bootstrap(-1)
+    with pytest.raises(InputError, match="confidence is 95"):
+        fitted.bootstrap(5, confidence=95)
     with pytest.raises(InputError, match="not in the model"):
         fitted.relative_incidence("aspirin")
+    with pytest.raises(InputError, match="was not cross-validated"):
+        _ = ConvSCCS(**SETTINGS).fit(series).cv_table_

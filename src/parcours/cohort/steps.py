@@ -79,7 +79,7 @@ def steps_of(
         {
             "features": features.fingerprint,
             "model": study.as_dict()["model"],
-            "code": sources_version("models", "stages/inference.py"),
+            "code": sources_version("models", "stages/training.py"),
         },
     )
     return [*events.values(), medicines, lags, persons, population, exposures, outcomes, features, model]

@@ -107,6 +107,7 @@ class ModelSettings:
 
     bucket_days: int
     lags: int
+    pre_exposure_days: int
     age_cuts_years: tuple[float, ...]
     season: bool
     calendar: bool
@@ -116,6 +117,11 @@ class ModelSettings:
     bootstrap: int
     min_exposed_cases: int
     seed: int
+
+    @property
+    def pre_lags(self) -> int:
+        """Lags before the exposure: whole buckets that hold the days asked for."""
+        return ceil(self.pre_exposure_days / self.bucket_days)
 
 
 SECTIONS: dict[str, type] = {

@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from parcours.reporting.findings import LOWERED, RAISED
+from parcours.reporting.findings import BEFORE, LOWERED, RAISED
+from parcours.reporting.style import ratio_text
 
 STRONG = 2.0
 WITH_EFFECT = ("raises", "lowers")
@@ -13,17 +14,16 @@ WITHOUT_EFFECT = ("null", "confounded")
 
 
 def medicines_table(run_json: Path, truth_json: Path) -> list[dict[str, Any]]:
-    """One row a medicine: the relative incidence at its peak with its interval, when, the flag, and what was planted.
+    """One row a medicine: the relative incidence of the window that stands out most, its interval, the flag, the truth.
 
-    `truth` is the planted relative incidence over the days of the peak's bucket; `numbers` holds plain values.
+    `truth` is the mean of the planted daily curve over the days of the window, which is what one relative incidence of
+    the window estimates; `numbers` holds plain values.
     """
-    run = json.loads(run_json.read_text("utf-8"))
     truth = json.loads(truth_json.read_text("utf-8"))
     planted = {medicine["atc"]: medicine for medicine in truth["medicines"]}
     with (run_json.parent / "report" / "peaks.csv").open(encoding="utf-8", newline="") as lines:
         peaks = list(csv.DictReader(lines))
-    bucket = run["study"]["model"]["bucket_days"]
-    found = [_numbers(peak, planted.get(peak["drug"]), bucket) for peak in peaks]
+    found = [_numbers(peak, planted.get(peak["drug"])) for peak in peaks if peak["ri"]]
     return [_row(numbers) for numbers in sorted(found, key=lambda numbers: -numbers["ri"])]
 
 
@@ -35,20 +35,19 @@ def recovery(rows: list[dict[str, Any]]) -> dict[str, str]:
     bounded = [medicine for medicine in known if medicine["lower"] is not None]
     return {
         f"planted RI >= {STRONG:g} flagged": _share([medicine["flag"] == RAISED for medicine in strong]),
-        "without effect, flagged": _share([medicine["flag"] in (RAISED, LOWERED) for medicine in without]),
+        "without effect, flagged": _share([medicine["flag"] in (RAISED, LOWERED, BEFORE) for medicine in without]),
         "truth inside the interval": _share([_covered(medicine) for medicine in bounded]),
     }
 
 
 def worth_showing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The medicines that were flagged or have a planted effect; the others only repeat that nothing was found."""
-    flagged = [row for row in rows if row["flag"] in (RAISED, LOWERED)]
+    flagged = [row for row in rows if row["flag"] in (RAISED, LOWERED, BEFORE)]
     return [row for row in rows if row in flagged or row["numbers"]["kind"] in WITH_EFFECT]
 
 
-def _numbers(peak: dict[str, str], planted: dict[str, Any] | None, bucket: int) -> dict[str, Any]:
-    first = int(peak["peak_lag"]) * bucket
-    curve = planted["relative_incidence"][first : first + bucket] if planted else []
+def _numbers(peak: dict[str, str], planted: dict[str, Any] | None) -> dict[str, Any]:
+    first, last = int(peak["first_day"]), int(peak["last_day"])
     return {
         "name": peak["name"],
         "code": peak["drug"],
@@ -56,21 +55,27 @@ def _numbers(peak: dict[str, str], planted: dict[str, Any] | None, bucket: int) 
         "lower": float(peak["lower"]) if peak["lower"] else None,
         "upper": float(peak["upper"]) if peak["upper"] else None,
         "first_day": first,
-        "last_day": first + bucket - 1,
+        "last_day": last,
         "flag": peak["flag"],
         "kind": planted["kind"] if planted else None,
         "planted_ri": float(planted["peak_ri"]) if planted else None,
-        "truth": sum(curve) / len(curve) if curve else None,
+        "truth": _mean_over_days(planted["relative_incidence"], first, last) if planted else None,
     }
+
+
+def _mean_over_days(curve: list[float], first: int, last: int) -> float:
+    """Mean of a daily curve over days since the first purchase; beyond its end nothing was planted."""
+    days = [*curve[first : last + 1], *[1.0] * (last + 1 - max(first, len(curve)))]
+    return sum(days) / len(days)
 
 
 def _row(numbers: dict[str, Any]) -> dict[str, Any]:
     """What is shown of a medicine."""
     bounded = numbers["lower"] is not None
-    interval = f" ({numbers['lower']:.2f}-{numbers['upper']:.2f})" if bounded else ""
+    interval = f" ({ratio_text(numbers['lower'])}-{ratio_text(numbers['upper'])})" if bounded else ""
     return {
         "medicine": numbers["name"],
-        "peak RI": f"{numbers['ri']:.2f}{interval}",
+        "peak RI": f"{ratio_text(numbers['ri'])}{interval}",
         "days": f"{numbers['first_day']}-{numbers['last_day']}",
         "flag": numbers["flag"],
         "planted": f"{numbers['kind']} {numbers['planted_ri']:g}" if numbers["kind"] else "",

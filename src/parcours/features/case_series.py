@@ -38,21 +38,16 @@ def case_exposures(exposures: pa.Table, events: pa.Table) -> pa.Table:
 
 
 def exposed_cases(exposures: pa.Table, persons: pa.Table, study: Study) -> dict[str, int]:
-    """{drug: cases with a lag of it inside their follow-up}, as the model counts them.
+    """{drug: cases with a lag of it, from its start on, inside their follow-up}, as the model counts them.
 
     A medicine started so long before follow-up that its lags are over, or that ended before, tells the model nothing:
-    it has no exposed case, and is listed all the same.
-    Buckets are counted from the first day on which any case is followed, as the model does.
+    it has no exposed case, and is listed all the same. Nor has one whose days before the start alone are followed.
     """
-    model, origin = study.model, "(SELECT min(start) FROM persons)"
-    bucket = {
-        day: f"floor(({day} - {origin}) / {model.bucket_days})" for day in ("e.start", 'e."end"', "p.start", 'p."end"')
-    }
+    last_lag = (study.model.lags + 1) * study.model.bucket_days - 1
     counted = query(
         f"""
         SELECT drug, count(DISTINCT person_id) FILTER (
-          least({bucket["e.start"]} + {model.lags}, {bucket['e."end"']}) >= {bucket["p.start"]}
-          AND {bucket["e.start"]} <= {bucket['p."end"']}) AS n
+          least(e.start + {last_lag}, e."end") >= p.start AND e.start <= p."end") AS n
         FROM exposures AS e JOIN persons AS p USING (person_id) GROUP BY drug ORDER BY drug
         """,
         exposures=exposures,

@@ -210,7 +210,7 @@ class ConvSCCS:
         start = self.solution_.coefficients[: self.likelihood_.n_curves]
         given = (self.days_, self.baseline, self._penalty(), self.share_, start, n, seed, runner)
         self.selected_share_ = np.zeros(0)
-        if n:
+        if n and self.drugs_:
             drawn = drawn_curves(*given)[:, :, self.pre_lags :]
             self.selected_share_ = drawn.any(axis=2).mean(axis=0)
         return self

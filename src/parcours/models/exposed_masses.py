@@ -51,7 +51,7 @@ def exposed_masses(likelihood: Likelihood, coefficients: np.ndarray, windows: Wi
     person_ptr = np.searchsorted(person[row], np.arange(days.n_persons + 1))
     most = int(windows.parts.max(initial=1))
     mass, rest, counts = np.zeros((len(pairs), most)), np.zeros(len(pairs)), np.zeros((days.drugs, most))
-    curved = curves.reshape(days.drugs, -1).any(axis=1)
+    curved = curves.reshape(days.drugs, days.axis.width).any(axis=1)
     event_ptr = np.searchsorted(days.event_person, np.arange(days.n_persons + 1))
     base = np.exp(likelihood.design.design @ parameters)
     of_day = np.repeat(windows.part_of_lag, days.axis.bucket, axis=1)

@@ -8,7 +8,7 @@ from parcours.cohort.late_flux import missing_care_sentence
 from parcours.cohort.plan import DEATHS
 from parcours.cohort.titles import change_words
 from parcours.leaving import Published, shown_beside, shown_chain, shown_part
-from parcours.reporting.findings import LOWERED, NOT_FLAGGED, RAISED, AttritionStep, Breakdown, Findings
+from parcours.reporting.findings import BEFORE, LOWERED, NOT_FLAGGED, RAISED, AttritionStep, Breakdown, Findings
 from parcours.reporting.names import name_of
 from parcours.reporting.suppression import publish_column
 
@@ -23,15 +23,24 @@ EVENTS, CASES = "events", "cases"
 # Of the care of a month, what six flux months more leave to come (Santé publique France, 2020).
 USUALLY_LATE = 0.02
 MOST_CHANGES = 2  # named at the foot of a figure
-READING_ORDER = {RAISED: 0, LOWERED: 1}
+READING_ORDER = {RAISED: 0, LOWERED: 1, BEFORE: 2}
+INTERVAL = "95% interval"
+# Of the scale of logarithms to relative incidences: what a report shows, and what the model stores.
+PEAK_RATIOS = {name: name for name in ("lower", "upper", "before_lower", "before_upper")}
+PEAK_RATIOS |= {"ri": "log_ri", "before_ri": "before_log_ri"}
+PEAK_COLUMNS = (
+    *("drug", "name", "exposed", "selected", "selected_share", "peak_lag", "peak_day", "peak_days"),
+    *("first_day", "last_day", "p_value", "flag", "before", "before_p_value"),
+)
+CURVE_RATIOS = {name: name for name in ("lower", "upper", "band_lower", "band_upper")}
+CURVE_RATIOS |= {"ri": "log_ri", "penalised_ri": "penalised"}
 
 
 @dataclass(frozen=True)
 class Material:
     """Outputs of the stages, as they are on disk; counts not yet suppressed.
 
-    - peaks: drug, selected, peak_lag, log_ri, lower, upper, p_value, flag; curves: drug, lag, log_ri, lower, upper;
-      all on the log scale;
+    - peaks, curves: the tables of `ConvSCCS.peaks` and `ConvSCCS.curves`, on the log scale;
     - missing_care: which share of the care is still to come (`parcours.cohort.late_flux.missing_care`);
     - persons, events: the cases' follow-up and events in days since 1970-01-01; outcomes: person_id, date, site.
     """
@@ -58,7 +67,6 @@ def compile_findings(material: Material) -> Findings:
     followed = shown_beside(int(material.summary["persons_followed"]), chain)
     events = shown_beside(int(material.summary["events"]), [*chain, followed])
     breakdowns, notes = _publishable(describe_cases(material), {EVENTS: events, CASES: cases})
-    has_intervals = bool(material.curves["lower"].notna().any())
     return Findings(
         cohort=str(run["cohort"]),
         title=str(run.get("title") or run["cohort"]),
@@ -68,7 +76,7 @@ def compile_findings(material: Material) -> Findings:
         fingerprint=str(run["fingerprint"]),
         source=source_text(run),
         bucket_days=bucket,
-        interval="95% bootstrap interval" if has_intervals else "no interval (no bootstrap)",
+        interval=INTERVAL,
         peaks=readable_peaks(material, bucket),
         curves=readable_curves(material, bucket),
         attrition=steps,
@@ -110,48 +118,39 @@ def attrition_steps(attrition: Sequence[Mapping[str, Any]], cases: int) -> list[
 
 
 def readable_peaks(material: Material, bucket: int) -> "pd.DataFrame":
-    """Peaks on the scale of relative incidences, in reading order: raising, lowering, then the others by strength."""
-    import numpy as np
-
+    """Peaks on the scale of relative incidences, in reading order: raising, lowering, rising before the exposure, then
+    the others by strength.
+    """
     drugs, cases = material.summary.get("drugs") or {}, int(material.summary["cases"])
     peaks = material.peaks.copy()
     peaks["name"] = [name_of(drug, material.names) for drug in peaks["drug"]]
     peaks["exposed"] = [shown_part(int(drugs.get(drug, {}).get("exposed_cases", 0)), cases) for drug in peaks["drug"]]
     peaks["flag"] = [flag if flag in READING_ORDER else NOT_FLAGGED for flag in peaks["flag"]]
+    peaks["before"] = [flag or NOT_FLAGGED for flag in peaks["before"]]
     peaks["strength"] = -peaks["log_ri"].abs()
-    peaks["rank"] = [READING_ORDER.get(flag, 2) for flag in peaks["flag"]]
+    peaks["rank"] = [READING_ORDER.get(flag, len(READING_ORDER)) for flag in peaks["flag"]]
     peaks = peaks.sort_values(["rank", "selected", "strength", "name"], ascending=[True, False, True, True])
-    peaks["peak_day"] = (peaks["peak_lag"].fillna(0).astype(int)) * bucket
-    peaks["peak_days"] = [f"{day} to {day + bucket - 1}" for day in peaks["peak_day"]]
-    for shown, stored in (("ri", "log_ri"), ("lower", "lower"), ("upper", "upper")):
-        peaks[shown] = np.exp(peaks[stored].astype(float))
-    columns = [
-        "drug",
-        "name",
-        "exposed",
-        "selected",
-        "peak_lag",
-        "peak_day",
-        "peak_days",
-        "ri",
-        "lower",
-        "upper",
-        "p_value",
-        "flag",
-    ]
-    return peaks[columns].reset_index(drop=True)
+    peaks["peak_day"] = peaks["peak_lag"] * bucket
+    peaks["first_day"] = peaks["first_lag"] * bucket
+    peaks["last_day"] = peaks["last_lag"] * bucket + bucket - 1
+    peaks["peak_days"] = [f"{row.first_day} to {row.last_day}" for row in peaks.itertuples()]
+    columns = [*PEAK_COLUMNS[:8], *PEAK_RATIOS, *PEAK_COLUMNS[8:]]
+    return _ratios(peaks, PEAK_RATIOS)[columns].reset_index(drop=True)
 
 
 def readable_curves(material: Material, bucket: int) -> "pd.DataFrame":
     """Curves on the scale of relative incidences, by day since the first purchase."""
-    import numpy as np
-
     curves = material.curves.sort_values(["drug", "lag"]).reset_index(drop=True)
     curves["name"] = [name_of(drug, material.names) for drug in curves["drug"]]
     curves["day"] = curves["lag"].astype(int) * bucket
-    for shown, stored in (("ri", "log_ri"), ("lower", "lower"), ("upper", "upper")):
-        curves[shown] = np.exp(curves[stored].astype(float))
-    return curves[["drug", "name", "lag", "day", "ri", "lower", "upper"]]
+    return _ratios(curves, CURVE_RATIOS)[["drug", "name", "lag", "day", *CURVE_RATIOS]]
+
+
+def _ratios(table: "pd.DataFrame", names: Mapping[str, str]) -> "pd.DataFrame":
+    """The table with relative incidences in place of their logarithms."""
+    import numpy as np
+
+    return table.assign(**{shown: np.exp(table[stored].astype(float)) for shown, stored in names.items()})
 
 
 def publishable_metrics(material: Material, *counts: Published) -> dict[str, float]:

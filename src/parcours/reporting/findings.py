@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Flags as the models give them; a medicine without one has NOT_FLAGGED.
-RAISED, LOWERED, NOT_FLAGGED = "raised", "lowered", "none"
+RAISED, LOWERED, BEFORE, NOT_FLAGGED = "raised", "lowered", "rise before exposure", "none"
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,12 @@ class Breakdown:
 class Findings:
     """Everything in a report.
 
-    - peaks: one row a medicine, in reading order: drug, name, exposed (as it may leave), selected, peak_lag, peak_day
-      (first day of the bucket), ri, lower, upper, p_value, flag;
-    - curves: one row a medicine and lag: drug, name, lag, day, ri, lower, upper;
+    - peaks: one row a medicine, in reading order: drug, name, exposed (as it may leave), selected, selected_share,
+      peak_lag, peak_day (first day of that bucket), first_day, last_day and peak_days (of the window that stands out
+      most), ri, lower, upper, p_value, flag; before (raised, lowered or none), before_ri, before_lower, before_upper,
+      before_p_value of the days before the exposure; ri is nan where too little is expected for a test;
+    - curves: one row a medicine and lag: drug, name, lag, day, ri, lower, upper, band_lower, band_upper, penalised_ri;
+      lags below 0 lie before the exposure;
     - cases, events, persons_followed: counts as they may leave;
     - changes: {parameter: {file, run}} for a what-if run, else empty; synthetic: whether the persons are made up.
     """
@@ -68,6 +71,11 @@ class Findings:
         """What no reader of a figure may overlook: `SYNTHETIC DATA · WHAT-IF RUN`; empty for a study on real data."""
         said = {"SYNTHETIC DATA": self.synthetic, "WHAT-IF RUN": bool(self.changes)}
         return " · ".join(word for word, holds in said.items() if holds)
+
+    @property
+    def first_day(self) -> int:
+        """First day of the curves, counted from the exposure: 0 or below."""
+        return int(self.curves["day"].min())
 
     @property
     def last_day(self) -> int:

@@ -1,17 +1,24 @@
 """Forest plot of the peaks: one line a medicine, the strongest effects first."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from parcours.reporting.curves import ratio_limits
-from parcours.reporting.findings import Findings
+from parcours.reporting.findings import NOT_FLAGGED, Findings
 from parcours.reporting.style import (
+    DARK_PURPLE,
     FAINT,
-    FLAG_COLOURS,
+    FLAG_MARKERS,
+    INK,
     QUIET,
+    colour_of,
+    flag_key,
     headline,
+    interval_text,
     leave_margins,
     new_figure,
     ratio_axis,
+    ratio_text,
     source_line,
     styled,
 )
@@ -22,22 +29,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LINES = 40
-WIDTH, LEFT, RIGHT = 9.5, 2.75, 2.95  # inches
+WIDTH, LEFT, RIGHT = 10.7, 2.75, 4.05  # inches
+# Inches to the right of the plot.
+HEADINGS = {"RI": 0.2, "interval": 0.75, "days of the window": 1.85, "before purchase": 3.05}
 
 
 def forest_plot(findings: Findings) -> "Figure":
-    """Relative incidence at the peak of each medicine, with its interval and the day of the peak; 40 lines at most."""
-    drawn = findings.peaks.head(LINES).sort_values("ri", ascending=False)
+    """Relative incidence of the window that stands out most of each medicine, with its interval; 40 lines at most."""
+    drawn = findings.peaks.head(LINES).sort_values("ri", ascending=False, na_position="last")
     with styled():
-        figure = new_figure(WIDTH, 2.1 + 0.26 * max(len(drawn), 4))
+        figure = new_figure(WIDTH, 2.3 + 0.26 * max(len(drawn), 4))
         axis = figure.add_subplot()
-        headline(figure, "Relative incidence at the peak", _subtitle(findings, len(drawn)), findings.mark)
+        headline(
+            figure, "What stands out most after the first purchase", _subtitle(findings, len(drawn)), findings.mark
+        )
+        flag_key(figure, 0.95, "line at 1: no change")
         lowest, highest = ratio_limits(drawn)
         ratio_axis(axis, lowest, highest, along="x")
         _lines(axis, drawn, lowest, highest)
         axis.axvline(1, color=QUIET, linewidth=0.9, zorder=1)
-        axis.set_xlabel("relative incidence at the peak (log scale)")
-        leave_margins(figure, top=1.25, bottom=0.85, left=LEFT, right=RIGHT)
+        axis.set_xlabel("relative incidence of the window (log scale)")
+        leave_margins(figure, top=1.45, bottom=0.85, left=LEFT, right=RIGHT)
         source_line(figure, findings.source)
     return figure
 
@@ -57,24 +69,45 @@ def _lines(axis: "Axes", drawn: "pd.DataFrame", lowest: float, highest: float) -
         if place % 2:
             axis.axhspan(place - 0.5, place + 0.5, color=FAINT, alpha=0.4, linewidth=0, zorder=0)
         _line(axis, place, row, lowest, highest)
-    for x, heading in zip(TEXT_COLUMNS, ("estimate", "interval", "peak, days"), strict=True):
-        axis.text(x, -0.75, heading, transform=axis.get_yaxis_transform(), fontsize=8, color=QUIET, va="bottom")
+    for heading, inches in HEADINGS.items():
+        axis.text(_column(inches), -0.75, heading, transform=axis.get_yaxis_transform(), fontsize=8, color=QUIET)
 
 
-# Inches to the right of the plot.
-TEXT_COLUMNS = tuple(1 + inches / (WIDTH - LEFT - RIGHT) for inches in (0.2, 0.9, 1.95))
+def _column(inches: float) -> float:
+    return 1 + inches / (WIDTH - LEFT - RIGHT)
 
 
 def _line(axis: "Axes", place: int, row: dict, lowest: float, highest: float) -> None:
-    colour = FLAG_COLOURS.get(row["flag"], QUIET)
-    has_interval = row["lower"] == row["lower"]
-    if has_interval:
-        axis.plot([max(row["lower"], lowest), min(row["upper"], highest)], [place, place], color=colour, linewidth=1.6)
-    axis.plot([row["ri"]], [place], "o", color=colour, markersize=5.5, zorder=3)
-    interval = f"{row['lower']:.2f} to {row['upper']:.2f}" if has_interval else "–"
-    texts = (f"{row['ri']:.2f}", interval, row["peak_days"] if row["selected"] else "–")
-    for x, text in zip(TEXT_COLUMNS, texts, strict=True):
-        axis.text(x, place, text, transform=axis.get_yaxis_transform(), fontsize=8.5, va="center")
+    colour = colour_of(row["flag"])
+    if row["lower"] == row["lower"]:
+        _interval(axis, place, row, colour, (lowest, highest))
+    if lowest <= row["ri"] <= highest:
+        axis.plot([row["ri"]], [place], FLAG_MARKERS.get(row["flag"], "o"), color=colour, markersize=5.5, zorder=3)
+    days = row["peak_days"] if row["ri"] == row["ri"] else "–"
+    texts = (ratio_text(row["ri"]), interval_text(row["lower"], row["upper"]), days, before_text(row))
+    for inches, text in zip(HEADINGS.values(), texts, strict=True):
+        rises = text.startswith("rises")
+        colour = DARK_PURPLE if rises else INK
+        axis.text(
+            _column(inches), place, text, transform=axis.get_yaxis_transform(), fontsize=8.5, va="center", color=colour
+        )
+
+
+def _interval(axis: "Axes", place: int, row: dict, colour: str, limits: tuple[float, float]) -> None:
+    """The interval as far as the axis goes, with an arrow where it goes on."""
+    low, high = max(row["lower"], limits[0]), min(row["upper"], limits[1])
+    axis.plot([low, high], [place, place], color=colour, linewidth=1.6)
+    for bound, marker, beyond in ((low, "<", row["lower"] < limits[0]), (high, ">", row["upper"] > limits[1])):
+        if beyond:
+            axis.plot([bound], [place], marker, color=colour, markersize=4.5, clip_on=False)
+
+
+def before_text(row: Mapping[Any, Any]) -> str:
+    """What the days before the purchase say: nothing, or a rise or fall with its relative incidence."""
+    if row["before"] == NOT_FLAGGED:
+        return "–"
+    word = "rises" if row["before_ri"] > 1 else "falls"
+    return f"{word} ({ratio_text(row['before_ri'])})"
 
 
 def _label(row: dict) -> str:

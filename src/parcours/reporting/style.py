@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 VERMILLION = "#D55E00"
 BLUE = "#0072B2"
 SKY = "#56B4E9"
+PURPLE = "#CC79A7"
+DARK_PURPLE = "#8A3D66"  # the same, for letters
 INK = "#1B1F24"
 QUIET = "#6B7280"
 FAINT = "#E3E6EA"
 
-FLAG_COLOURS = {"raised": VERMILLION, "lowered": BLUE}
+FLAG_COLOURS = {"raised": VERMILLION, "lowered": BLUE, "rise before exposure": PURPLE}
+# Told apart without colours too.
+FLAG_MARKERS = {"raised": "^", "lowered": "v", "rise before exposure": "D"}
+FLAG_WORDS = {"raised": "raises", "lowered": "lowers", "rise before exposure": "rises before the purchase already"}
 PAGE = (11.7, 8.27)  # A4, landscape, inches
 DOTS_PER_INCH = 130
 
@@ -118,9 +123,48 @@ def ratio_ticks(lowest: float, highest: float) -> list[float]:
     return [10.0**power for power in range(-6, 7) if lowest <= 10.0**power <= highest]
 
 
-def day_ticks(last_day: int) -> list[int]:
-    """Days to mark, whole multiples of four weeks, five of them at most."""
+def day_ticks(first_day: int, last_day: int) -> list[int]:
+    """Days to mark: 0 and whole multiples of four weeks on both sides of it, six of them at most."""
     step = 28
-    while last_day / step > 4.5:
+    while (last_day - first_day) / step > 5.5:
         step *= 2
-    return list(range(0, last_day + 1, step))
+    return list(range(-(-first_day // step) * step, last_day + 1, step))
+
+
+def ratio_text(value: float) -> str:
+    """A relative incidence in a table: `2.31`, `0` and `∞` for bounds without an end, `–` for none."""
+    if value != value:
+        return "–"
+    if value > 1000:
+        return "∞"
+    return "0" if value < 0.005 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def interval_text(lower: float, upper: float) -> str:
+    """An interval in a table."""
+    return "–" if lower != lower else f"{ratio_text(lower)} to {ratio_text(upper)}"
+
+
+def flag_key(figure: "Figure", height: float, after: str) -> None:
+    """What colours and marks mean, in a line so many inches from the top; `after` ends it."""
+    from matplotlib.lines import Line2D
+
+    named = {**FLAG_WORDS, "none": "not flagged"}
+    handles = [
+        Line2D(
+            [], [], linestyle="", color=colour_of(flag), marker=FLAG_MARKERS.get(flag, "o"), markersize=5.5, label=word
+        )
+        for flag, word in named.items()
+    ]
+    handles.append(Line2D([], [], linestyle="", label=after))
+    width, whole = figure.get_size_inches()
+    place = (0.38 / width, 1 - height / whole)
+    figure.legend(
+        handles=handles, loc="center left", bbox_to_anchor=place, ncols=len(handles), frameon=False, fontsize=8.5,
+        handletextpad=0.1, columnspacing=1.2, labelcolor=QUIET, borderaxespad=0,
+    )  # fmt: skip
+
+
+def colour_of(flag: str) -> str:
+    """The colour of a flag."""
+    return FLAG_COLOURS.get(flag, QUIET)

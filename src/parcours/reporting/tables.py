@@ -1,14 +1,19 @@
 """The report's CSV files: round numbers, stable columns, counts as they may leave."""
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from parcours.reporting.findings import Findings
 
-PEAKS = ("drug", "name", "exposed_cases", "selected", "peak_lag", "peak_day", "ri", "lower", "upper", "p_value", "flag")
-CURVES = ("drug", "name", "lag", "day", "ri", "lower", "upper")
+PEAKS = (
+    *("drug", "name", "exposed_cases", "selected", "peak_lag", "peak_day", "ri", "lower", "upper", "p_value", "flag"),
+    *("first_day", "last_day", "selected_share"),
+    *("before", "before_ri", "before_lower", "before_upper", "before_p_value"),
+)
+CURVES = ("drug", "name", "lag", "day", "ri", "lower", "upper", "band_lower", "band_upper", "penalised_ri")
 ATTRITION = ("step", "description", "persons", "lost")
 
 
@@ -31,6 +36,9 @@ def peak_rows(findings: Findings) -> list[list[Any]]:
         [
             row["drug"], row["name"], row["exposed"], bool(row["selected"]), int(row["peak_lag"]), int(row["peak_day"]),
             *(_rounded(row[name]) for name in ("ri", "lower", "upper")), _significant(row["p_value"]), row["flag"],
+            int(row["first_day"]), int(row["last_day"]), _rounded(row["selected_share"]), row["before"],
+            *(_rounded(row[f"before_{name}"]) for name in ("ri", "lower", "upper")),
+            _significant(row["before_p_value"]),
         ]
         for row in findings.peaks.to_dict("records")
     ]  # fmt: skip
@@ -39,8 +47,7 @@ def peak_rows(findings: Findings) -> list[list[Any]]:
 def curve_rows(findings: Findings) -> list[list[Any]]:
     """Rows of curves.csv: a medicine's lags in order."""
     return [
-        [row["drug"], row["name"], int(row["lag"]), int(row["day"])]
-        + [_rounded(row[name]) for name in ("ri", "lower", "upper")]
+        [row["drug"], row["name"], int(row["lag"]), int(row["day"])] + [_rounded(row[name]) for name in CURVES[4:]]
         for row in findings.curves.to_dict("records")
     ]
 
@@ -65,8 +72,10 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, l
 
 
 def _rounded(value: float) -> float | str:
-    """Four decimals; an interval that was not computed is empty."""
-    return "" if value != value else round(float(value), 4)
+    """Four decimals; what was not estimated is empty, and an infinite bound a word, as JSON knows none."""
+    if value != value:
+        return ""
+    return str(float(value)) if math.isinf(value) else round(float(value), 4)
 
 
 def _significant(p_value: float) -> float | str:

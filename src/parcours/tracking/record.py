@@ -22,7 +22,8 @@ class RunRecord:
     """One run of a study, ready to be logged; every count in it is fit to leave.
 
     `run` is run.json; `metrics` hold numbers that compare across runs; `artifacts` is a directory that is logged as it
-    is; `curves` are the columns drug, lag, log_ri, lower, upper, and `model` the JSON of the fitted model.
+    is; `curves` are the columns drug, lag, log_ri, lower, upper (a bound without an end is "inf" or "-inf"), and
+    `model` the JSON of the fitted model.
     """
 
     run: Mapping[str, Any]

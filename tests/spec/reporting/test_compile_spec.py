@@ -19,6 +19,25 @@ RUN = {
 }
 
 
+def peak(drug, selected, lags, interval, flag, before=""):
+    """A row as the model gives it."""
+    names = ("log_ri", "lower", "upper")
+    return {
+        "drug": drug,
+        "selected": selected,
+        "selected_share": 0.9,
+        "first_lag": lags[0],
+        "last_lag": lags[1],
+        "peak_lag": sum(lags) // 2,
+        **dict(zip(names, interval, strict=True)),
+        "p_value": 0.01,
+        "flag": flag,
+        "before": before,
+        **{f"before_{name}": 0.1 for name in names},
+        "before_p_value": 0.2,
+    }
+
+
 def material(**changes):
     """120 cases of one fracture each: 100 of the hip, 14 of the wrist, 6 of the spine."""
     persons = range(120)
@@ -26,18 +45,19 @@ def material(**changes):
     log2, log3 = math.log(2), math.log(3)
     tables = {
         "run": RUN,
-        #        drug  selected  peak_lag  log_ri  lower  upper  flag
         "peaks": pd.DataFrame(
             [
-                ("A", False, 0, 0.0, -0.1, 0.1, 0.6, ""),
-                ("B", True, 2, log2, 0.3, 1.0, 0.01, "raised"),
-                ("C", True, 1, -log3, -2.0, -0.4, 0.01, "lowered"),
-                ("D", True, 0, log3, 0.8, 1.4, 0.01, "raised"),
-            ],
-            columns=["drug", "selected", "peak_lag", "log_ri", "lower", "upper", "p_value", "flag"],
+                peak("A", False, (0, 3), (0.0, -0.1, 0.1), ""),
+                peak("B", True, (2, 5), (log2, 0.3, 1.0), "raised"),
+                peak("C", True, (1, 1), (-log3, -math.inf, -0.4), "lowered"),
+                peak("D", True, (0, 0), (log3, 0.8, 1.4), "raised"),
+                peak("E", True, (0, 0), (log3, 0.8, 1.4), "rise before exposure", before="raised"),
+                peak("F", False, (0, 0), (math.nan, math.nan, math.nan), ""),
+            ]
         ),
         "curves": pd.DataFrame(
-            [("B", 0, 0.0, -0.1, 0.1), ("B", 1, log2, 0.3, 1.0)], columns=["drug", "lag", "log_ri", "lower", "upper"]
+            [("B", -1, 0.0, -0.1, 0.1, -0.2, 0.2, 0.0), ("B", 0, log2, 0.3, 1.0, -math.inf, 1.2, 0.5)],
+            columns=["drug", "lag", "log_ri", "lower", "upper", "band_lower", "band_upper", "penalised"],
         ),
         "metrics": {"held_out_likelihood": -3.5, "cases": 120, "events": 120},
         "summary": {
@@ -60,21 +80,40 @@ def material(**changes):
     return Material(**(tables | changes))
 
 
-def test_peaks_read_from_what_raises_to_what_lowers_to_the_rest():
+def test_peaks_read_from_what_raises_to_what_lowers_to_what_rises_before_to_the_rest():
     peaks = compile_findings(material()).peaks
     assert peaks[["drug", "flag"]].values.tolist() == [
         ["D", "raised"],
         ["B", "raised"],
         ["C", "lowered"],
+        ["E", "rise before exposure"],
         ["A", "none"],
+        ["F", "none"],
     ]
 
 
-def test_a_peak_is_a_relative_incidence_on_a_day_of_a_named_medicine():
+def test_a_peak_is_a_relative_incidence_of_a_window_of_days_of_a_named_medicine():
     peak = compile_findings(material()).peaks.set_index("drug").loc["B"]
-    assert (peak["name"], peak["peak_day"], peak["peak_days"]) == ("Zolpidem", 28, "28 to 41")
+    assert (peak["name"], peak["peak_day"], peak["peak_days"]) == ("Zolpidem", 42, "28 to 83")
+    assert (peak["first_day"], peak["last_day"]) == (28, 83)
     assert peak["ri"] == pytest.approx(2.0)
     assert (peak["lower"], peak["upper"]) == pytest.approx((math.exp(0.3), math.exp(1.0)))
+
+
+def test_an_infinite_bound_is_no_incidence_and_what_is_not_tested_has_none():
+    peaks = compile_findings(material()).peaks.set_index("drug")
+    assert peaks.loc["C", "lower"] == 0
+    assert math.isnan(peaks.loc["F", "ri"])
+    assert peaks.loc["E", "before_ri"] == pytest.approx(math.exp(0.1))
+    assert peaks["before"].tolist() == ["none", "none", "none", "raised", "none", "none"]
+
+
+def test_a_curve_has_days_on_both_sides_of_the_purchase():
+    findings = compile_findings(material())
+    assert findings.curves["day"].tolist() == [-14, 0]
+    assert (findings.first_day, findings.last_day) == (-14, 14)
+    assert findings.curves["penalised_ri"].tolist() == pytest.approx([1.0, math.exp(0.5)])
+    assert findings.curves["band_lower"].tolist() == pytest.approx([math.exp(-0.2), 0.0])
 
 
 def test_a_medicine_without_a_name_keeps_its_code():
@@ -84,7 +123,7 @@ def test_a_medicine_without_a_name_keeps_its_code():
 def test_exposed_cases_are_withheld_when_they_or_the_unexposed_are_few():
     #  A: 60 of 120    B: 7 of 120    C: 115 of 120, so 5 unexposed    D: not exposed
     exposed = compile_findings(material()).peaks.set_index("drug")["exposed"].to_dict()
-    assert exposed == {"A": 60, "B": "<11", "C": "hidden", "D": 0}
+    assert exposed == {"A": 60, "B": "<11", "C": "hidden", "D": 0, "E": 0, "F": 0}
 
 
 def test_the_attrition_closes_with_the_cases_of_the_model():

@@ -56,6 +56,12 @@ def test_the_gap_holds_the_washout_and_the_lags():
     assert resolve(study, {"study_start": "2014-03-01"})  # 26 weeks are six months, whatever months
 
 
+@pytest.mark.parametrize(("days", "bucket", "lags"), [(90, 14, 7), (90, 90, 1), (91, 90, 2), (0, 14, 0)])
+def test_the_lags_before_the_purchase_hold_the_days_that_are_asked_for(days, bucket, lags):
+    changes = {"pre_exposure_days": days, "bucket_days": bucket, "lags": 1}
+    assert resolve(load_study(FALL), changes).model.pre_lags == lags
+
+
 def test_what_as_dict_writes_reads_back_as_the_same_study():
     study = resolve(load_study(FALL), {"sites": ["hip"], "age_cuts_years": [70, 80]})
     again = study_from_dict(json.loads(json.dumps(study.as_dict())), study.codelists)

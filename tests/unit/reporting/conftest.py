@@ -5,17 +5,24 @@ import pandas as pd
 import pytest
 
 from parcours.reporting.findings import AttritionStep, Breakdown, Findings
+from parcours.reporting.tables import CURVES
 
 NAMES = [
     *["zolpidem", "alprazolam", "paroxetine", "furosemide", "paracetamol", "metformin", "calcium, vitamin D"],
     *["omeprazole", "levothyroxine sodium", "amlodipine", "perindopril and diuretics", "simvastatin", "warfarin"],
     "digoxin",
 ]
-LAGS = 14
+LAGS, BEFORE_LAGS = 14, 7
+
+CERTIFICATE = {
+    **{"tv": 0.0021, "group": 0.00013, "share": 0.5, "iterations": 214.0},
+    **{"certificate_residual": 3.1e-05, "certificate_tolerance": 1e-4},
+}
 
 
 def curve_of(place):
-    lag = np.arange(LAGS)
+    """One level a window of two lags from the purchase on, and one of the seven lags before it."""
+    lag = np.arange(LAGS) // 2 * 2
     if place < 5:
         return (0.9 - 0.12 * place) * np.exp(-lag / (3 + place))
     return -0.45 * (lag > 4) if place == 6 else np.zeros(LAGS)
@@ -23,15 +30,18 @@ def curve_of(place):
 
 @pytest.fixture(scope="session")
 def findings():
-    """Fourteen medicines: five raise, one lowers, the others do nothing."""
+    """Fourteen medicines: five raise, one rises before the purchase too, one lowers, the others do nothing."""
     rng = np.random.default_rng(4)
     rows = []
     for place, name in enumerate(NAMES):
-        for lag, log_ri in enumerate(curve_of(place)):
-            width = 0.12 + 0.02 * place + 0.05 * rng.random()
-            low, high = np.exp(log_ri - width), np.exp(log_ri + width)
-            rows.append((f"N{place:02d}AA01", name, lag, lag * 14, np.exp(log_ri), low, high))
-    curves = pd.DataFrame(rows, columns=["drug", "name", "lag", "day", "ri", "lower", "upper"])
+        levels = np.append(np.full(BEFORE_LAGS, 0.5 if place == 4 else 0.05), curve_of(place))
+        width = 0.15 + 0.02 * place + 0.05 * np.repeat(rng.random(8), [BEFORE_LAGS, *[2] * 7])
+        for lag, log_ri, half in zip(range(-BEFORE_LAGS, LAGS), levels, width, strict=True):
+            pointwise, band = (np.exp([log_ri - wide, log_ri + wide]) for wide in (half, 1.4 * half))
+            rows.append(
+                (f"N{place:02d}AA01", name, lag, lag * 14, np.exp(log_ri), *pointwise, *band, np.exp(0.8 * log_ri))
+            )
+    curves = pd.DataFrame(rows, columns=CURVES)
     return Findings(
         cohort="fall",
         title="Medicines and fractures after a fall: 65 and over, 2014 to 2017",
@@ -41,7 +51,7 @@ def findings():
         fingerprint="0123456789abcdef",
         source="Source: SNDS (DCIR, MCO) 2014 to 2017, study fall, run 01234567.",
         bucket_days=14,
-        interval="95% bootstrap interval",
+        interval="95% interval",
         peaks=peaks_of(curves),
         curves=curves,
         attrition=[
@@ -60,31 +70,36 @@ def findings():
         events=12_406,
         persons_followed=430_220,
         settings={"model": {"bucket_days": 14, "lags": 13}, "population": {"age_minimum": 65}},
-        metrics={"held_out_likelihood": -3.214, "medicines_selected": 6},
+        metrics={"held_out_likelihood": -3.214, "medicines_selected": 6, **CERTIFICATE},
         notes=[],
     )
 
 
 def peaks_of(curves):
-    rows = []
-    for place, (drug, curve) in enumerate(curves.groupby("drug")):
-        top = curve.iloc[int(np.abs(np.log(curve["ri"])).to_numpy().argmax())]
-        flag = "raised" if top["lower"] > 1 else "lowered" if top["upper"] < 1 else "none"
-        days = f"{top['day']} to {top['day'] + 13}"
-        rows.append((drug, top["name"], 4000 - 290 * place if place < 13 else "<11", flag != "none", int(top["lag"]),
-                     int(top["day"]), days, top["ri"], top["lower"], top["upper"], 0.00123456, flag))  # fmt: skip
-    columns = [
-        "drug",
-        "name",
-        "exposed",
-        "selected",
-        "peak_lag",
-        "peak_day",
-        "peak_days",
-        "ri",
-        "lower",
-        "upper",
-        "p_value",
-        "flag",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    rows = [_peak(place, drug, curve) for place, (drug, curve) in enumerate(curves.groupby("drug"))]
+    return pd.DataFrame(rows)
+
+
+def _peak(place, drug, curve):
+    after, before = curve[curve["lag"] >= 0], curve[curve["lag"] < 0].iloc[0]
+    top = after.iloc[int(np.abs(np.log(after["ri"])).to_numpy().argmax())]
+    flag = "raised" if top["lower"] > 1 else "lowered" if top["upper"] < 1 else "none"
+    rises = before["lower"] > 1
+    return {
+        "drug": drug,
+        "name": top["name"],
+        "exposed": 4000 - 290 * place if place < 13 else "<11",
+        "selected": flag != "none",
+        "selected_share": 0.97 if flag != "none" else 0.02,
+        "peak_lag": int(top["lag"]),
+        "peak_day": int(top["day"]),
+        "peak_days": f"{top['day']} to {top['day'] + 27}",
+        "first_day": int(top["day"]),
+        "last_day": int(top["day"]) + 27,
+        **{name: top[name] for name in ("ri", "lower", "upper")},
+        "p_value": 0.00123456,
+        "flag": "rise before exposure" if rises and flag == "raised" else flag,
+        "before": "raised" if rises else "none",
+        **{f"before_{name}": before[name] for name in ("ri", "lower", "upper")},
+        "before_p_value": 0.0004 if rises else 0.6,
+    }

@@ -7,124 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from parcours.cohort.plan import read_run, stage_key, step_directory
-from parcours.cohort.planned_copies import codelist_checksums
-from parcours.cohort.study import load_study, resolve
+from parcours.cohort.plan import read_run, stage_key
 from parcours.errors import GateRefused, InputError
-from parcours.models import ConvSCCS
-from parcours.quality.catalogue import catalogue_version
-from parcours.quality.passed import features_state
+from parcours.models import ConvSCCS, conv_sccs
+from parcours.models.solver import NotConverged
+from parcours.stages.exit import outcome_of
 from parcours.stages.inference import run_report, run_train
 from parcours.storage.manifest import read_manifest, write_manifest
-
-HOME = Path(__file__).parents[3]
-FIRST_DAY, LAST_DAY = 16436, 17531  # 2015-01-01 to 2017-12-31
-CHANGES = {
-    "washout_months": 5,  # with 28 weeks of lags within the gap of 12 months
-    "lags": 7,
-    "bucket_days": 28,
-    "cv_folds": 2,
-    "bootstrap": 20,
-    "season": False,
-    "age_cuts_years": [75, 85],
-    "tv_grid": [0.001],
-    "group_grid": [0.0005],
-}
-# A step of each stage that training and the report look at.
-STEPS = {"medicines": "events", "flux_lags": "events", "outcomes": "cohort", "features": "features", "model": "model"}
-
-
-def cases(persons, seed):
-    """Follow-up, one event a person and exposures; half of those who take RAISE fall within 8 weeks of its start."""
-    rng = np.random.default_rng(seed)
-    day = rng.integers(FIRST_DAY, LAST_DAY, persons)
-    start = {drug: rng.integers(FIRST_DAY, LAST_DAY - 56, persons) for drug in ("RAISE01", "NOTHIN1", "RARE001")}
-    takes = {
-        "RAISE01": rng.random(persons) < 0.5,
-        "NOTHIN1": rng.random(persons) < 0.5,
-        "RARE001": np.arange(persons) < 5,
-    }
-    struck = takes["RAISE01"] & (rng.random(persons) < 0.3)
-    day[struck] = start["RAISE01"][struck] + rng.integers(0, 56, struck.sum())
-    exposures = pd.concat(
-        pd.DataFrame({"person_id": np.flatnonzero(taken), "drug": drug, "start": start[drug][taken], "end": LAST_DAY})
-        for drug, taken in takes.items()
-    )
-    birth = FIRST_DAY - rng.integers(65 * 365, 95 * 365, persons)
-    people = pd.DataFrame({"person_id": range(persons), "start": FIRST_DAY, "end": LAST_DAY, "birth": birth})
-    return people, pd.DataFrame({"person_id": range(persons), "day": day}), exposures
-
-
-def make_run(root, persons=400, **changes):
-    """run.json and the committed cohort and features of a study with this many cases."""
-    study = resolve(load_study(HOME / "cohorts" / "fall.yaml"), CHANGES | changes)
-    run = {
-        "cohort": "fall",
-        "title": "Falls",
-        "fingerprint": f"{persons:016x}",
-        "root": str(root),
-        "study": study.as_dict(),
-        "data": {"DCIR": {"2015-01": "aa"}, "MCO": {"2015": "bb"}},
-        "codelists": codelist_checksums(HOME / "codelists"),
-        "codelists_folder": str(HOME / "codelists"),
-        "steps": [
-            {"step": step, "stage": stage, "fingerprint": f"{step}-{persons}", "made_of": {"persons": persons}}
-            for step, stage in STEPS.items()
-        ],
-        "code_version": "test",
-        "airflow": None,
-    }
-    folder = root / "studies" / "fall" / run["fingerprint"]
-    people, events, exposures = cases(persons, seed=3)
-    features, cohort = folder / "features", folder / "cohort"
-    for stage in (features, cohort):
-        stage.mkdir(parents=True)
-    for name, table in (("persons", people), ("events", events), ("exposures", exposures)):
-        table.to_parquet(features / f"{name}.parquet", index=False)
-    exposed = exposures.groupby("drug")["person_id"].nunique()
-    drugs = {drug: {"exposed_cases": int(count)} for drug, count in exposed.items()}
-    write(features / "summary.json", {"cases": persons, "events": persons, "persons_followed": 5000, "drugs": drugs})
-    dates = pd.Timestamp("1970-01-01") + pd.to_timedelta(events["day"], unit="D")
-    outcomes = pd.DataFrame({"person_id": events["person_id"], "date": dates, "site": "hip"})
-    (cohort / "outcomes.parquet").mkdir()  # of all slices
-    outcomes.to_parquet(cohort / "outcomes.parquet" / "0-0.parquet", index=False)
-    write(cohort / "attrition.json", [{"step": "all", "description": "everybody", "persons": 5000, "lost": 0}])
-    write(cohort / "summary.json", {"missing_care": {"measured": True, "study": 0.01, "last_month": 0.2, "months": {}}})
-    packs = {"PHA_CIP_C13": ["1"], "PHA_ATC_C07": ["NOTHIN1"], "PHA_ATC_L07": ["NOTHING"], "PHA_NOM_COURT": [None]}
-    kept = step_directory(run, "medicines")
-    kept.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(packs).to_parquet(kept / "medicine_names.parquet")
-    write_manifest(kept, {"fingerprint": kept.name})
-    for stage in (features, cohort):
-        write_manifest(stage, {"fingerprint": stage_key(run, stage.name)})
-    write(folder / "run.json", run)
-    decide(folder / "run.json")
-    return folder / "run.json"
-
-
-def decide(run_json, *failed):
-    """The gate's verdict on the features as they are: refused for these rules, or passed."""
-    record = {"severity": "critical", "success": False, "unexpected_count": 0}
-    rules = [{**record, "id": rule, "sentence": f"Wrong (rule {rule}, critical)."} for rule in failed]
-    folder = run_json.parent / "quality"
-    folder.mkdir(exist_ok=True)
-    verdict = {
-        "passed": not failed,
-        "rules": rules,
-        "data_docs": str(folder / "data_docs" / "index.html"),
-        "fingerprints": features_state(read_manifest(run_json.parent / "features")),
-        "catalogue": catalogue_version(),
-    }
-    write(folder / "verdict.json", verdict)
-    return verdict
-
-
-def write(path, content):
-    path.write_text(json.dumps(content), "utf-8")
+from tests.unit.tracking.study_run import HOME, decide, make_run, write
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +45,37 @@ def test_training_finds_the_medicine_that_raises_the_risk(run_json, trained):
     peaks = pd.read_parquet(model / "peaks.parquet").set_index("drug")
     assert trained["status"] == "done"
     assert peaks.loc["RAISE01", "flag"] == "raised"
-    assert peaks.loc["RAISE01", "peak_lag"] <= 1
+    assert (peaks.loc["RAISE01", "first_lag"], peaks.loc["RAISE01", "last_lag"]) == (0, 1)
+    assert set(peaks["before"]) == {""}
     assert peaks.loc["NOTHIN1", "flag"] == ""
     assert "RARE001" not in peaks.index, "fewer exposed cases than min_exposed_cases"
     assert trained["medicines_raising"] == 1 and trained["cases"] == 400
+    assert (trained["medicines_lowering"], trained["medicines_rising_before"]) == (0, 0)
+    curves = pd.read_parquet(model / "curves.parquet")
+    assert curves["lag"].tolist() == [*range(-4, 8)] * 2  # 90 days are looked at, though 56 have a curve
+
+
+def test_the_certificate_of_the_fit_is_among_the_metrics(run_json, trained):
+    metrics = json.loads((run_json.parent / "model" / "metrics.json").read_text("utf-8"))
+    assert 0 < metrics["certificate_residual"] <= metrics["certificate_tolerance"]
+    assert metrics["iterations"] >= 1
+    assert metrics["share"] in (0, 0.25, 0.5, 0.75, 1)
+    model = ConvSCCS.from_dict(json.loads((run_json.parent / "model" / "model.json").read_text("utf-8")))
+    assert model.solution_.residual == metrics["certificate_residual"]
+    assert (model.pre_lags, model.share_) == (2, metrics["share"])
+
+
+def test_a_fit_that_does_not_converge_commits_no_model_and_may_be_tried_again(tmp_path, monkeypatch):
+    run_json = make_run(tmp_path, persons=120)
+
+    def stopped(*arguments, **settings):
+        raise NotConverged("The fit did not converge in 5 steps (breach of optimality 1e-1, allowed 1e-4).")
+
+    monkeypatch.setattr(conv_sccs, "solve", stopped)
+    with pytest.raises(NotConverged, match="did not converge in 5 steps"):
+        run_train(run_json)
+    assert not (run_json.parent / "model").exists()
+    assert outcome_of(NotConverged("One sentence.")) == (3, "One sentence.")
 
 
 def test_the_saved_model_gives_the_saved_curves(run_json, trained):
@@ -209,12 +129,12 @@ def test_nothing_of_a_person_is_in_what_leaves(run_json, trained, monkeypatch):
     assert not {"cases", "events", "exposed_cases"} & json.loads(logged[0].read_text("utf-8")).keys()
 
 
-def test_without_a_bootstrap_there_are_peaks_but_no_flags(tmp_path):
+def test_without_a_bootstrap_there_are_intervals_and_flags_but_no_share_of_draws(tmp_path):
     run_json = make_run(tmp_path, bootstrap=0)
     run_train(run_json)
     peaks = pd.read_parquet(run_json.parent / "model" / "peaks.parquet").set_index("drug")
-    assert peaks.loc["RAISE01", "selected"] and peaks.loc["RAISE01", "log_ri"] > 0.5
-    assert peaks[["lower", "upper", "p_value"]].isna().all(axis=None) and set(peaks["flag"]) == {""}
+    assert peaks.loc["RAISE01", "flag"] == "raised" and peaks.loc["RAISE01", "lower"] > 0.5
+    assert peaks["selected_share"].isna().all()
 
 
 def test_too_few_cases_are_one_sentence(tmp_path):

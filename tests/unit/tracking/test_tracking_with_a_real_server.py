@@ -105,7 +105,7 @@ def test_the_registered_model_loads_in_a_plain_process_and_gives_relative_incide
 import json, sys, mlflow, pandas
 mlflow.set_tracking_uri({mlflow_server!r})
 model = mlflow.pyfunc.load_model("models:/study-served@current")
-asked = pandas.DataFrame({{"drug": ["N05BA12"] * 3, "lag": [0, 1, 40]}})
+asked = pandas.DataFrame({{"drug": ["N05BA12"] * 4, "lag": [0, 1, 40, -1]}})
 answer = model.predict(asked)
 try:
     model.predict(pandas.DataFrame({{"drug": ["Z99"], "lag": [0]}}))
@@ -115,7 +115,7 @@ print(json.dumps([answer.round(3).fillna(-1).values.tolist(), refusal, "parcours
 """
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     rows, refusal, knows_the_project = json.loads(answer.stdout.splitlines()[-1])
-    assert rows == [[2.0, 1.649, 2.46], [1.0, 0.819, 1.221], [1.0, -1, -1]]
+    assert rows == [[2.0, 1.649, 2.46], [1.0, 0.819, 1.221], [1.0, -1, -1], [0.607, 0.0, 1.105]]
     assert "not fitted on Z99" in refusal
     assert not knows_the_project
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
-from parcours.models.case_series import CaseSeries
-from parcours.models.columns import result_table
+from parcours.models import CaseSeries
 
 #: Shapes of a planted curve: the share of the peak's log relative incidence at each share of the horizon.
 SHAPES = {
@@ -17,6 +17,8 @@ SHAPES = {
     "early": lambda u: np.where(u < 0.25, 1.0, np.exp(-8.0 * (u - 0.25))),
     "delayed": lambda u: np.exp(-0.5 * ((u - 0.6) / 0.15) ** 2),
 }
+#: Persons whose days are drawn at once: a matrix of this many rows and one column a day.
+PERSONS_AT_ONCE = 1000
 
 
 def planted_curve(shape: str, peak: float, horizon: int) -> np.ndarray:
@@ -25,17 +27,16 @@ def planted_curve(shape: str, peak: float, horizon: int) -> np.ndarray:
     return np.exp(np.log(peak) * share / share.max())
 
 
-def bucketed_curve(curve: np.ndarray, bucket: int, lags: int) -> np.ndarray:
-    """What a grid of buckets can show of a daily curve: log of its mean over the days of lag bucket 0..`lags`.
+def mean_over_days(curve: np.ndarray, first_day: int, last_day: int) -> float:
+    """Log of the mean of a daily curve over the days first..last since the start; it is 1 before and beyond."""
+    days = np.arange(first_day, last_day + 1)
+    inside = (days >= 0) & (days < len(curve))
+    return float(np.log(np.where(inside, curve[np.clip(days, 0, len(curve) - 1)], 1.0).mean()))
 
-    A start falls anywhere in its bucket, so lag 0 also holds days before the start, when the relative incidence is 1.
-    """
-    padded = np.concatenate([np.ones(bucket), curve, np.ones(bucket * (lags + 2))])
-    shown = [
-        np.mean([padded[bucket + lag * bucket - offset :][:bucket].mean() for offset in range(bucket)])
-        for lag in range(lags + 1)
-    ]
-    return np.log(shown)
+
+def mean_by_lag(curve: np.ndarray, bucket: int, lags: int) -> np.ndarray:
+    """Log of the mean of a daily curve over the days of each lag of `bucket` days, shape (lags + 1,)."""
+    return np.array([mean_over_days(curve, lag * bucket, lag * bucket + bucket - 1) for lag in range(lags + 1)])
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,49 @@ def draw_series(truth: Truth, persons: int, seed: int) -> CaseSeries:
     rng = np.random.default_rng(seed)
     end = np.full(persons, truth.days - 1)
     dies = rng.random(persons) < truth.death_share
-    end[dies] = rng.integers(60, truth.days, dies.sum())
+    end[dies] = rng.integers(min(60, truth.days - 1), truth.days, dies.sum())
     birth = -rng.integers(65 * 365, 95 * 365, persons)
     starts = {drug: rng.integers(0, truth.days, persons) for drug in truth.exposed}
     taken = {drug: rng.random(persons) < share for drug, share in truth.exposed.items()}
-    owner, day = [], []
-    for person in range(persons):
-        hazard = np.exp(np.log1p(truth.age_growth) / 365 * np.arange(end[person] + 1))
-        for drug, curve in truth.curves.items():
-            if taken[drug][person]:
-                span = hazard[starts[drug][person] : starts[drug][person] + len(curve)]
-                span *= curve[: len(span)]
-        events = 1 + int(rng.random() < truth.second_event_share)
-        owner += [person] * events
-        day += list(np.searchsorted(np.cumsum(hazard), rng.random(events) * hazard.sum()))
-    exposure = [(p, drug, starts[drug][p]) for drug in truth.exposed for p in np.flatnonzero(taken[drug])]
-    kept = [row for row in exposure if row[2] <= end[row[0]]]
-    return CaseSeries(
-        result_table({"person_id": np.arange(persons), "start": 0, "end": end, "birth": birth}),
-        result_table({"person_id": owner, "day": day}),
-        result_table(
-            {
-                "person_id": np.array([row[0] for row in kept], dtype=np.int64),
-                "drug": [row[1] for row in kept],
-                "start": np.array([row[2] for row in kept], dtype=np.int64),
-            }
-        ),
+    second = rng.random(persons) < truth.second_event_share
+    place = rng.random((persons, 2))
+    day = np.concatenate(
+        [
+            _event_days(truth, end[rows], {drug: np.where(taken[drug], starts[drug], -1)[rows] for drug in starts}, u)
+            for rows, u in _parts(place)
+        ]
     )
+    owner = np.concatenate([np.arange(persons), np.flatnonzero(second)])
+    exposures = [
+        pd.DataFrame({"person_id": rows, "drug": drug, "start": starts[drug][rows]})
+        for drug in starts
+        for rows in [np.flatnonzero(taken[drug] & (starts[drug] <= end))]
+    ]
+    empty = pd.DataFrame({"person_id": np.zeros(0, int), "drug": np.zeros(0, str), "start": np.zeros(0, int)})
+    return CaseSeries(
+        pd.DataFrame({"person_id": np.arange(persons), "start": 0, "end": end, "birth": birth}),
+        pd.DataFrame({"person_id": owner, "day": np.concatenate([day[:, 0], day[second, 1]])}),
+        pd.concat(exposures) if exposures else empty,
+    )
+
+
+def _parts(place: np.ndarray) -> list[tuple[slice, np.ndarray]]:
+    steps = range(0, len(place), PERSONS_AT_ONCE)
+    return [(slice(first, first + PERSONS_AT_ONCE), place[first : first + PERSONS_AT_ONCE]) for first in steps]
+
+
+def _event_days(truth: Truth, end: np.ndarray, start: Mapping[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+    """Day at which the cumulated hazard reaches each share of `place` (persons, events); start -1: not exposed."""
+    days = np.arange(truth.days)
+    hazard = np.exp(np.log1p(truth.age_growth) / 365 * days) * (days <= end[:, None])
+    for drug, curve in truth.curves.items():
+        exposed = np.flatnonzero(start[drug] >= 0)
+        at = start[drug][exposed][:, None] + np.arange(len(curve))
+        row, column = np.nonzero(at < truth.days)
+        hazard[exposed[row], at[row, column]] *= curve[column]
+    cumulated = np.cumsum(hazard, axis=1)
+    reached = place * cumulated[:, -1:]
+    return np.stack([(cumulated <= reached[:, [number]]).sum(axis=1) for number in range(place.shape[1])], axis=1)
 
 
 def demo_truth(drugs: int = 64, exposed: tuple[float, float] = (0.08, 0.30), horizon: int = 196) -> Truth:
