@@ -6,10 +6,11 @@ The chances are those of the other medicines' curves and the baseline, as fitted
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from parcours.models.likelihood import Likelihood, _arrays, _largest, fill_days, kernel
+from parcours.models.likelihood import Likelihood, fill_days, fitted_of, given_of, kernel, largest
 from parcours.models.windows import Windows
 
 
@@ -39,8 +40,6 @@ def exposed_masses(likelihood: Likelihood, coefficients: np.ndarray, windows: Wi
     A day in two parts of a drug belongs to the one after an exposure rather than before, then to the latest start.
     """
     days = likelihood.days
-    curves, parameters = np.split(coefficients, [likelihood.n_curves])
-    effect = np.repeat(curves, days.axis.bucket)
     owner = np.repeat(np.arange(days.n_persons), np.diff(days.exposure_ptr))
     pairs = np.unique(days.exposure_drug * np.int64(days.n_persons) + owner)
     pairs = pairs[(likelihood.weights * days.events)[pairs % days.n_persons] > 0]
@@ -51,107 +50,85 @@ def exposed_masses(likelihood: Likelihood, coefficients: np.ndarray, windows: Wi
     person_ptr = np.searchsorted(person[row], np.arange(days.n_persons + 1))
     most = int(windows.parts.max(initial=1))
     mass, rest, counts = np.zeros((len(pairs), most)), np.zeros(len(pairs)), np.zeros((days.drugs, most))
-    curved = curves.reshape(days.drugs, days.axis.width).any(axis=1)
     event_ptr = np.searchsorted(days.event_person, np.arange(days.n_persons + 1))
-    base = np.exp(likelihood.design.design @ parameters)
     of_day = np.repeat(windows.part_of_lag, days.axis.bucket, axis=1)
-    given = (event_ptr, days.event_at, person_ptr, drug, row, of_day, windows.parts_before, curved)
-    _masses(*_arrays(days), likelihood.weights, base, effect, np.exp(effect), *given, mass, rest, counts)
+    pairs_of = Pairs(event_ptr, days.event_at, person_ptr, drug, row, of_day, windows.parts_before)
+    _masses(given_of(days), fitted_of(likelihood, coefficients), likelihood.weights, pairs_of, mass, rest, counts)
     return ExposedMasses(ptr, mass, rest, (likelihood.weights * days.events)[person], counts)
 
 
+class Pairs(NamedTuple):
+    """What the pass reads beside the series: events of each person; drugs of each, and the row that is theirs."""
+
+    event_ptr: np.ndarray
+    event_at: np.ndarray
+    person_ptr: np.ndarray
+    drug: np.ndarray
+    row: np.ndarray
+    part_of_day: np.ndarray  # (drugs, days of a curve)
+    parts_before: np.ndarray  # (drugs,)
+
+
 @kernel
-def _masses(
-    curve_days,
-    length,
-    events,
-    piece_ptr,
-    piece_at,
-    piece_cell,
-    ptr,
-    drug,
-    at,
-    first,
-    days,
-    dose,
-    weights,
-    base,
-    effect,
-    factor,
-    event_ptr,
-    event_at,
-    person_ptr,
-    pair_drug,
-    pair_row,
-    of_day,
-    before,
-    curved,
-    mass,
-    rest,
-    counts,
-):
-    longest = length.max()
-    day, own = np.empty(longest), np.empty(longest)
-    label = np.full(longest, -1, np.int64)
-    pieces_mass = np.empty(_largest(piece_ptr))
-    for person in range(len(length)):
-        if person_ptr[person] == person_ptr[person + 1]:
+def _label_days(given, pairs, person, number, day, own, label):
+    """Put the part of each day of one drug into `label`, exp(eta) of it into `own`."""
+    early = pairs.parts_before[number]
+    for row in range(given.ptr[person], given.ptr[person + 1]):
+        if given.drug[row] == number:
+            for b in range(given.days[row]):
+                place, part = given.at[row] + b, pairs.part_of_day[number, given.first[row] + b]
+                if label[place] < 0:
+                    own[place] = day[place]
+                    label[place] = part
+                elif part >= early or label[place] < early:
+                    label[place] = part
+
+
+@kernel
+def _divide_own(given, fitted, person, number, own):
+    """Take the drug's own curve out of exp(eta) of its days."""
+    for row in range(given.ptr[person], given.ptr[person + 1]):
+        if given.drug[row] == number:
+            scale = given.dose[row] if len(given.dose) else 1.0
+            place = number * given.curve_days + given.first[row]
+            for b in range(given.days[row]):
+                if fitted.effect[place + b] != 0.0:
+                    own[given.at[row] + b] *= np.exp(-scale * fitted.effect[place + b])
+
+
+@kernel
+def _sum_parts(given, person, number, day, own, label, mass):
+    """Add `own` of each labelled day to the mass of its part, and take the labels away; sums of `day` and `own`."""
+    inside, without = 0.0, 0.0
+    for row in range(given.ptr[person], given.ptr[person + 1]):
+        if given.drug[row] == number:
+            for b in range(given.days[row]):
+                place = given.at[row] + b
+                if label[place] >= 0:
+                    mass[label[place]] += own[place]
+                    inside += day[place]
+                    without += own[place]
+                    label[place] = -1
+    return inside, without
+
+
+@kernel
+def _masses(given, fitted, weights, pairs, mass, rest, counts):
+    longest = given.length.max()
+    day, own, label = np.empty(longest), np.empty(longest), np.full(longest, -1, np.int64)
+    piece_mass = np.empty(largest(given.piece_ptr))
+    for person in range(len(given.length)):
+        if pairs.person_ptr[person] == pairs.person_ptr[person + 1]:
             continue
-        pieces = fill_days(
-            person,
-            curve_days,
-            length,
-            piece_ptr,
-            piece_at,
-            piece_cell,
-            ptr,
-            drug,
-            at,
-            first,
-            days,
-            dose,
-            base,
-            effect,
-            factor,
-            day,
-            pieces_mass,
-        )
-        total = 0.0
-        for piece in range(pieces):
-            total += pieces_mass[piece]
-        for pair in range(person_ptr[person], person_ptr[person + 1]):
-            number, target = pair_drug[pair], pair_row[pair]
-            early = before[number]
-            for row in range(ptr[person], ptr[person + 1]):
-                if drug[row] == number:
-                    for b in range(days[row]):
-                        place = at[row] + b
-                        window = of_day[number, first[row] + b]
-                        if label[place] < 0:
-                            own[place] = day[place]
-                            label[place] = window
-                        elif window >= early or label[place] < early:
-                            label[place] = window
-            if curved[number]:
-                for row in range(ptr[person], ptr[person + 1]):
-                    if drug[row] == number:
-                        scale = dose[row] if len(dose) else 1.0
-                        for b in range(days[row]):
-                            own[at[row] + b] *= np.exp(-scale * effect[number * curve_days + first[row] + b])
-            for event in range(event_ptr[person], event_ptr[person + 1]):
-                if label[event_at[event]] >= 0:
-                    counts[number, label[event_at[event]]] += weights[person]
-            inside, without = 0.0, 0.0
-            for row in range(ptr[person], ptr[person + 1]):
-                if drug[row] == number:
-                    for b in range(days[row]):
-                        place = at[row] + b
-                        if label[place] >= 0:
-                            mass[target, label[place]] += own[place]
-                            inside += day[place]
-                            without += own[place]
-                            label[place] = -1
+        total = fill_days(given, fitted, person, day, piece_mass)
+        for pair in range(pairs.person_ptr[person], pairs.person_ptr[person + 1]):
+            number, row = pairs.drug[pair], pairs.row[pair]
+            _label_days(given, pairs, person, number, day, own, label)
+            _divide_own(given, fitted, person, number, own)
+            for event in range(pairs.event_ptr[person], pairs.event_ptr[person + 1]):
+                if label[pairs.event_at[event]] >= 0:
+                    counts[number, label[pairs.event_at[event]]] += weights[person]
+            inside, without = _sum_parts(given, person, number, day, own, label, mass[row])
             outside = max(total - inside, 0.0)
-            for window in range(mass.shape[1]):
-                mass[target, window] /= outside + without
-            rest[target] = outside / (outside + without)
+            mass[row] /= outside + without
+            rest[row] = outside / (outside + without)

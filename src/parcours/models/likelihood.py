@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -23,6 +23,8 @@ from parcours.models.observed_days import ObservedDays
 #: Compiled once and kept on disk (NUMBA_CACHE_DIR, else beside the module); typed Any, as numba has no stubs. Sums may
 #: be vectorised, which changes their last digits between kinds of processors, never between threads or runs.
 kernel: Any = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+#: The same for the parts of a kernel: passing a series from one function to the next costs more than the work of some.
+part: Any = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
 #: Applies a function to the numbers of blocks, in any order, and gives the results in theirs.
 Map = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 
@@ -63,23 +65,17 @@ class Likelihood:
 
     def expected(self, coefficients: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Sum of n_i log sum_b exp(eta_ib); expected events by drug and lag, and by combination of the baseline."""
-        curves, parameters = np.split(coefficients, [self.n_curves])
-        base = np.exp(self.design.design @ parameters)
-        bucket = self.days.axis.bucket
-        effect = np.repeat(curves, bucket) if bucket > 1 else curves
-        given = self.days
-        shape = (given.drugs * given.axis.days, len(base))
+        given, fitted, blocks = given_of(self.days), fitted_of(self, coefficients), self.days.blocks
 
         def block(number: int) -> tuple[float, np.ndarray, np.ndarray]:
-            persons = given.blocks[number : number + 2]
-            return _expected(*persons, *_arrays(given), self.weights, base, effect, np.exp(effect), *shape)
+            return _expected(blocks[number], blocks[number + 1], given, self.weights, fitted)
 
-        value, days, cells = 0.0, np.zeros(shape[0]), np.zeros(shape[1])
-        for part in self.map(block, range(len(given.blocks) - 1)):
+        value, days, cells = 0.0, np.zeros(len(fitted.effect)), np.zeros(len(fitted.base))
+        for part in self.map(block, range(len(blocks) - 1)):
             value += part[0]
             days += part[1]
             cells += part[2]
-        return value, days.reshape(-1, bucket).sum(axis=1), cells
+        return value, days.reshape(-1, self.days.axis.bucket).sum(axis=1), cells
 
     def only(self, drugs: np.ndarray) -> Likelihood:
         """The same persons and baseline with the given drugs alone."""
@@ -112,10 +108,7 @@ class Likelihood:
 
     def log_totals(self, coefficients: np.ndarray) -> np.ndarray:
         """Log of the sum of exp(eta) over each person's days, shape (persons,); 0 for persons of weight 0."""
-        curves, parameters = np.split(coefficients, [self.n_curves])
-        base = np.exp(self.design.design @ parameters)
-        effect = np.repeat(curves, self.days.axis.bucket)
-        return _log_totals(*_arrays(self.days), self.weights, base, effect, np.exp(effect))
+        return _log_totals(given_of(self.days), self.weights, fitted_of(self, coefficients))
 
 
 def likelihood_of(days: ObservedDays, baseline: Baseline, weights: np.ndarray | None = None) -> Likelihood:
@@ -168,230 +161,176 @@ def _inside_and_outside(piece_ptr, piece_cell, cells, levels, event_person, even
     return inside, outside
 
 
-def _arrays(days: ObservedDays) -> Any:
-    return (
-        days.axis.days,
-        days.length,
-        days.events,
-        days.piece_ptr,
-        days.piece_at,
-        days.piece_cell,
-        days.exposure_ptr,
-        days.exposure_drug,
-        days.exposure_at,
-        days.exposure_from,
-        days.exposure_days,
-        days.exposure_dose,
-    )
+class Given(NamedTuple):
+    """What the kernels read of `ObservedDays`; see there."""
+
+    curve_days: int
+    length: np.ndarray
+    events: np.ndarray
+    piece_ptr: np.ndarray
+    piece_at: np.ndarray
+    piece_cell: np.ndarray
+    ptr: np.ndarray
+    drug: np.ndarray
+    at: np.ndarray
+    first: np.ndarray
+    days: np.ndarray
+    dose: np.ndarray
 
 
-@kernel
-def _piece_masses(person, length, piece_ptr, piece_at, piece_cell, base, mass):
-    """Put the baseline's sum over each piece of the person into mass[0:pieces]; return their number."""
-    first = piece_ptr[person]
-    pieces = piece_ptr[person + 1] - first
+class Fitted(NamedTuple):
+    """exp(eta) of each combination of the baseline, (combinations,); log and plain factor of each day of a curve."""
+
+    base: np.ndarray
+    effect: np.ndarray
+    factor: np.ndarray
+
+
+def given_of(days: ObservedDays) -> Given:
+    """The arrays of a series that is laid out."""
+    exposures = (days.exposure_ptr, days.exposure_drug, days.exposure_at, days.exposure_from, days.exposure_days)
+    pieces = (days.piece_ptr, days.piece_at, days.piece_cell)
+    return Given(days.axis.days, days.length, days.events, *pieces, *exposures, days.exposure_dose)
+
+
+def fitted_of(likelihood: Likelihood, coefficients: np.ndarray) -> Fitted:
+    """Coefficients as the kernels read them."""
+    curves, parameters = np.split(coefficients, [likelihood.n_curves])
+    effect = np.repeat(curves, likelihood.days.axis.bucket)
+    return Fitted(np.exp(likelihood.design.design @ parameters), effect, np.exp(effect))
+
+
+@part
+def piece_end(given, person, piece):
+    """Day after the last of a piece of the person's baseline, pieces counted from the person's first."""
+    row = given.piece_ptr[person] + piece + 1
+    return given.piece_at[row] if row < given.piece_ptr[person + 1] else given.length[person]
+
+
+@part
+def _piece_masses(given, fitted, person, mass):
+    """Put the baseline's sum over each piece of the person into `mass`; return the number of pieces."""
+    first = given.piece_ptr[person]
+    pieces = given.piece_ptr[person + 1] - first
     for piece in range(pieces):
-        until = piece_at[first + piece + 1] if piece + 1 < pieces else length[person]
-        cell = piece_cell[first + piece]
-        mass[piece] = (until - piece_at[first + piece]) * base[cell] if cell >= 0 else 0.0
+        cell = given.piece_cell[first + piece]
+        days = piece_end(given, person, piece) - given.piece_at[first + piece]
+        mass[piece] = days * fitted.base[cell] if cell >= 0 else 0.0
     return pieces
 
 
+@part
+def _level(given, fitted, person, piece, low, high, day):
+    """Put the baseline of the days low..high-1 into `day`, from the piece that holds the first of them."""
+    while low < high:
+        cell = given.piece_cell[given.piece_ptr[person] + piece]
+        until = min(high, piece_end(given, person, piece))
+        level = fitted.base[cell] if cell >= 0 else 0.0
+        stretch = day[low:until]
+        for b in range(until - low):
+            stretch[b] = level
+        low, piece = until, piece + 1
+
+
+@part
+def _multiply(given, fitted, row, day):
+    """Multiply the days that an exposure covers by its curve."""
+    place, days = given.drug[row] * given.curve_days + given.first[row], given.days[row]
+    covered = day[given.at[row] : given.at[row] + days]
+    if len(given.dose) and given.dose[row] != 1.0:
+        for b in range(days):
+            covered[b] *= np.exp(given.dose[row] * fitted.effect[place + b])
+    else:
+        curve = fitted.factor[place : place + days]
+        for b in range(days):
+            covered[b] *= curve[b]
+
+
+@part
+def _add_stretch(given, fitted, person, piece, low, high, day, mass):
+    """Add to the masses of the pieces what the days low..high-1 hold more than the baseline."""
+    while low < high:
+        cell = given.piece_cell[given.piece_ptr[person] + piece]
+        until = min(high, piece_end(given, person, piece))
+        total = 0.0
+        stretch = day[low:until]
+        for b in range(until - low):
+            total += stretch[b]
+        if cell >= 0:
+            mass[piece] += total - (until - low) * fitted.base[cell]
+        low, piece = until, piece + 1
+
+
 @kernel
-def fill_days(
-    person,
-    curve_days,
-    length,
-    piece_ptr,
-    piece_at,
-    piece_cell,
-    ptr,
-    drug,
-    at,
-    first,
-    days,
-    dose,
-    base,
-    effect,
-    factor,
-    day,
-    mass,
-):
-    """Put exp(eta) of the person's days that an exposure covers into `day`, its sum over each piece into `mass`.
+def fill_days(given, fitted, person, day, mass):
+    """Put exp(eta) of the days that an exposure covers into `day`, the sum over each piece into `mass`; return its total.
 
     Exposures come in the order of their first day; those that touch form one stretch, which is filled once.
     """
-    pieces = _piece_masses(person, length, piece_ptr, piece_at, piece_cell, base, mass)
-    opened = piece_ptr[person]
-    piece = 0
-    row, end = ptr[person], ptr[person + 1]
+    pieces = _piece_masses(given, fitted, person, mass)
+    piece, row, end = 0, given.ptr[person], given.ptr[person + 1]
     while row < end:
-        low, high = at[row], at[row] + days[row]
-        after = row + 1
-        while after < end and at[after] <= high:
-            high = max(high, at[after] + days[after])
+        low, high, after = given.at[row], given.at[row] + given.days[row], row + 1
+        while after < end and given.at[after] <= high:
+            high = max(high, given.at[after] + given.days[after])
             after += 1
-        while piece + 1 < pieces and piece_at[opened + piece + 1] <= low:
+        while piece + 1 < pieces and piece_end(given, person, piece) <= low:
             piece += 1
-        inside, from_day = piece, low
-        while from_day < high:
-            until = min(high, piece_at[opened + inside + 1]) if inside + 1 < pieces else high
-            cell = piece_cell[opened + inside]
-            level = base[cell] if cell >= 0 else 0.0
-            stretch = day[from_day:until]
-            for b in range(until - from_day):
-                stretch[b] = level
-            from_day = until
-            inside += 1
+        _level(given, fitted, person, piece, low, high, day)
         for exposure in range(row, after):
-            place = drug[exposure] * curve_days + first[exposure]
-            covered = day[at[exposure] : at[exposure] + days[exposure]]
-            if len(dose) and dose[exposure] != 1.0:
-                for b in range(days[exposure]):
-                    covered[b] *= np.exp(dose[exposure] * effect[place + b])
-            else:
-                curve = factor[place : place + days[exposure]]
-                for b in range(days[exposure]):
-                    covered[b] *= curve[b]
-        inside, from_day = piece, low
-        while from_day < high:
-            until = min(high, piece_at[opened + inside + 1]) if inside + 1 < pieces else high
-            cell = piece_cell[opened + inside]
-            total = 0.0
-            stretch = day[from_day:until]
-            for b in range(until - from_day):
-                total += stretch[b]
-            if cell >= 0:
-                mass[inside] += total - (until - from_day) * base[cell]
-            from_day = until
-            inside += 1
+            _multiply(given, fitted, exposure, day)
+        _add_stretch(given, fitted, person, piece, low, high, day, mass)
         row = after
-    return pieces
+    total = 0.0
+    for piece in range(pieces):
+        total += mass[piece]
+    return total
 
 
 @kernel
-def _largest(ptr):
-    largest = 0
-    for person in range(len(ptr) - 1):
-        largest = max(largest, ptr[person + 1] - ptr[person])
-    return largest
+def largest(ptr):
+    """Most rows of one owner."""
+    most = 0
+    for owner in range(len(ptr) - 1):
+        most = max(most, ptr[owner + 1] - ptr[owner])
+    return most
+
+
+@part
+def _add_expected(given, person, share, day, mass, by_day, by_cell):
+    """Add the person's expected events by day of curve and by combination; share: weighted events over their sum."""
+    first = given.piece_ptr[person]
+    for row in range(first, given.piece_ptr[person + 1]):
+        if given.piece_cell[row] >= 0:
+            by_cell[given.piece_cell[row]] += share * mass[row - first]
+    for row in range(given.ptr[person], given.ptr[person + 1]):
+        place, days = given.drug[row] * given.curve_days + given.first[row], given.days[row]
+        scale = share * given.dose[row] if len(given.dose) else share
+        covered, sums = day[given.at[row] : given.at[row] + days], by_day[place : place + days]
+        for b in range(days):
+            sums[b] += scale * covered[b]
 
 
 @kernel
-def _expected(
-    low,
-    high,
-    curve_days,
-    length,
-    events,
-    piece_ptr,
-    piece_at,
-    piece_cell,
-    ptr,
-    drug,
-    at,
-    first,
-    days,
-    dose,
-    weights,
-    base,
-    effect,
-    factor,
-    n_days,
-    n_cells,
-):
+def _expected(low, high, given, weights, fitted):
     """Persons low..high-1: sum of weighted n_i log total; expected events by day of curve, and by combination."""
-    by_day, by_cell = np.zeros(n_days), np.zeros(n_cells)
-    day = np.empty(length[low:high].max() if high > low else 0)
-    mass = np.empty(_largest(piece_ptr[low : high + 1]))
+    by_day, by_cell = np.zeros(len(fitted.effect)), np.zeros(len(fitted.base))
+    day = np.empty(given.length[low:high].max() if high > low else 0)
+    mass = np.empty(largest(given.piece_ptr[low : high + 1]))
     value = 0.0
     for person in range(low, high):
-        held = weights[person] * events[person]
-        if held == 0.0:
-            continue
-        pieces = fill_days(
-            person,
-            curve_days,
-            length,
-            piece_ptr,
-            piece_at,
-            piece_cell,
-            ptr,
-            drug,
-            at,
-            first,
-            days,
-            dose,
-            base,
-            effect,
-            factor,
-            day,
-            mass,
-        )
-        total = 0.0
-        for piece in range(pieces):
-            total += mass[piece]
-        value += held * np.log(total)
-        share = held / total
-        for piece in range(pieces):
-            cell = piece_cell[piece_ptr[person] + piece]
-            if cell >= 0:
-                by_cell[cell] += share * mass[piece]
-        for row in range(ptr[person], ptr[person + 1]):
-            place = drug[row] * curve_days + first[row]
-            scale = share * dose[row] if len(dose) else share
-            covered = day[at[row] : at[row] + days[row]]
-            sums = by_day[place : place + days[row]]
-            for b in range(days[row]):
-                sums[b] += scale * covered[b]
+        held = weights[person] * given.events[person]
+        if held != 0.0:
+            total = fill_days(given, fitted, person, day, mass)
+            value += held * np.log(total)
+            _add_expected(given, person, held / total, day, mass, by_day, by_cell)
     return value, by_day, by_cell
 
 
 @kernel
-def _log_totals(
-    curve_days,
-    length,
-    events,
-    piece_ptr,
-    piece_at,
-    piece_cell,
-    ptr,
-    drug,
-    at,
-    first,
-    days,
-    dose,
-    weights,
-    base,
-    effect,
-    factor,
-):
-    out = np.zeros(len(length))
-    day = np.empty(length.max())
-    mass = np.empty(_largest(piece_ptr))
-    for person in range(len(length)):
+def _log_totals(given, weights, fitted):
+    out, day, mass = np.zeros(len(given.length)), np.empty(given.length.max()), np.empty(largest(given.piece_ptr))
+    for person in range(len(given.length)):
         if weights[person] != 0.0:
-            pieces = fill_days(
-                person,
-                curve_days,
-                length,
-                piece_ptr,
-                piece_at,
-                piece_cell,
-                ptr,
-                drug,
-                at,
-                first,
-                days,
-                dose,
-                base,
-                effect,
-                factor,
-                day,
-                mass,
-            )
-            total = 0.0
-            for piece in range(pieces):
-                total += mass[piece]
-            out[person] = np.log(total)
+            out[person] = np.log(fill_days(given, fitted, person, day, mass))
     return out
