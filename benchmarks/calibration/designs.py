@@ -17,7 +17,7 @@ CASES_AT_ONCE = 4_000
 
 @dataclass(frozen=True)
 class Drawn:
-    """A case series and what it was drawn from: log relative incidence by drug and day since the start, (drugs, days)."""
+    """A case series and its truth: log relative incidence by drug and day since the start, (drugs, days)."""
 
     series: CaseSeries
     truth: np.ndarray

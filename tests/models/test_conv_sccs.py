@@ -137,7 +137,7 @@ def test_a_search_chooses_the_share_too_and_its_table_marks_what_it_chose(fitted
     assert sorted(set(table.share)) == [0, 0.25, 0.5, 0.75, 1]
     best = table.held_out_likelihood.max()
     assert fitted.held_out_likelihood_ == chosen.held_out_likelihood.item()
-    assert best - fitted.held_out_likelihood_ <= chosen.se.item()
+    assert best - fitted.held_out_likelihood_ <= 2 * chosen.se.item()
 
 
 def same(one, other):
@@ -229,8 +229,12 @@ def test_exposed_cases_are_those_of_the_series(series, fitted):
 def test_one_standard_error_takes_the_smallest_model_near_the_best():
     mean, error = np.array([-4.0, -3.9, -3.89]), np.array([0.05, 0.02, 0.0])
     parameters = np.array([2.0, 5.0, 9.0])
-    assert choose(mean, error, parameters, "best") == 2
-    assert choose(mean, error, parameters, "one_standard_error") == 1
+    away = np.array([0.5, 3.0, 2.0])
+    assert choose(mean, error, parameters, away, "best") == 2
+    assert choose(mean, error, parameters, away, "one_standard_error") == 1
+    # Within two standard errors (0.05 of -3.89) lie the last two; the third is nearer to what chance asks for.
+    assert choose(mean, error, parameters, away, "chance_level") == 2
+    assert choose(mean, np.array([0.06, 0.02, 0.0]), parameters, away, "chance_level") == 0
 
 
 def test_an_empty_exposure_table_gives_a_model_without_drugs():

@@ -13,7 +13,7 @@ from parcours.models.baseline import Baseline
 from parcours.models.exposed_masses import exposed_masses
 from parcours.models.likelihood import likelihood_of
 from parcours.models.observed_days import LagAxis, observe
-from parcours.models.profile import bound, profile, shared, signed_root
+from parcours.models.profile import bound, profile, signed_root, tied
 from parcours.models.screening import LEVELS, _kept_share, false_discovery_flags, joint_level
 from parcours.models.windows import Windows, critical, effective_number, p_value, unions, windows_of
 from tests.models.simulation import Truth, draw_series, planted_curve
@@ -82,6 +82,19 @@ def test_a_p_value_and_its_statistic_are_one_another():
     assert effective_number(1, False) == effective_number(0, True) == 1.0
 
 
+def test_a_common_drug_shows_its_windows_in_parts_of_five_expected_events():
+    axis = LagAxis(15, 1, 4)
+    windows = windows_of(np.array([np.full(20, 6.0), np.full(20, 1.2)]), axis)
+    assert windows.after.tolist() == [8, 2]
+    assert (windows.parts - windows.parts_before).tolist() == [
+        16,
+        2,
+    ]  # two lags of six events, or eight of ten together
+    assert windows.parts_before.tolist() == windows.before.tolist()
+    nested = {(part, window) for part, window in zip(windows.part_of_lag[0], windows.of_lag[0], strict=True)}
+    assert len(nested) == windows.parts[0]
+
+
 # --- profile -----------------------------------------------------------------------------------------------------
 
 
@@ -96,7 +109,8 @@ def small_screen(seed=0, persons=150):
     likelihood = likelihood_of(observe(draw_series(truth, persons, seed), axis, baseline), baseline)
     at = np.random.default_rng(seed).normal(size=likelihood.n_coefficients) / 4
     two = np.array([2, 2])
-    windows = Windows(np.tile([0, 0, 0, 1, 2, 3, 3, 3], (2, 1)), two, two)
+    of_lag = np.tile([0, 0, 0, 1, 2, 3, 3, 3], (2, 1))
+    windows = Windows(of_lag, of_lag, two, two, two, two + two)
     return likelihood, at, windows
 
 
@@ -113,12 +127,15 @@ def test_estimate_deviance_and_bounds_are_those_of_brute_force(seed, tested):
     likelihood, at, windows = small_screen(seed)
     mass, rest, events, counts = exposed_masses(likelihood, at, windows).of(0)
     assert mass.sum(axis=1) + rest == pytest.approx(np.ones(len(rest)))
-    tied, summed, tie = shared(mass, counts, *tested)
+    number = np.arange(4)
+    shares = (number >= tested[0]) & (number <= tested[1])
+    group = np.unique(np.where(shares, 0, 1 + number), return_inverse=True)[1]
+    summed_mass, summed = tied(mass, counts, group)
     theta = np.zeros(len(summed))
-    best = float(profile(tied, rest, events, summed, -1, theta))
+    best = float(profile(summed_mass, rest, events, summed, -1, theta, 1e-8))
 
     def value(parameters):
-        return negative_log_likelihood(likelihood, at, windows, tie @ parameters)
+        return negative_log_likelihood(likelihood, at, windows, parameters[group])
 
     brute = minimize(value, np.zeros(len(theta)), method="BFGS", options={"gtol": 1e-6})
     assert theta == pytest.approx(brute.x, abs=1e-4)
@@ -129,10 +146,10 @@ def test_estimate_deviance_and_bounds_are_those_of_brute_force(seed, tested):
 
     share = 0.8
     for there in (0.0, 0.5):
-        found = signed_root(tied, rest, events, summed, best, theta, there, share)
+        found = signed_root(summed_mass, rest, events, summed, best, theta[0], there, share, theta.copy())
         assert found == pytest.approx(np.sqrt(share) * root(there), abs=2e-3)
     for level in (1.96, -1.96):
-        found = bound(tied, rest, events, summed, best, theta, share, level)
+        found = bound(summed_mass, rest, events, summed, best, theta, share, level)
         expected = brentq(
             lambda there, level=level: np.sqrt(share) * root(there) - level, brute.x[0] - 3, brute.x[0] + 3
         )
@@ -143,7 +160,7 @@ def test_a_window_without_events_has_no_lower_bound_and_one_with_all_of_them_no_
     mass, rest = np.array([[0.1, 0.2]]), np.array([0.9, 0.8])
     for counts, events, side in (([0.0], [1.0, 1.0], -1), ([2.0], [1.0, 1.0], 1)):
         theta = np.zeros(1)
-        best = profile(mass, rest, np.array(events), np.array(counts), -1, theta)
+        best = profile(mass, rest, np.array(events), np.array(counts), -1, theta, 1e-6)
         bounds = [
             bound(mass, rest, np.array(events), np.array(counts), best, theta, 1.0, side * s) for s in (-1.96, 1.96)
         ]
@@ -158,9 +175,9 @@ def test_the_kept_share_is_what_the_estimation_of_the_others_leaves():
     own, cross = whole[:3, :3], whole[:3, 3:]
     efficient = own - cross @ np.linalg.solve(whole[3:, 3:], cross.T)
     expected = (1 / np.linalg.inv(whole)[0, 0]) / (1 / np.linalg.inv(own)[0, 0])
-    assert _kept_share(own, efficient) == pytest.approx(expected, abs=1e-6)
-    assert _kept_share(own, own) == pytest.approx(1.0)
-    assert _kept_share(own, np.zeros((3, 3))) == pytest.approx(0.0, abs=1e-6)
+    assert _kept_share(own, efficient, 0, 0) == pytest.approx(expected, abs=1e-6)
+    assert _kept_share(own, own, 0, 1) == pytest.approx(1.0)
+    assert _kept_share(own, np.zeros((3, 3)), 1, 2) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_day_in_two_windows_belongs_to_the_one_after_an_exposure_then_to_the_latest_start():
@@ -169,7 +186,8 @@ def test_a_day_in_two_windows_belongs_to_the_one_after_an_exposure_then_to_the_l
     series = CaseSeries(persons, pd.DataFrame({"person_id": [1], "day": [48]}), exposures)
     axis = LagAxis(1, 10, 1)  # days 20-39 and 35-54 and 50-69 after, 10-19 25-34 40-49 before
     likelihood = likelihood_of(observe(series, axis, Baseline()), Baseline())
-    windows = Windows(np.array([[0, 1, 2]]), np.array([1]), np.array([2]))
+    of_lag, one, two = np.array([[0, 1, 2]]), np.array([1]), np.array([2])
+    windows = Windows(of_lag, of_lag, one, two, one, one + two)
     mass, rest, _, counts = exposed_masses(likelihood, np.zeros(3), windows).of(0)
     assert (mass[0] * 100).round().tolist() == [10, 10 + 10 + 10, 5 + 5 + 10]
     assert rest[0] == pytest.approx(0.40)

@@ -26,8 +26,8 @@ class CaseSeries:
 
     - persons: person_id, start, end [, birth]; several rows a person are its observed spans, with gaps between them;
     - events: person_id, day (several a person are allowed, each is its own stratum);
-    - exposures: person_id, drug, start [, end] [, dose]; may be empty, may lie before the follow-up. The dose multiplies
-      the curve (1 where there is none).
+    - exposures: person_id, drug, start [, end] [, dose]; may be empty, may lie before the follow-up. The dose
+      multiplies the curve (1 where there is none).
 
     Rows are put in a canonical order (person, then day), so that no result depends on the order of the tables.
     Without `birth` a day is itself the age in days. Raises `InputError` with one sentence when the tables disagree.
@@ -149,8 +149,8 @@ def _check_spans(key: np.ndarray, start: np.ndarray, end: np.ndarray, birth: np.
     if twice:
         rows = in_words(twice, ROWS)
         raise InputError(
-            f"The table persons has {rows} with a person_id seen before on the same days: give one row a person, or one "
-            "row for each span that is observed."
+            f"The table persons has {rows} with a person_id seen before on the same days: give one row a person, or "
+            "one row for each span that is observed."
         )
     births = 0 if birth is None else int((again & (birth[1:] != birth[:-1])).sum())
     if births:
@@ -180,8 +180,8 @@ def _read_events(table: Any, people: dict[str, Any]) -> tuple[np.ndarray, np.nda
     if outside.any():
         persons = in_words(len(np.unique(person[outside])), PERSONS)
         raise InputError(
-            f"The table events has events of {persons} outside their follow-up (before its start, after its end, or in a gap): "
-            "remove these events, or widen the follow-up of these persons in the table persons."
+            f"The table events has events of {persons} outside their follow-up (before its start, after its end, or in "
+            "a gap): remove these events, or widen the follow-up of these persons in the table persons."
         )
     return person, day
 

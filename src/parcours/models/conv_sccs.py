@@ -40,17 +40,19 @@ DAYS_BEFORE = 90
 
 
 class ConvSCCS:
-    """Penalised conditional likelihood of lagged effects, to the day (Morel et al. 2019, doi 10.1093/biostatistics/kxz003).
+    """Penalised conditional likelihood of lagged effects, to the day.
+
+    Source: Morel et al. 2019, doi 10.1093/biostatistics/kxz003.
 
     The loss is the mean over cases of minus the log probability of each event's day among the person's own observed
-    days; the penalty `tv` * total variation + `group` * sqrt(lags + 1) * l2 norm, drug by drug. Age, calendar and season
-    are not penalised. docs/explanation/the-model.md says what it assumes.
+    days; the penalty `tv` * total variation + `group` * sqrt(lags + 1) * l2 norm, drug by drug. Age, calendar and
+    season are not penalised. docs/explanation/the-model.md says what it assumes.
 
     lags: last lag of an effect; bucket: days of a lag, counted from the person's own exposure, so that an event before
-    the start never meets the curve; pre_lags: lags before the start with a curve and penalty of their own. Two starts of
-    one drug on one day count once. age_cuts, calendar_cuts, season_cuts: see `Baseline`.
-    tolerance: largest breach of optimality, as a share of the largest term of the gradient; a fit that does not reach it
-    raises `NotConverged`.
+    the start never meets the curve; pre_lags: lags before the start with a curve and penalty of their own. Two starts
+    of one drug on one day count once. age_cuts, calendar_cuts, season_cuts: see `Baseline`.
+    tolerance: largest breach of optimality, as a share of the largest term of the gradient; a fit that does not reach
+    it raises `NotConverged`.
 
     After `fit`: `coef_` (drugs, lags + 1) and `pre_coef_` (drugs, pre_lags) penalised, `baseline_`, `objective_`,
     `solution_` with its certificate. After `refit` or `cross_validate`: `refit_coef_`, in which zero curves are zero.
@@ -129,7 +131,8 @@ class ConvSCCS:
     ) -> ConvSCCS:
         """Choose (tv, group) by the likelihood of held-out persons, fit all persons with it, and refit by that share.
 
-        tv, group: values to try; by default 4 and 5 around what chance alone asks for (`chance_penalties`). rule: see `Rule`. settings: the
+        tv, group: values to try; by default 4 and 5 around what chance alone asks for (`chance_penalties`). rule: see
+        `Rule`. settings: the
         other parameters of the constructor. The table of the search is `cv_table_`. run: where the pieces of the search
         run, `threads` of this process by default; results depend on neither.
         """
@@ -216,7 +219,8 @@ class ConvSCCS:
         return self
 
     def curves(self) -> pd.DataFrame:
-        """One row a drug and lag: drug, lag, log_ri [, lower, upper, band_lower, band_upper, penalised after `bootstrap`].
+        """One row a drug and lag: drug, lag, log_ri [, lower, upper, band_lower, band_upper, penalised after
+        `bootstrap`].
 
         After `bootstrap` log_ri is the estimate that the bounds belong to: one level a window of lags, without penalty.
         lower and upper hold each level alone, band_lower and band_upper all levels of a drug from the start of exposure
@@ -238,7 +242,8 @@ class ConvSCCS:
     def peaks(self, false_discovery: float = 0.05) -> pd.DataFrame:
         """One row a drug: what stands out most, its interval and test, and what happened before the exposure.
 
-        drug, selected (by the penalties), selected_share (of the draws), exposed_cases; first_lag, last_lag, peak_lag (the
+        drug, selected (by the penalties), selected_share (of the draws), exposed_cases; first_lag, last_lag, peak_lag
+        (the
         middle), log_ri, lower, upper of the window of lags that stands out most; p_value; flag. flag is "raised" or
         "lowered" for a drug whose test passes Benjamini-Hochberg at the level `false_discovery`, else "". The interval
         is simultaneous over the windows of the drug and false-coverage adjusted over the drugs: it holds no effect (0)

@@ -28,9 +28,9 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SEARCH_TOLERANCE = 1e-2
 #: The candidate that the rule "chance_level" leans to: tv and group in these units, and the share of the refit.
 LEANING = (1.5, 2.0, 0.5)
-#: Penalties to try, in units of what chance alone asks for (`chance_penalties`): where curves drawn from known truths are
-#: closest to them lies inside (docs/explanation/calibration.md); weaker ones follow noise, whatever the held-out persons
-#: of one study say.
+#: Penalties to try, in units of what chance alone asks for (`chance_penalties`): where curves drawn from known truths
+#: are closest to them lies inside (docs/explanation/calibration.md); weaker ones follow noise, whatever the held-out
+#: persons of one study say.
 TV_STEPS = (3.0, 2.0, 1.5, 1.0)
 GROUP_STEPS = (8.0, 4.0, 2.8, 2.0, 1.5)
 #: Events a free lag parameter that a refit needs to be tried: with fewer it follows the noise and predicts worse.
@@ -54,7 +54,8 @@ def chance_penalties(likelihood: Likelihood, before: int) -> tuple[float, float]
     """The (tv, group) that chance alone asks for.
 
     Without any effect, the gradient of a curve on which E events are expected a lag is noise of standard deviation
-    root(E) a lag. Its mean over a curve of W lags is of the order of root(E / W), the largest sum of its differences from
+    root(E) a lag. Its mean over a curve of W lags is of the order of root(E / W), the largest sum of its differences
+    from
     the mean of the order of root(E W) / 2: penalties of this size (divided by the number of cases) hold noise down.
     """
     resting = baseline_only(likelihood, before).coefficients
@@ -85,7 +86,8 @@ def search_grid(
 ) -> GridResult:
     """Fit every pair on each training part, from strong to weak group with warm starts, and score the persons left out.
 
-    A fold is a set of weights of persons: nothing of the series is copied. Each (fold, tv) is a piece of work of its own.
+    A fold is a set of weights of persons: nothing of the series is copied. Each (fold, tv) is a piece of work of its
+    own.
     """
     fold = np.random.default_rng(seed).permutation(days.n_persons) % folds
     group = np.sort(group)[::-1]
@@ -121,7 +123,8 @@ def _grid(
     error = np.array([(row - best).std() for row in events]) / np.sqrt(events.shape[1])
     units = np.maximum(rows / (*chance, 1.0), (1e-9, 1e-9, 0.0))
     away = np.abs(np.log(units[:, :2] / LEANING[:2])).sum(axis=1) + 2 * np.abs(units[:, 2] - LEANING[2])
-    return GridResult(*rows.T, mean, error, parameters, choose(mean, error, parameters, away, rule))
+    tv, group, share = rows.T
+    return GridResult(tv, group, share, mean, error, parameters, choose(mean, error, parameters, away, rule))
 
 
 def choose(mean: np.ndarray, error: np.ndarray, parameters: np.ndarray, away: np.ndarray, rule: Rule) -> int:

@@ -12,6 +12,7 @@ from parcours.errors import ParcoursError
 
 #: A step is taken when the objective falls below the largest of so many before it.
 MEMORY = 4
+ROUNDING = 1e-13
 #: Value to minimise and gradient of its smooth part, at a point.
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 #: Moves the scaled columns (n,) to where the penalty, times the step (n,), wants them.
@@ -81,7 +82,8 @@ def descend(
             move = candidate - x
             size = metric.dot(move)
             new_value, new_gradient = objective(candidate)
-            if new_value <= max(values[-MEMORY:]) - 1e-4 * scale * size or scale > 1e6:
+            # Falls below the last digits of the value cannot be seen in it.
+            if new_value <= max(values[-MEMORY:]) - 1e-4 * scale * size + ROUNDING * abs(value) or scale > 1e6:
                 break
             scale *= 2.0
         scale = min(max(float(move @ (new_gradient - gradient)) / max(size, 1e-300), 0.02), 1e4)

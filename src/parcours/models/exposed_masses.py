@@ -18,8 +18,8 @@ from parcours.models.windows import Windows
 class ExposedMasses:
     """One row a (drug, exposed person), drug by drug: `ptr` (drugs + 1,).
 
-    mass: (rows, parts) sum of exp(eta) over the days of each part of a window, and rest (rows,) over all other days, each as a
-    share of their sum; events (rows,) of the person, weighted; counts (drugs, parts) events in each part.
+    mass: (rows, parts) sum of exp(eta) over the days of each part of a window, and rest (rows,) over all other days,
+    each as a share of their sum; events (rows,) of the person, weighted; counts (drugs, parts) events in each part.
     """
 
     ptr: np.ndarray

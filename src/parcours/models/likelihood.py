@@ -263,7 +263,8 @@ def _add_stretch(given, fitted, person, piece, low, high, day, mass):
 
 @kernel
 def fill_days(given, fitted, person, day, mass):
-    """Put exp(eta) of the days that an exposure covers into `day`, the sum over each piece into `mass`; return its total.
+    """Put exp(eta) of the days that an exposure covers into `day`, the sum over each piece into `mass`; return its
+    total.
 
     Exposures come in the order of their first day; those that touch form one stretch, which is filled once.
     """

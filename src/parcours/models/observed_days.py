@@ -6,6 +6,7 @@ Nothing is as long as the follow-up: a person has some pieces of constant baseli
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -49,7 +50,8 @@ class LagAxis:
 
 @dataclass(frozen=True)
 class ObservedDays:
-    """Persons, their pieces of constant baseline, their exposures and events; days are counted from each person's first.
+    """Persons, their pieces of constant baseline, their exposures and events; days are counted from each person's
+    first.
 
     A piece runs to the next one of its person; pieces of gaps in the observation have the combination -1.
     An exposure is the part of a curve that lies on observed days: curve day `exposure_from` falls on day `exposure_at`.
@@ -111,7 +113,8 @@ class ObservedDays:
 
 
 def observe(series: CaseSeries, axis: LagAxis, baseline: Baseline) -> ObservedDays:
-    """Lay a case series out. Two starts of one drug on one day count once, until the later end and with the summed dose.
+    """Lay a case series out. Two starts of one drug on one day count once, until the later end and with the summed
+    dose.
 
     Starts on different days add their curves; a curve ends with its exposure. An exposure before the follow-up counts
     with the days that reach it.
@@ -134,9 +137,9 @@ def observe(series: CaseSeries, axis: LagAxis, baseline: Baseline) -> ObservedDa
     exposure_ptr = np.searchsorted(person[order], np.arange(series.n_persons + 1))
     event_at = series.event_day - series.start[series.event_person]
     last_piece = _last_piece(piece_ptr, piece_at, series.event_person, event_at)
-    exposure = [values[order].astype(np.int32) for values in (drug, at, first, days)]
-    dose = dose[order] if (dose != 1).any() else np.zeros(0)
-    effects = _effects(exposure_ptr, *exposure, dose, series.event_person, event_at)
+    rows: Any = [values[order].astype(np.int32) for values in (drug, at, first, days)]
+    doses = dose[order] if (dose != 1).any() else np.zeros(0)
+    effect = _effects(exposure_ptr, rows[0], rows[1], rows[2], rows[3], doses, series.event_person, event_at)
     return ObservedDays(
         axis,
         len(series.drugs),
@@ -146,12 +149,18 @@ def observe(series: CaseSeries, axis: LagAxis, baseline: Baseline) -> ObservedDa
         piece_at,
         piece_cell,
         exposure_ptr,
-        *exposure,
-        dose,
+        rows[0],
+        rows[1],
+        rows[2],
+        rows[3],
+        doses,
         series.event_person,
         event_at,
         piece_cell[last_piece],
-        *effects,
+        effect[0],
+        effect[1],
+        effect[2],
+        effect[3],
         _blocks(exposure_ptr),
     )
 

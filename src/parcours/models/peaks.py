@@ -1,4 +1,4 @@
-"""The one line a drug that a report needs: the window that stands out most, its interval, its test, and what is said."""
+"""The one line a drug that a report needs: the window that stands out most, its interval and test, and what is said."""
 
 from __future__ import annotations
 

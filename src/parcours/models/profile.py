@@ -1,7 +1,7 @@
 """Profile likelihood of one medicine: relative incidence of a window, all other windows of the medicine at their best.
 
-Given the chances of `ExposedMasses`, an event of person i lies in window w with probability rho_w A_iw / (A_i0 + sum rho
-A_i). The other medicines are held where they were fitted; what their estimation takes away is the `share` of the
+Given the chances of `ExposedMasses`, an event of person i lies in window w with probability rho_w A_iw / (A_i0 + sum
+rho A_i). The other medicines are held where they were fitted; what their estimation takes away is the `share` of the
 information that is left, by which deviances are multiplied.
 """
 
@@ -84,7 +84,7 @@ def signed_root(mass, rest, events, counts, best, estimate, at, share, theta):
 
 @kernel
 def bound(mass, rest, events, counts, best, theta_best, share, level):
-    """Where the signed root is `level` (the lower bound for a level above 0, the upper one below 0); infinite if nowhere."""
+    """Where the signed root is `level` (above 0 the lower bound, below 0 the upper one); infinite if nowhere."""
     estimate, theta = theta_best[0], theta_best.copy()
     side = -1.0 if level > 0 else 1.0
     if estimate * side >= FARTHEST:
@@ -97,7 +97,8 @@ def bound(mass, rest, events, counts, best, theta_best, share, level):
         if far * side > FARTHEST + 8.0:
             return side * np.inf
         far_root = abs(signed_root(mass, rest, events, counts, best, estimate, far, share, theta))
-        # The root is close to linear in the log relative incidence: the next step is the one that would reach the level.
+        # The root is close to linear in the log relative incidence: the next step is the one that would reach the
+        # level.
         slope = max(far_root / abs(far - estimate), 1e-3)
         step = min(max(1.1 * (abs(level) - far_root) / slope, 0.05), 6.0)
     for _step in range(40):

@@ -22,7 +22,7 @@ MOST_STEPS = 3000
 class Refit:
     """Refitted coefficients; `column` (drugs * width,) ties each lag to a free run, -1 where it is held.
 
-    held: (drugs * width,) whether a lag of a curve that is not zero keeps its penalised level, as its run has no events.
+    held: (drugs * width,) whether a lag of a curve that is not zero keeps its penalised level: its run has no events.
     """
 
     coefficients: np.ndarray
@@ -45,7 +45,7 @@ def tied_columns(curves: np.ndarray, before: int) -> tuple[np.ndarray, int]:
     return column.ravel(), following
 
 
-def refit(likelihood: Likelihood, start: np.ndarray, before: int, tolerance: float = 1e-4) -> Refit:
+def refit(likelihood: Likelihood, start: np.ndarray, before: int, tolerance: float = 1e-6) -> Refit:
     """Maximise the likelihood over the runs of `start` (coefficients,) and the baseline, by the steps of `descend`.
 
     Raises `NotConverged` when the maximum is not reached.
@@ -108,13 +108,13 @@ def _descended(
     first = np.append(tied(start[:n_curves]) / np.maximum(tied(np.ones(n_curves)), 1), start[n_curves:])
     expected = tied(likelihood.expected(start)[1]) / likelihood.total
     metric = metric_of(likelihood, expected, start[n_curves:])
-    scale = max(float(np.abs(tied(likelihood.observed_lags)).max(initial=0.0)) / likelihood.total, 1e-12)
-    target = tolerance * scale
+    observed = np.append(tied(likelihood.observed_lags), likelihood.observed_baseline)
+    target = tolerance * max(float(np.abs(observed).max(initial=0.0)) / likelihood.total, 1e-9)
     found = descend(objective, _clipped, metric, first, target, MOST_STEPS)
     if metric.breach(found.x, found.gradient, _clipped) > target:
         raise NotConverged(
-            f"The refit of the selected curves did not converge in {MOST_STEPS} steps: use stronger penalties, or fewer "
-            "lags."
+            f"The refit of the selected curves did not converge in {MOST_STEPS} steps: use stronger penalties, or "
+            "fewer lags."
         )
     return found.x
 

@@ -34,8 +34,8 @@ DRUGS_A_TASK = 20
 class Screen:
     """Results a drug; lags are numbers of the axis, log relative incidences are natural logs, nan where untested.
 
-    estimate, lower, upper, band_lower, band_upper: (drugs, width) of each lag's part of a window: pointwise and simultaneous
-    over the parts from the start of exposure on.
+    estimate, lower, upper, band_lower, band_upper: (drugs, width) of each lag's part of a window: pointwise and
+    simultaneous over the parts from the start of exposure on.
     after, before: the window that stands out most from the start on, and before it.
     """
 
@@ -61,7 +61,7 @@ class WindowTests:
     high: np.ndarray
 
     def p_values(self) -> np.ndarray:
-        """Probability of so large a statistic over all windows without effect, (drugs,); nan where nothing is tested."""
+        """Probability of so large a statistic without effect, (drugs,); nan where nothing is tested."""
         return p_value(self.statistic, self.number)
 
     def bounds(self, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -276,7 +276,7 @@ class _Window:
 
 
 def _kept_share(own: np.ndarray, efficient: np.ndarray, first: int, last: int) -> float:
-    """Share of the information of windows first..last with one parameter left when the other medicines are estimated."""
+    """Share of the information of windows first..last, as one, that is left when the other medicines are estimated."""
     alone = [window for window in range(len(own)) if not first <= window <= last]
     tie = np.zeros((len(own), len(alone) + 1))
     tie[first : last + 1, 0] = 1.0
@@ -298,7 +298,8 @@ def false_discovery_flags(values: np.ndarray, level: float) -> np.ndarray:
 
 
 def joint_level(values: np.ndarray, flags: np.ndarray, level: float) -> float:
-    """Level of each interval beside Benjamini-Hochberg flags at `level`: false-coverage adjusted (Benjamini and Yekutieli
+    """Level of each interval beside Benjamini-Hochberg flags at `level`: false-coverage adjusted (Benjamini and
+    Yekutieli
     2005), level * flagged / tested. An interval at 1 - this level holds no effect exactly where the flag is not set.
     """
     tested = int((~np.isnan(values)).sum())

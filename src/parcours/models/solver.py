@@ -143,7 +143,7 @@ def _first_look(likelihood: Likelihood, x: np.ndarray, tolerance: float) -> tupl
     gradient = np.concatenate([lags - likelihood.observed_lags, rest]) / likelihood.total
     # At no effect the gradient is observed minus expected events; a start elsewhere has another, but the same size.
     scale = np.abs(np.concatenate([likelihood.observed_lags, likelihood.observed_baseline])).max(initial=0.0)
-    scale = max(float(scale) / likelihood.total, 1e-12)
+    scale = max(float(scale) / likelihood.total, 1e-9)
     return _metric(likelihood, x, lags), tolerance * scale, gradient
 
 

@@ -1,4 +1,5 @@
-"""Numbered pieces of work (folds, draws, medicines) and where they run: here, in threads, or wherever a caller maps them.
+"""Numbered pieces of work (folds, draws, medicines) and where they run: here, in threads, or wherever a caller maps
+them.
 
 A piece depends on its name alone, so it may run anywhere, in any order, and again: the results are the same bits.
 """
@@ -19,7 +20,9 @@ Work = Callable[[str], Arrays]
 class RunTasks(Protocol):
     """Applies `work` to each name and gives the results in the order of the names."""
 
-    def __call__(self, work: Work, names: Sequence[str]) -> Iterator[Arrays]: ...
+    def __call__(self, work: Work, names: Sequence[str]) -> Iterator[Arrays]:
+        """Results of `work` in the order of `names`."""
+        ...
 
 
 def in_threads(threads: int) -> RunTasks:

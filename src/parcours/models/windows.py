@@ -1,8 +1,8 @@
 """Windows of lags on which a medicine is tested: fixed by its expected events, never by its observed ones.
 
 A curve is cut into base windows that each expect enough events to say something; the tested windows are these and
-unions of neighbours, so that a short effect and a long one both fill one of them. Where a base window expects enough it is
-shown in parts, which follow a curve more closely.
+unions of neighbours, so that a short effect and a long one both fill one of them. Where a base window expects enough it
+is shown in parts, which follow a curve more closely.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ EXPECTED_A_PART, MOST_PARTS = 5.0, 4
 #: Shares of the days before the exposure at which their windows are cut: the last weeks are looked at closely.
 BEFORE_CUTS = {1: (), 2: (0.84,), 3: (0.52, 0.84)}
 #: Draws behind the law of the largest statistic, with one seed: every run has the same.
+NEARLY_ONE = -1 + 1e-15  # the logarithm of nothing is not asked for
 DRAWS, DRAWS_AT_ONCE = 200_000, 10_000
 
 
@@ -117,7 +118,7 @@ def effective_number(base: int, singles: bool) -> float:
 
 def p_value(statistic: np.ndarray, number: np.ndarray) -> np.ndarray:
     """Probability that the largest of `number` independent standard normals is beyond the statistic."""
-    return -np.expm1(number * np.log1p(-2 * ndtr(-np.abs(statistic))))
+    return -np.expm1(number * np.log1p(np.maximum(-2 * ndtr(-np.abs(statistic)), NEARLY_ONE)))
 
 
 def critical(level: float, number: np.ndarray) -> np.ndarray:
