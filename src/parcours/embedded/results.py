@@ -23,8 +23,10 @@ def medicines_table(run_json: Path, truth_json: Path) -> list[dict[str, Any]]:
     planted = {medicine["atc"]: medicine for medicine in truth["medicines"]}
     with (run_json.parent / "report" / "peaks.csv").open(encoding="utf-8", newline="") as lines:
         peaks = list(csv.DictReader(lines))
-    found = [_numbers(peak, planted.get(peak["drug"])) for peak in peaks if peak["ri"]]
-    return [_row(numbers) for numbers in sorted(found, key=lambda numbers: -numbers["ri"])]
+    found = [_numbers(peak, planted.get(peak["drug"])) for peak in peaks]
+    return [
+        _row(numbers) for numbers in sorted(found, key=lambda numbers: (numbers["ri"] is None, -(numbers["ri"] or 0)))
+    ]
 
 
 def recovery(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -51,7 +53,7 @@ def _numbers(peak: dict[str, str], planted: dict[str, Any] | None) -> dict[str, 
     return {
         "name": peak["name"],
         "code": peak["drug"],
-        "ri": float(peak["ri"]),
+        "ri": float(peak["ri"]) if peak["ri"] else None,
         "lower": float(peak["lower"]) if peak["lower"] else None,
         "upper": float(peak["upper"]) if peak["upper"] else None,
         "first_day": first,
@@ -70,13 +72,13 @@ def _mean_over_days(curve: list[float], first: int, last: int) -> float:
 
 
 def _row(numbers: dict[str, Any]) -> dict[str, Any]:
-    """What is shown of a medicine."""
+    """What is shown of a medicine; one for which too few events are expected has no relative incidence."""
     bounded = numbers["lower"] is not None
     interval = f" ({ratio_text(numbers['lower'])}-{ratio_text(numbers['upper'])})" if bounded else ""
     return {
         "medicine": numbers["name"],
-        "peak RI": f"{ratio_text(numbers['ri'])}{interval}",
-        "days": f"{numbers['first_day']}-{numbers['last_day']}",
+        "peak RI": "–" if numbers["ri"] is None else f"{ratio_text(numbers['ri'])}{interval}",
+        "days": "–" if numbers["ri"] is None else f"{numbers['first_day']}-{numbers['last_day']}",
         "flag": numbers["flag"],
         "planted": f"{numbers['kind']} {numbers['planted_ri']:g}" if numbers["kind"] else "",
         "truth": "" if numbers["truth"] is None else f"{numbers['truth']:.2f}",

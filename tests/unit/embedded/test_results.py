@@ -46,15 +46,16 @@ def test_the_truth_is_the_mean_of_the_planted_curve_over_the_days_of_the_window(
 
 
 def test_medicines_come_by_their_peak_the_highest_first(rows: list[dict[str, Any]]) -> None:
-    assert [row["medicine"] for row in rows] == ["epsilon", "alpha", "beta", "gamma", "delta"]
+    assert [row["medicine"] for row in rows] == ["epsilon", "alpha", "beta", "gamma", "delta", "zeta"]
 
 
-def test_bounds_without_an_end_are_shown_so_and_a_medicine_without_a_test_is_left_out(
+def test_bounds_without_an_end_are_shown_so_and_a_medicine_without_a_test_has_none(
     rows: list[dict[str, Any]],
 ) -> None:
     assert rows[0]["peak RI"] == "3.00 (2.00-∞)"
     assert rows[4]["peak RI"] == "0.50 (0-0.70)"
-    assert "zeta" not in {row["medicine"] for row in rows}
+    assert (rows[5]["medicine"], rows[5]["peak RI"], rows[5]["days"]) == ("zeta", "–", "–")
+    assert rows[5]["numbers"]["ri"] is None
 
 
 def test_a_medicine_that_was_not_planted_has_no_truth(rows: list[dict[str, Any]]) -> None:
