@@ -14,7 +14,7 @@ COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 # `docs` is a folder too.
 .PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle test-oracle-r lint \
 	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
-	bench bench-flatten bench-featuring bench-inference bench-payloads bench-schedule stop up down down-volumes
+	bench calibrate bench-flatten bench-featuring bench-inference bench-payloads bench-schedule stop up down down-volumes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +102,10 @@ bench-payloads: setup ## Measure what it costs to cut rows into many claim bucke
 
 bench-schedule: setup ## Simulate flattening 32 TB on 20 nodes from what the two others measured (two minutes)
 	@$(BIN)/python -m benchmarks.schedule
+
+calibrate: setup ## Measure on drawn case series how often curves, intervals and flags are right (a quarter of an hour)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --shapes 200
+	@$(BIN)/python scripts/calibration_page.py
 
 stop: ## Stop every service that the demo started
 	@if [ -x $(BIN)/parcours ]; then $(BIN)/parcours stop; fi
