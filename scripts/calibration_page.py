@@ -50,7 +50,7 @@ SHAPES = """
 the risk (three times in the first four weeks; 2.5 times from week 15 to week 26), one that the first signs of the event
 bring, one for an illness that raises the risk itself, and one that is not given for half a year after the event.
 
-| shape | events expected in its window | told as raising | told as `rise before exposure` | told as lowering | no flag |
+| shape | events expected | told as raising | told as `rise before exposure` | told as lowering | no flag |
 |---|---|---|---|---|---|
 """
 SCREENS = """

@@ -48,7 +48,8 @@ def main() -> int:
 def _paper(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     found = list(rows)
     sys.stderr.write(f"paper: {len(found)} seeds\n")
-    means = {key: round(float(np.mean(np.concatenate([np.atleast_1d(row[key]) for row in found]))), 4) for key in found[0]}
+    every = {key: np.concatenate([np.atleast_1d(row[key]) for row in found]) for key in found[0]}
+    means = {key: round(float(np.mean(values)), 4) for key, values in every.items()}
     bias = np.array([row["bias"] for row in found])
     return {"seeds": len(found), **means, "bias_error": round(float(bias.std(ddof=1) / np.sqrt(len(bias))), 4)}
 

@@ -10,6 +10,8 @@ from parcours.errors import InputError
 
 #: Day 0 of the calendar terms: days since 1970-01-01.
 _EPOCH = np.datetime64("1970-01-01")
+#: Events inside and outside a group that its own parameter needs.
+LEAST_EVENTS = 1.0
 KINDS = ("age", "calendar", "season")
 
 
@@ -90,11 +92,12 @@ def design_for(baseline: Baseline, inside: np.ndarray, outside: np.ndarray) -> B
     """The design in which every group can be told from the rest.
 
     inside, outside: (levels,) events inside and outside a group, of the persons who are observed both in it and out of
-    it. Without one of the two its estimate would run away: the group joins the one before it (the first ones the next).
+    it. With few of one of the two its estimate would run away: the group joins the one before it (the first ones the
+    next).
     """
     sizes, parameter, offset, number = baseline.sizes(), [], 0, 0
     for size in sizes:
-        held = (inside[offset : offset + size] > 0) & (outside[offset : offset + size] > 0)
+        held = (inside[offset : offset + size] >= LEAST_EVENTS) & (outside[offset : offset + size] >= LEAST_EVENTS)
         group = np.maximum(np.cumsum(held) - 1, 0)
         parameter += [number + g - 1 if g else -1 for g in group]
         number += int(group.max())

@@ -13,6 +13,8 @@ from parcours.errors import ParcoursError
 #: A step is taken when the objective falls below the largest of so many before it.
 MEMORY = 4
 ROUNDING = 1e-13
+#: Steps are shortened up to so many times; where none lowers the value, the descent is at its end.
+SHORTEST = 1e8
 #: Value to minimise and gradient of its smooth part, at a point.
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 #: Moves the scaled columns (n,) to where the penalty, times the step (n,), wants them.
@@ -70,7 +72,7 @@ class Descent:
 def descend(
     objective: Objective, proximal: Proximal, metric: Metric, x: np.ndarray, target: float, max_iterations: int
 ) -> Descent:
-    """Steps from x until the breach of optimality is at most `target`; after `max_iterations` the best point so far."""
+    """Steps from x until the breach of optimality is at most `target`; else the best point so far."""
     value, gradient = objective(x)
     best = Descent(x, value, gradient, 0, (value,))
     values, scale = [value], 1.0
@@ -83,10 +85,13 @@ def descend(
             size = metric.dot(move)
             new_value, new_gradient = objective(candidate)
             # Falls below the last digits of the value cannot be seen in it.
-            if new_value <= max(values[-MEMORY:]) - 1e-4 * scale * size + ROUNDING * abs(value) or scale > 1e6:
+            lower = new_value <= max(values[-MEMORY:]) - 1e-4 * scale * size + ROUNDING * abs(value)
+            if lower and np.isfinite(new_gradient).all():
                 break
             scale *= 2.0
-        scale = min(max(float(move @ (new_gradient - gradient)) / max(size, 1e-300), 0.02), 1e4)
+            if scale > SHORTEST:
+                return Descent(best.x, best.value, best.gradient, iteration, tuple(values))
+        scale = min(max(float(move @ (new_gradient - gradient)) / max(size, 1e-300), 1e-3), 1e4)
         x, value, gradient = candidate, new_value, new_gradient
         values.append(value)
         if value < best.value:

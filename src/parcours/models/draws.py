@@ -39,6 +39,6 @@ def drawn_curves(
         if share:
             free = refit(likelihood, found, penalised.before, SEARCH_TOLERANCE).coefficients
             found = relaxed(found, free, share)
-        return {"curves": found[: likelihood.n_curves].reshape(days.drugs, -1)}
+        return {"curves": found[: likelihood.n_curves].reshape(-1, days.axis.width)}
 
     return np.stack([part["curves"] for part in run(work, list(names))])

@@ -22,9 +22,9 @@ from parcours.models.observed_days import ObservedDays
 
 #: Compiled once and kept on disk (NUMBA_CACHE_DIR, else beside the module); typed Any, as numba has no stubs. Sums may
 #: be vectorised, which changes their last digits between kinds of processors, never between threads or runs.
-kernel: Any = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+kernel: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 #: The same for the parts of a kernel: passing a series from one function to the next costs more than the work of some.
-part: Any = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
+part: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}, inline="always")
 #: Applies a function to the numbers of blocks, in any order, and gives the results in theirs.
 Map = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 

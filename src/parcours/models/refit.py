@@ -14,8 +14,8 @@ from parcours.models.solver import metric_of
 LEAST_EVENTS = 0.5
 #: Log relative incidences beyond this have no finite maximum: no study holds the events to tell them from infinity.
 FARTHEST = 12.0
-#: Steps of a refit at most.
-MOST_STEPS = 3000
+#: Steps of a refit at most; a run that is not at rest by then is held.
+MOST_STEPS = 500
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,16 @@ def _maximise(
     known = events > LEAST_EVENTS
     while True:
         free = np.where(inside, np.append(np.where(known, np.cumsum(known) - 1, -1), -1)[column], -1)
-        found = _descended(likelihood, start, free, int(known.sum()), tolerance)
-        far = np.abs(found[: int(known.sum())]) >= FARTHEST
-        if not far.any():
+        found, converged = _descended(likelihood, start, free, int(known.sum()), tolerance)
+        levels = found[: int(known.sum())]
+        far = np.abs(levels) >= FARTHEST
+        if converged and not far.any():
             return _expanded(start, free, found, int(known.sum())), free
+        if not len(levels):
+            raise NotConverged("The baseline of the refit did not converge: use fewer groups of age, year or season.")
+        if not far.any():
+            # What has not come to rest is on its way to infinity, the one that is farthest first.
+            far = np.abs(levels) == np.abs(levels).max()
         known[np.flatnonzero(known)[far]] = False
 
 
@@ -93,8 +99,8 @@ def _expanded(start: np.ndarray, column: np.ndarray, parameters: np.ndarray, n_c
 
 def _descended(
     likelihood: Likelihood, start: np.ndarray, column: np.ndarray, n_columns: int, tolerance: float
-) -> np.ndarray:
-    """Runs (n_columns,) and baseline of greatest likelihood, the runs within `FARTHEST`."""
+) -> tuple[np.ndarray, bool]:
+    """Runs (n_columns,) and baseline of greatest likelihood, the runs within `FARTHEST`; whether they are at rest."""
     n_curves = likelihood.n_curves
     free = np.flatnonzero(column >= 0)
 
@@ -111,12 +117,7 @@ def _descended(
     observed = np.append(tied(likelihood.observed_lags), likelihood.observed_baseline)
     target = tolerance * max(float(np.abs(observed).max(initial=0.0)) / likelihood.total, 1e-9)
     found = descend(objective, _clipped, metric, first, target, MOST_STEPS)
-    if metric.breach(found.x, found.gradient, _clipped) > target:
-        raise NotConverged(
-            f"The refit of the selected curves did not converge in {MOST_STEPS} steps: use stronger penalties, or "
-            "fewer lags."
-        )
-    return found.x
+    return found.x, metric.breach(found.x, found.gradient, _clipped) <= target
 
 
 def _clipped(point: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -131,7 +131,8 @@ def _certified(solution: Solution) -> Solution:
     if not solution.converged:
         raise NotConverged(
             f"The fit did not converge in {solution.iterations} steps (breach of optimality {solution.residual:.1e}, "
-            f"allowed {solution.tolerance:.1e}): raise max_iterations, or the penalties."
+            f"allowed {solution.tolerance:.1e}): raise max_iterations or the penalties, or use fewer groups of age, "
+            "year and season."
         )
     return solution
 

@@ -10,7 +10,7 @@ import logging
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,9 @@ def on_spark(session: "SparkSession") -> Ship:
             unpacked = cloudpickle.loads(packed.value)
             for name in list(names):
                 try:
-                    yield unpacked(name)
+                    with one_thread_each():
+                        piece = unpacked(name)
+                    yield piece
                 except ParcoursError as error:  # Spark would try three times more, and tell of it by text alone
                     yield error
 
@@ -67,6 +69,13 @@ def on_spark(session: "SparkSession") -> Ship:
         return ask
 
     return ship
+
+
+def one_thread_each() -> AbstractContextManager[Any]:
+    """Linear algebra in one thread: pieces run side by side, and their bits do not depend on the host."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 def committed(ship: Ship, at_once: int, folder: Place, told: Callable[[str], None]) -> "RunTasks":

@@ -10,7 +10,7 @@ from parcours.cohort.plan import done_stage, study_of
 from parcours.cohort.study import ModelSettings, Study
 from parcours.errors import InputError
 from parcours.reporting.findings import BEFORE, LOWERED, RAISED
-from parcours.stages.replicates import Pieces
+from parcours.stages.replicates import Pieces, one_thread_each
 from parcours.storage.manifest import write_json
 from parcours.storage.place import Place, local_copy
 
@@ -39,7 +39,7 @@ def fit(run: Run, staged: Path, pieces: Pieces) -> dict[str, float]:
     settings = study.model
     series = case_series(run, settings)
     given = model_settings(study, series)
-    with pieces.counted(settings, len(series.drugs)) as run_pieces:
+    with pieces.counted(settings, len(series.drugs)) as run_pieces, one_thread_each():
         model = ConvSCCS.cross_validate(series, **given, threads=threads(), run=run_pieces)
         model.bootstrap(settings.bootstrap, settings.seed, threads=threads(), run=run_pieces)
     peaks = model.peaks()
