@@ -201,3 +201,11 @@ def test_separated_events_are_refused_by_name():
 def test_windows_that_an_event_may_change_are_refused(window, sentence):
     with pytest.raises(InputError, match=sentence):
         EventDependentSCCS({"A": [window]})
+
+
+def test_a_person_with_a_gap_is_refused_as_doses_may_be_missed_in_it():
+    persons = pd.DataFrame({"person_id": [1, 1, 2], "start": [0, 60, 0], "end": [40, 99, 99]})
+    events = pd.DataFrame({"person_id": [1, 2], "day": [30, 20]})
+    doses = pd.DataFrame({"person_id": [1, 2], "drug": "A", "start": [10, 5]})
+    with pytest.raises(InputError, match="has gaps, in which doses may be missed"):
+        EventDependentSCCS({"A": [(0, 9)]}).fit(CaseSeries(persons, events, doses))

@@ -51,13 +51,14 @@ def drawn_tables(seed, n=60):
     return persons, events, exposures
 
 
-def oracle(persons, events, exposures, windows, age_cuts):
-    """Estimates by spelling out each person's every day; days are ages."""
+def oracle(persons, events, exposures, windows, age_cuts, gaps=None):
+    """Estimates by spelling out each person's every day outside of their gap; days are ages."""
     names = [(drug, k) for drug in windows for k in range(len(windows[drug]))]
     width = len(names) + len(age_cuts)
     people = []
     for person, start, end in persons:
-        rows = {day: [0.0] * width for day in range(start, end + 1)}
+        first_out, last_out = (gaps or {}).get(person, (end + 1, end))
+        rows = {day: [0.0] * width for day in range(start, end + 1) if not first_out <= day <= last_out}
         for drug in windows:
             label = {}
             for _, _, first, last in sorted(x for x in exposures if x[0] == person and x[1] == drug):
@@ -71,7 +72,8 @@ def oracle(persons, events, exposures, windows, age_cuts):
             group = sum(day >= cut for cut in age_cuts)
             if group:
                 row[len(names) + group - 1] = 1.0
-        people.append((np.array(list(rows.values())), [day - start for who, day in events if who == person]))
+        place = {day: row for row, day in enumerate(rows)}
+        people.append((np.array(list(rows.values())), [place[day] for who, day in events if who == person]))
 
     def loss(b):
         total = 0.0
@@ -139,6 +141,21 @@ def test_shifting_every_day_and_shuffling_every_row_change_nothing(seed, shift):
         exposures.assign(start=exposures.start + shift, end=exposures.end + shift).sample(frac=1, random_state=3),
     )
     assert model.fit(moved).coef_ == pytest.approx(expected, abs=1e-9)
+
+
+def test_days_in_a_gap_of_the_observation_do_not_exist():
+    persons, events, exposures = drawn_tables(21)
+    gaps = {person: (start + 20, start + 34) for person, start, _ in persons}
+    spans = [row for p, start, end in persons for row in ((p, start, gaps[p][0] - 1), (p, gaps[p][1] + 1, end))]
+    events = [(p, day) for p, day in events if not gaps[p][0] <= day <= gaps[p][1]]
+    windows = {"A": [(-5, -1), (0, 14)], "B": [(0, 20)]}
+    found = SCCS(windows, age_cuts=[80]).fit(CaseSeries(*tables(spans, events, exposures)))
+    one = SCCS({"B": [(0, 20)]}, age_cuts=[80]).fit(CaseSeries(*tables(spans, events, exposures)))
+    known = {p for p, _ in events}
+    people = [row for row in persons if row[0] in known]
+    expected = oracle(people, events, exposures, windows, [80], gaps)
+    assert found.coef_ == pytest.approx(expected, abs=1e-4)
+    assert one.coef_ == pytest.approx(oracle(people, events, exposures, {"B": [(0, 20)]}, [80], gaps), abs=1e-4)
 
 
 def test_each_event_is_its_own_stratum():

@@ -91,6 +91,10 @@ class CaseSeries:
         """Day at which each person has age zero, shape (persons,)."""
         return np.zeros(self.n_persons, dtype=np.int64) if self.birth is None else self.birth
 
+    def gaps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Person, first and last day of each gap in the observation, shape (gaps,) each."""
+        return np.repeat(np.arange(self.n_persons), np.diff(self.gap_ptr)), self.gap_first, self.gap_last
+
     def exposed_cases(self) -> np.ndarray:
         """Number of cases with at least one exposure to each drug that starts by their last day, shape (drugs,)."""
         reached = self.exposure_start <= self.end[self.exposure_person]
@@ -145,11 +149,11 @@ def _has(table: Any, column: str) -> bool:
 def _check_spans(key: np.ndarray, start: np.ndarray, end: np.ndarray, birth: np.ndarray | None) -> None:
     """Raise `InputError` where spans of one person overlap, or give two births."""
     again = key[1:] == key[:-1]
-    twice = int((again & (start[1:] <= end[:-1])).sum())
-    if twice:
-        rows = in_words(twice, ROWS)
+    twice = key[1:][again & (start[1:] <= end[:-1])]
+    if len(twice):
+        persons = in_words(len(np.unique(twice)), PERSONS)
         raise InputError(
-            f"The table persons has {rows} with a person_id seen before on the same days: give one row a person, or "
+            f"The table persons has a person_id seen before on the same days, for {persons}: give one row a person, or "
             "one row for each span that is observed."
         )
     births = 0 if birth is None else int((again & (birth[1:] != birth[:-1])).sum())

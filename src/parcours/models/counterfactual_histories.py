@@ -36,6 +36,11 @@ class CounterfactualHistories:
         """Number of histories."""
         return len(self.start)
 
+    def gaps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """No history has a gap: `EventDependentSCCS` refuses series that do."""
+        none = np.zeros(0, dtype=np.int64)
+        return none, none, none
+
     def age_origin(self) -> np.ndarray:
         """Day at which each history has age zero."""
         return self.origin

@@ -53,9 +53,14 @@ class EventDependentSCCS:
     def fit(self, series: CaseSeries) -> EventDependentSCCS:
         """Solve the estimating equations; returns the fitted model.
 
-        Raises `InputError` that names the terms when some cannot be told apart or have no finite estimate; a term
-        without any event is -inf.
+        Raises `InputError` when persons have gaps in the observation, or when terms, which it names, cannot be told
+        apart or have no finite estimate; a term without any event is -inf.
         """
+        if len(series.gap_first):
+            raise InputError(
+                "The follow-up of some persons has gaps, in which doses may be missed: EventDependentSCCS needs one "
+                "span a person; use SCCS, or leave these persons out."
+            )
         actual = cut_follow_up(series, self.windows, self.age_cuts)
         reference = reference_age_group(actual, self.age_cuts)
         design = term_design(actual, self.windows, self.age_cuts, reference)

@@ -85,12 +85,14 @@ def cut_follow_up(series: Histories, windows: Sequence[Windows], age_cuts: Seque
     bounds = _bounds(series, spans, age_cuts, low, width)
     person, day = bounds // width, bounds % width + low
     length = np.append(np.diff(day), 0)
-    own = (day <= series.end[person]) & np.append(np.diff(person) == 0, False)
-    # The last bound of a person is the day after the end: it opens no piece.
+    # The last bound of a person is the day after the end: it opens no piece. Nor does one that opens a gap.
+    own = (day <= series.end[person]) & np.append(np.diff(person) == 0, False) & ~_in_gap(series, bounds, low, width)
     index = np.cumsum(own) - 1
     level = np.zeros((len(windows), int(own.sum())), dtype=np.int64)
     for row, (owner, first, last, code) in enumerate(spans):
-        lower = index[np.searchsorted(bounds, owner * width + first - low)]
+        opened = np.searchsorted(bounds, owner * width + first - low)
+        # A window that begins in a gap begins with the piece after it.
+        lower = index[opened] + ~own[opened]
         upper = index[np.searchsorted(bounds, owner * width + last + 1 - low) - 1]
         _paint(level[row], lower, upper, code)
     age = day[own] - series.age_origin()[person[own]]
@@ -135,6 +137,8 @@ def _bounds(
     """Sorted keys person * width + (day - low) of the days that open a piece, and of each day after an end."""
     people = np.arange(series.n_persons)
     keys = [people * width + series.start - low, people * width + series.end + 1 - low]
+    owners, gap_first, gap_last = series.gaps()
+    keys += [owners * width + gap_first - low, owners * width + gap_last + 1 - low]
     for owner, first, last, _ in spans:
         keys += [owner * width + first - low, owner * width + last + 1 - low]
     for cut in age_cuts:
@@ -142,6 +146,15 @@ def _bounds(
         inside = (day > series.start) & (day <= series.end)
         keys.append((people * width + day - low)[inside])
     return np.unique(np.concatenate(keys))
+
+
+def _in_gap(series: Histories, bounds: np.ndarray, low: int, width: int) -> np.ndarray:
+    """Whether the day of each bound lies in a gap of its person, shape (bounds,)."""
+    owners, first, last = series.gaps()
+    if not len(owners):
+        return np.zeros(len(bounds), dtype=bool)
+    row = np.searchsorted(owners * width + first - low, bounds, side="right") - 1
+    return (row >= 0) & (bounds <= (owners * width + last - low)[row]) & (owners[row] == bounds // width)
 
 
 @njit(cache=True)
