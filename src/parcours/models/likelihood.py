@@ -197,7 +197,8 @@ def fitted_of(likelihood: Likelihood, coefficients: np.ndarray) -> Fitted:
     """Coefficients as the kernels read them."""
     curves, parameters = np.split(coefficients, [likelihood.n_curves])
     effect = np.repeat(curves, likelihood.days.axis.bucket)
-    return Fitted(np.exp(likelihood.design.design @ parameters), effect, np.exp(effect))
+    with np.errstate(over="ignore"):  # of a step that is too long, and is not taken
+        return Fitted(np.exp(likelihood.design.design @ parameters), effect, np.exp(effect))
 
 
 @part
