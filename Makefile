@@ -94,7 +94,7 @@ bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at
 bench-featuring: setup ## Measure featuring of the fall study against SCALPEL's plan, at 1x, 4x and 16x (an hour, 25 GB of disk)
 	@$(BIN)/python -m benchmarks.featuring
 
-bench-inference: setup ## Measure ConvSCCS against tick 0.8.0.2, and on a national study of 200,000 cases (an hour; needs a package index)
+bench-inference: setup ## Measure ConvSCCS against tick 0.8.0.2, and on a national study of 200,000 cases (a quarter of an hour; needs a package index)
 	@$(BIN)/python -m benchmarks.inference
 
 bench-payloads: setup ## Measure what it costs to cut rows into many claim buckets (half a minute)
