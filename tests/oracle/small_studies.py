@@ -26,7 +26,7 @@ STUDY = Study(
     medicines=Medicines("substance", (), (), ()),
     exposures=Exposures("unlimited", 1, 180, 2, 0, 30, 90, 15, "purchase_count", 1, 30),
     outcomes=Outcomes("fracture", RULES, (), "site_group", 4, 1, "first"),
-    model=ModelSettings(14, 2, (), True, True, (), (), 3, 0, 30, 1),
+    model=ModelSettings(14, 2, 90, (), True, True, (), (), 3, 0, 30, 1),
 )
 CHOICES: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
     "population": {
