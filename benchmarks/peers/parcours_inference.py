@@ -39,8 +39,9 @@ def native(cases: Cases, number: int) -> Tables:
 
 def fit(tables: Tables, given: dict[str, Any], steps: Steps) -> ConvSCCS:
     """From tables to the penalised fit."""
+    settings = {name: given[name] for name in ("tv", "group", "tolerance")}
     with timed() as steps["fit"]:
-        return ConvSCCS(lags=given["lags"] - 1, bucket=1, tv=given["tv"], group=given["group"]).fit(CaseSeries(*tables))
+        return ConvSCCS(lags=given["lags"] - 1, bucket=1, **settings).fit(CaseSeries(*tables))
 
 
 def fit_with_intervals(tables: Tables, given: dict[str, Any], steps: Steps) -> ConvSCCS:

@@ -68,7 +68,7 @@ def chance_penalties(likelihood: Likelihood, before: int) -> tuple[float, float]
 def baseline_only(likelihood: Likelihood, before: int) -> Solution:
     """Every curve at zero and the baseline at its estimate."""
     empty = likelihood.only(np.arange(0))
-    found = solve(empty, Penalty(0.0, 0.0, before), tolerance=1e-6)
+    found = solve(empty, Penalty(0.0, 0.0, before), tolerance=1e-4)
     coefficients = np.append(np.zeros(likelihood.n_curves), found.coefficients)
     return replace(found, coefficients=coefficients)
 
