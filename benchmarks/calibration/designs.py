@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,11 +99,3 @@ def day_of(rng: np.random.Generator, weight: np.ndarray) -> np.ndarray:
     running = np.cumsum(weight, axis=1)
     point = rng.random(len(weight)) * running[:, -1]
     return np.minimum((running < point[:, None]).sum(axis=1), weight.shape[1] - 1)
-
-
-def lag_levels(curve: Mapping[int, float] | np.ndarray, bucket: int, lags: int) -> np.ndarray:
-    """What lags of `bucket` days can show of a daily curve of logs: log of the mean relative incidence, (lags + 1,)."""
-    daily = np.zeros(bucket * (lags + 1))
-    given = np.asarray(curve)[: len(daily)]
-    daily[: len(given)] = given
-    return np.log(np.exp(daily).reshape(-1, bucket).mean(axis=1))

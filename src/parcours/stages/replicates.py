@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from parcours.models.tasks import Arrays, RunTasks, Work
 
 log = logging.getLogger(__name__)
-# Smoothing strengths that the model tries where a study names none.
-TV_VALUES = 4
 LABELS = {"fold": "cross-validation", "draw": "bootstrap", "medicines": "intervals and tests"}
 QUIET_SECONDS = 1.0
 # Where a piece is computed: the same work, which may go somewhere else and come back.
@@ -147,9 +145,10 @@ class Pieces:
 
 def number_of_pieces(settings: ModelSettings, medicines: int) -> int:
     """Pieces of a training with these settings, cut as the model cuts them."""
+    from parcours.models.cross_validation import TV_STEPS
     from parcours.models.screening import DRUGS_A_TASK
 
-    folds = settings.cv_folds * (len(settings.tv_grid) or TV_VALUES)
+    folds = settings.cv_folds * (len(settings.tv_grid) or len(TV_STEPS))
     return folds + settings.bootstrap + -(-medicines // DRUGS_A_TASK)
 
 
