@@ -13,7 +13,7 @@ from parcours.models.baseline import Baseline
 from parcours.models.exposed_masses import exposed_masses
 from parcours.models.likelihood import likelihood_of
 from parcours.models.observed_days import LagAxis, observe
-from parcours.models.profile import bound, profile, signed_root, tied
+from parcours.models.profile import bound, maximum, signed_root, tied
 from parcours.models.screening import LEVELS, _kept_share, false_discovery_flags, joint_level
 from parcours.models.windows import Windows, critical, effective_number, p_value, unions, windows_of
 from tests.models.simulation import Truth, draw_series, planted_curve
@@ -131,25 +131,24 @@ def test_estimate_deviance_and_bounds_are_those_of_brute_force(seed, tested):
     shares = (number >= tested[0]) & (number <= tested[1])
     group = np.unique(np.where(shares, 0, 1 + number), return_inverse=True)[1]
     summed_mass, summed = tied(mass, counts, group)
-    theta = np.zeros(len(summed))
-    best = float(profile(summed_mass, rest, events, summed, -1, theta, 1e-8))
+    share = 0.8
+    best = maximum(summed_mass, rest, events, summed, share)
 
     def value(parameters):
         return negative_log_likelihood(likelihood, at, windows, parameters[group])
 
-    brute = minimize(value, np.zeros(len(theta)), method="BFGS", options={"gtol": 1e-6})
-    assert theta == pytest.approx(brute.x, abs=1e-4)
+    brute = minimize(value, np.zeros(len(summed)), method="BFGS", options={"gtol": 1e-6})
+    assert best.theta == pytest.approx(brute.x, abs=1e-4)
 
     def root(there):
         inner = minimize(lambda rest: value(np.append(there, rest)), brute.x[1:], method="BFGS", options={"gtol": 1e-6})
         return np.sign(brute.x[0] - there) * np.sqrt(max(2 * (inner.fun - brute.fun), 0))
 
-    share = 0.8
     for there in (0.0, 0.5):
-        found = signed_root(summed_mass, rest, events, summed, best, theta[0], there, share, theta.copy())
+        found = signed_root(best, there, best.theta.copy())
         assert found == pytest.approx(np.sqrt(share) * root(there), abs=2e-3)
     for level in (1.96, -1.96):
-        found = bound(summed_mass, rest, events, summed, best, theta, share, level)
+        found = bound(best, level)
         expected = brentq(
             lambda there, level=level: np.sqrt(share) * root(there) - level, brute.x[0] - 3, brute.x[0] + 3
         )
@@ -159,12 +158,9 @@ def test_estimate_deviance_and_bounds_are_those_of_brute_force(seed, tested):
 def test_a_window_without_events_has_no_lower_bound_and_one_with_all_of_them_no_upper_one():
     mass, rest = np.array([[0.1, 0.2]]), np.array([0.9, 0.8])
     for counts, events, side in (([0.0], [1.0, 1.0], -1), ([2.0], [1.0, 1.0], 1)):
-        theta = np.zeros(1)
-        best = profile(mass, rest, np.array(events), np.array(counts), -1, theta, 1e-6)
-        bounds = [
-            bound(mass, rest, np.array(events), np.array(counts), best, theta, 1.0, side * s) for s in (-1.96, 1.96)
-        ]
-        assert theta[0] * side > 10
+        best = maximum(mass, rest, np.array(events), np.array(counts), 1.0)
+        bounds = [bound(best, side * level) for level in (-1.96, 1.96)]
+        assert best.estimate * side > 10
         assert bounds[0] == side * np.inf
         assert np.isfinite(bounds[1])
 

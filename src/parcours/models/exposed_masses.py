@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from parcours.models.likelihood import Likelihood, fill_days, fitted_of, given_of, kernel, largest
+from parcours.models.likelihood import Likelihood, fill_days, fitted_of, given_of, kernel, largest, part
 from parcours.models.windows import Windows
 
 
@@ -69,7 +69,7 @@ class Pairs(NamedTuple):
     parts_before: np.ndarray  # (drugs,)
 
 
-@kernel
+@part
 def _label_days(given, pairs, person, number, day, own, label):
     """Put the part of each day of one drug into `label`, exp(eta) of it into `own`."""
     early = pairs.parts_before[number]
@@ -84,7 +84,7 @@ def _label_days(given, pairs, person, number, day, own, label):
                     label[place] = part
 
 
-@kernel
+@part
 def _divide_own(given, fitted, person, number, own):
     """Take the drug's own curve out of exp(eta) of its days."""
     for row in range(given.ptr[person], given.ptr[person + 1]):
@@ -96,7 +96,7 @@ def _divide_own(given, fitted, person, number, own):
                     own[given.at[row] + b] *= np.exp(-scale * fitted.effect[place + b])
 
 
-@kernel
+@part
 def _sum_parts(given, person, number, day, own, label, mass):
     """Add `own` of each labelled day to the mass of its part, and take the labels away; sums of `day` and `own`."""
     inside, without = 0.0, 0.0

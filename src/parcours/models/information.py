@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from parcours.models.likelihood import Likelihood, fill_days, fitted_of, given_of, kernel, largest, piece_end
+from parcours.models.likelihood import Likelihood, fill_days, fitted_of, given_of, kernel, largest, part, piece_end
 
 
 def information(likelihood: Likelihood, coefficients: np.ndarray, column: np.ndarray, n_columns: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def _runs(column: np.ndarray, bucket: int) -> Runs:
     return Runs(*(np.array(values, dtype=np.int64) for values in (ptr, low, high, owner)))
 
 
-@kernel
+@part
 def _list_intervals(given, runs, person, into):
     """Put the person's intervals into `into`, exposure by exposure in the order of their days; return their number."""
     number = 0
@@ -76,7 +76,7 @@ def _list_intervals(given, runs, person, into):
     return number
 
 
-@kernel
+@part
 def _running_sums(given, person, day, running):
     """Running sums of the days that exposures cover, each stretch from 0."""
     summed = -1
@@ -89,7 +89,7 @@ def _running_sums(given, person, day, running):
             summed += 1
 
 
-@kernel
+@part
 def _add_baseline(given, person, held, total, mass, design, first_column, mean, by_cell):
     """Add the person's expected events by combination, and the means of the baseline's columns."""
     first = given.piece_ptr[person]
@@ -101,7 +101,7 @@ def _add_baseline(given, person, held, total, mass, design, first_column, mean, 
                 mean[first_column + parameter] += mass[row - first] / total * design[cell, parameter]
 
 
-@kernel
+@part
 def _add_crossed(given, person, weight, low, high, running, crossed):
     """Add one interval's expected events by combination of the baseline to its row `crossed`."""
     first = given.piece_ptr[person]
@@ -115,7 +115,7 @@ def _add_crossed(given, person, weight, low, high, running, crossed):
         low, piece = until, piece + 1
 
 
-@kernel
+@part
 def _add_pairs(intervals, number, weight, running, out):
     """Add the expected events of each interval, and twice those that two of them share."""
     for one in range(number):
@@ -134,7 +134,7 @@ def _add_pairs(intervals, number, weight, running, out):
                 out[intervals.column[other], column] += joint
 
 
-@kernel
+@part
 def _subtract_means(mean, marked, seen, touched, held, out):
     """Take the product of the means off, and set what was touched back to zero."""
     for one in range(touched):

@@ -21,9 +21,11 @@ from parcours.models.baseline import Baseline, BaselineDesign, cells_of_kinds, d
 from parcours.models.observed_days import ObservedDays
 
 #: Compiled once and kept on disk (NUMBA_CACHE_DIR, else beside the module); typed Any, as numba has no stubs. Sums may
-#: be vectorised, which changes their last digits between kinds of processors, never between threads or runs.
+#: be vectorised, which changes their last digits between kinds of processors, never between threads or runs. A kernel
+#: calls parts and never another kernel: of a kernel that is called there are two copies, its own and the one that was
+#: optimised with its caller, and which one runs depends on whether it was just compiled or read from the disk.
 kernel: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-#: The same for the parts of a kernel: passing a series from one function to the next costs more than the work of some.
+#: What kernels are made of: written into each of them before it is compiled.
 part: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}, inline="always")
 #: Applies a function to the numbers of blocks, in any order, and gives the results in theirs.
 Map = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
@@ -262,7 +264,7 @@ def _add_stretch(given, fitted, person, piece, low, high, day, mass):
         low, piece = until, piece + 1
 
 
-@kernel
+@part
 def fill_days(given, fitted, person, day, mass):
     """Put exp(eta) of the days that an exposure covers into `day`, the sum over each piece into `mass`; return its
     total.
@@ -289,7 +291,7 @@ def fill_days(given, fitted, person, day, mass):
     return total
 
 
-@kernel
+@part
 def largest(ptr):
     """Most rows of one owner."""
     most = 0

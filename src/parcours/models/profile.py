@@ -7,6 +7,9 @@ information that is left, by which deviances are multiplied.
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 
 from parcours.models.likelihood import kernel
@@ -69,41 +72,71 @@ def tied(mass: np.ndarray, counts: np.ndarray, group: np.ndarray) -> tuple[np.nd
     return np.ascontiguousarray((mass @ tie).T), counts @ tie
 
 
-@kernel
-def signed_root(mass, rest, events, counts, best, estimate, at, share, theta):
+class Maximum(NamedTuple):
+    """Where the likelihood of a window's parameters is greatest: what `profile` was given, its value, theta there.
+
+    share: of the information of the first parameter, what is left when the other medicines are estimated too.
+    """
+
+    mass: np.ndarray
+    rest: np.ndarray
+    events: np.ndarray
+    counts: np.ndarray
+    share: float
+    value: float
+    theta: np.ndarray
+
+    @property
+    def estimate(self) -> float:
+        """Log relative incidence of the first parameter."""
+        return float(self.theta[0])
+
+    @property
+    def statistic(self) -> float:
+        """Signed root of the deviance of no effect, above 0 where the first parameter is."""
+        return signed_root(self, 0.0, self.theta.copy())
+
+
+def maximum(mass: np.ndarray, rest: np.ndarray, events: np.ndarray, counts: np.ndarray, share: float) -> Maximum:
+    """The greatest likelihood of all parameters, see `profile`."""
+    theta = np.zeros(len(counts))
+    value = float(profile(mass, rest, events, counts, -1, theta, 1e-6))
+    return Maximum(mass, rest, events, counts, share, value, theta)
+
+
+def signed_root(best: Maximum, at: float, theta: np.ndarray) -> float:
     """Signed root of the deviance of the first parameter at `at`, below 0 where `at` is above its estimate.
 
     theta: (parameters,) where the other parameters start, and end. They are at their best there, so that a small error
     of theirs changes the deviance by its square.
     """
     theta[0] = at
-    value = profile(mass, rest, events, counts, 0, theta, 1e-3)
-    root = np.sqrt(max(2.0 * share * (best - value), 0.0))
-    return root if estimate > at else -root
+    value = profile(best.mass, best.rest, best.events, best.counts, 0, theta, 1e-3)
+    root = math.sqrt(max(2.0 * best.share * (best.value - value), 0.0))
+    return root if best.estimate > at else -root
 
 
-@kernel
-def bound(mass, rest, events, counts, best, theta_best, share, level):
+def bound(best: Maximum, level: float) -> float:
     """Where the signed root is `level` (above 0 the lower bound, below 0 the upper one); infinite if nowhere."""
-    estimate, theta = theta_best[0], theta_best.copy()
+    estimate, theta = best.estimate, best.theta.copy()
     side = -1.0 if level > 0 else 1.0
     if estimate * side >= FARTHEST:
-        return side * np.inf
+        return side * math.inf
     near, near_root = estimate, 0.0
     far, far_root, step = estimate, 0.0, 0.5
     while far_root < abs(level):
         near, near_root = far, far_root
         far += side * step
         if far * side > FARTHEST + 8.0:
-            return side * np.inf
-        far_root = abs(signed_root(mass, rest, events, counts, best, estimate, far, share, theta))
+            return side * math.inf
+        far_root = abs(signed_root(best, far, theta))
         # The root is close to linear in the log relative incidence: the next step is the one that would reach the
         # level.
         slope = max(far_root / abs(far - estimate), 1e-3)
         step = min(max(1.1 * (abs(level) - far_root) / slope, 0.05), 6.0)
     for _step in range(40):
         middle = near + (far - near) * (abs(level) - near_root) / (far_root - near_root)
-        root = abs(signed_root(mass, rest, events, counts, best, estimate, middle, share, theta))
+        root = abs(signed_root(best, middle, theta))
         if abs(root - abs(level)) < 1e-3 or abs(far - near) < 1e-4:
             return middle
         if root < abs(level):

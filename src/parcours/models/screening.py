@@ -9,8 +9,7 @@ stands out most, at the level of the test, holds no effect exactly when the test
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
@@ -18,7 +17,7 @@ from scipy.special import ndtri
 from parcours.models.exposed_masses import ExposedMasses, exposed_masses
 from parcours.models.information import information
 from parcours.models.likelihood import Likelihood
-from parcours.models.profile import bound, profile, signed_root, tied
+from parcours.models.profile import Maximum, bound, maximum, tied
 from parcours.models.tasks import Arrays, RunTasks
 from parcours.models.windows import Windows, critical, effective_number, p_value, unions, windows_of
 
@@ -181,7 +180,7 @@ def _test_drug(setting: _Setting, drug: int) -> Arrays:
     out: Arrays = {"estimate": np.array([level.estimate for level in levels])[of_lag]}
     for name, root in (("", pointwise), ("band_", band)):
         for side, sign in (("lower", 1.0), ("upper", -1.0)):
-            out[name + side] = np.array([level.bound(sign * root) for level in levels])[of_lag]
+            out[name + side] = np.array([bound(level, sign * root) for level in levels])[of_lag]
     for name, first, number in (("after", before, after), ("before", 0, before)):
         tested = _largest(setting, drug, given, first, number)
         out |= {f"{name}_{key}": value for key, value in tested.items()}
@@ -200,7 +199,7 @@ def _informations(setting: _Setting, drug: int) -> tuple[np.ndarray, np.ndarray]
 
 def _largest(setting: _Setting, drug: int, given: _Drug, first: int, number: int) -> Arrays:
     """The window that stands out most among `number` base windows from `first` on."""
-    tested: list[tuple[_Window, tuple[int, int]]] = []
+    tested: list[tuple[Maximum, tuple[int, int]]] = []
     for low, high in unions(number):
         lags = setting.windows.lags_of(drug, first + low, first + high)
         if setting.expected[drug, lags].sum() >= LEAST_EXPECTED:
@@ -210,8 +209,8 @@ def _largest(setting: _Setting, drug: int, given: _Drug, first: int, number: int
         empty = np.full(len(LEVELS), np.nan)
         return _row(0, 0, np.nan, np.nan, 1.0, empty, empty)
     best, (first_lag, last_lag) = max(tested, key=lambda pair: abs(pair[0].statistic))
-    low_bounds = np.array([best.bound(level) for level in LEVELS])
-    high_bounds = np.array([best.bound(-level) for level in LEVELS])
+    low_bounds = np.array([bound(best, level) for level in LEVELS])
+    high_bounds = np.array([bound(best, -level) for level in LEVELS])
     number_of_tests = effective_number(number, False)
     return _row(first_lag, last_lag, best.estimate, best.statistic, number_of_tests, low_bounds, high_bounds)
 
@@ -235,44 +234,22 @@ class _Drug:
     own: np.ndarray
     efficient: np.ndarray
 
-    def window(self, first: int, last: int) -> _Window:
+    def window(self, first: int, last: int) -> Maximum:
         """The base windows first..last with one relative incidence, every other one with its own."""
         shared = (self.window_of_part >= first) & (self.window_of_part <= last)
         group = np.where(shared, 0, 1 + self.window_of_part)
         return self._estimated(group, _kept_share(self.own, self.efficient, first, last))
 
-    def part(self, number: int) -> _Window:
+    def part(self, number: int) -> Maximum:
         """One part alone: the rest of its base window has a relative incidence of its own, as every other window."""
         group = 1 + self.window_of_part
         group[number] = 0
         whole = int(self.window_of_part[number])
         return self._estimated(group, _kept_share(self.own, self.efficient, whole, whole))
 
-    def _estimated(self, group: np.ndarray, share: float) -> _Window:
+    def _estimated(self, group: np.ndarray, share: float) -> Maximum:
         mass, counts = tied(self.mass, self.counts, np.unique(group, return_inverse=True)[1])
-        theta = np.zeros(len(counts))
-        best = float(profile(mass, self.rest, self.events, counts, -1, theta, 1e-6))
-        window = _Window((mass, self.rest, self.events, counts, best, theta), share, float(theta[0]), 0.0)
-        return replace(window, statistic=window.root(0.0))
-
-
-@dataclass(frozen=True)
-class _Window:
-    """One tested window: its estimate, and the signed root of its deviance anywhere."""
-
-    given: tuple[Any, ...]  # mass, rest, events, counts, greatest log-likelihood, parameters there
-    share: float
-    estimate: float
-    statistic: float
-
-    def root(self, at: float) -> float:
-        """Signed root of the deviance at a log relative incidence."""
-        *given, best, theta = self.given
-        return float(signed_root(*given, best, self.estimate, at, self.share, theta.copy()))
-
-    def bound(self, level: float) -> float:
-        """The lower bound where the root is `level`, the upper one for a level below 0."""
-        return float(bound(*self.given, self.share, level))
+        return maximum(mass, self.rest, self.events, counts, share)
 
 
 def _kept_share(own: np.ndarray, efficient: np.ndarray, first: int, last: int) -> float:

@@ -53,3 +53,28 @@ def test_no_file_names_a_folder_of_one_machine() -> None:
     texts = [HOME / line for line in listed.stdout.splitlines() if (HOME / line).suffix != ".lock"]
     found = [name(file) for file in texts if file.is_file() and machine_path.search(file.read_text("utf-8", "replace"))]
     assert found == []
+
+
+def kernels_and_calls(file: Path) -> tuple[set[str], dict[str, set[str]]]:
+    """Names of the compiled functions of a module that are no parts, and what each of its functions calls by name."""
+    functions = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
+    kernels = {
+        node.name
+        for node in functions
+        if {one.id for one in node.decorator_list if isinstance(one, ast.Name)} & {"kernel"}
+    }
+    calls = {
+        node.name: {
+            one.func.id for one in ast.walk(node) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)
+        }
+        for node in functions
+    }
+    return kernels, calls
+
+
+def test_no_kernel_calls_another_so_that_a_cached_one_gives_the_same_bits() -> None:
+    found = [kernels_and_calls(file) for file in sorted((HOME / "src/parcours/models").glob("*.py"))]
+    kernels = set().union(*(names for names, _ in found))
+    assert "_expected" in kernels
+    calls = {caller: called for _, each in found for caller, called in each.items() if caller in kernels}
+    assert {caller: called & kernels for caller, called in calls.items() if called & kernels} == {}
