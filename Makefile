@@ -103,7 +103,7 @@ bench-payloads: setup ## Measure what it costs to cut rows into many claim bucke
 bench-schedule: setup ## Simulate flattening 32 TB on 20 nodes from what the two others measured (two minutes)
 	@$(BIN)/python -m benchmarks.schedule
 
-calibrate: setup ## Measure on drawn case series how often curves, intervals and flags are right (a quarter of an hour)
+calibrate: setup ## Measure on drawn case series how often curves, intervals and flags are right (half an hour)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --shapes 200
 	@$(BIN)/python scripts/calibration_page.py
 

@@ -1,6 +1,6 @@
 """Measure on drawn case series how right the estimator is; writes benchmarks/results/calibration.json.
 
-    python -m benchmarks.calibration --paper 20 --shapes 200 --screens 100
+    python -m benchmarks.calibration --paper 20 --shapes 200 --screens 100 --demo 10
 
 docs/explanation/calibration.md shows the numbers (`scripts/calibration_page.py` writes it from the file).
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.calibration import paper, screens, shapes
+from benchmarks.calibration import demo, paper, screens, shapes
 from benchmarks.results import RESULTS, commit, machine, write_result
 
 CENSORED = 0.4
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--paper", type=int, default=20, help="seeds of the paper's design")
     parser.add_argument("--shapes", type=int, default=200, help="series of each of the five shapes")
     parser.add_argument("--screens", type=int, default=100, help="screens without any effect")
+    parser.add_argument("--demo", type=int, default=10, help="deliveries of the demo, each run through the whole chain")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     with ProcessPoolExecutor(options.processes) as pool:
@@ -41,6 +42,8 @@ def main() -> int:
             "shapes": {shape: _shape(pool.map, shape, options.shapes) for shape in shapes.SHAPES},
             "screens": _screens(pool.map(screens.measure, range(options.screens))),
         }
+    # One after the other: each takes all cores.
+    result["demo"] = _demo([demo.recovered(seed) for seed in range(1, options.demo + 1)])
     write_result(RESULTS / "calibration.json", result)
     return 0
 
@@ -74,6 +77,12 @@ def _screens(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
         "share_of_p_below_5_percent": round(float(np.mean([row["below_5_percent"] for row in found])), 4),
         "raised_before": round(float(np.mean([row["before"] for row in found])) / screens.DRUGS, 4),
     }
+
+
+def _demo(found: list[dict[str, Any]]) -> dict[str, Any]:
+    sys.stderr.write(f"demo: {len(found)} deliveries\n")
+    sums = {key: sum(row[key] for row in found) for key in found[0] if key != "missed"}
+    return {"deliveries": len(found), **sums, "missed": [row["missed"] for row in found]}
 
 
 if __name__ == "__main__":

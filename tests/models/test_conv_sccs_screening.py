@@ -13,9 +13,11 @@ from parcours.models.baseline import Baseline
 from parcours.models.exposed_masses import exposed_masses
 from parcours.models.likelihood import likelihood_of
 from parcours.models.observed_days import LagAxis, observe
+from parcours.models.peaks import BEFORE_LEVEL
 from parcours.models.profile import bound, maximum, signed_root, tied
 from parcours.models.screening import LEVELS, _kept_share, false_discovery_flags, joint_level
 from parcours.models.windows import Windows, critical, effective_number, p_value, unions, windows_of
+from parcours.reporting.findings import INTERVAL_BEFORE
 from tests.models.simulation import Truth, draw_series, planted_curve
 
 # --- windows -----------------------------------------------------------------------------------------------------
@@ -272,3 +274,7 @@ def test_pointwise_bounds_lie_inside_the_band_and_hold_the_estimate(many_models)
         assert (curves.upper <= curves.band_upper + 1e-3).all()
         assert curves.lag.min() == -9
         assert curves.groupby("drug").size().unique().tolist() == [9 + 6]
+
+
+def test_the_report_names_the_interval_of_the_days_before_as_the_model_makes_it():
+    assert f"{1 - BEFORE_LEVEL:.0%} interval" == INTERVAL_BEFORE

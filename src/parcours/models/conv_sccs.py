@@ -243,13 +243,12 @@ class ConvSCCS:
         """One row a drug: what stands out most, its interval and test, and what happened before the exposure.
 
         drug, selected (by the penalties), selected_share (of the draws), exposed_cases; first_lag, last_lag, peak_lag
-        (the
-        middle), log_ri, lower, upper of the window of lags that stands out most; p_value; flag. flag is "raised" or
-        "lowered" for a drug whose test passes Benjamini-Hochberg at the level `false_discovery`, else "". The interval
-        is simultaneous over the windows of the drug and false-coverage adjusted over the drugs: it holds no effect (0)
-        exactly where there is no flag. before_log_ri, before_lower, before_upper, before_p_value, before: the same for
-        the 90 days before the exposure, each drug by itself at 5%. A drug that is raised there too is not said to raise
-        the risk: its flag is "rise before exposure".
+        (the middle), log_ri, lower, upper of the window of lags that stands out most; p_value; flag. flag is "raised"
+        or "lowered" for a drug whose test passes Benjamini-Hochberg at the level `false_discovery`, else "". The
+        interval is simultaneous over the windows of the drug and false-coverage adjusted over the drugs: it holds no
+        effect (0) exactly where there is no flag. before_log_ri, before_lower, before_upper, before_p_value, before:
+        the same for the days before the exposure, each drug by itself at 1% and with a 99% interval. A drug that is
+        raised there too is not said to raise the risk: its flag is "rise before exposure".
         """
         if self.screen_ is None:
             raise InputError("The model has no intervals yet: call bootstrap before peaks.")

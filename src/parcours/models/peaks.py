@@ -9,10 +9,9 @@ import numpy as np
 from parcours.models.screening import Screen, WindowTests, false_discovery_flags, joint_level
 
 RAISED, LOWERED, BEFORE = "raised", "lowered", "rise before exposure"
-
-
-#: Level of the look before the exposure, each medicine by itself: to miss a rise there would be worse than to see one.
-BEFORE_LEVEL = 0.05
+#: Level of the look before the exposure, each medicine by itself: a rise that chance made takes a true effect away, and
+#: one that first signs of the event made is far beyond either level (ADR 12).
+BEFORE_LEVEL = 0.01
 
 
 def peak_columns(tests: Screen, level: float) -> dict[str, Any]:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Flags as the models give them; a medicine without one has NOT_FLAGGED.
 RAISED, LOWERED, BEFORE, NOT_FLAGGED = "raised", "lowered", "rise before exposure", "none"
+# Interval of the days before the purchase, where each medicine is looked at by itself at 1%.
+INTERVAL_BEFORE = "99% interval"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from parcours.reporting.findings import BEFORE, LOWERED, NOT_FLAGGED, RAISED, Findings
+from parcours.reporting.findings import BEFORE, INTERVAL_BEFORE, LOWERED, NOT_FLAGGED, RAISED, Findings
 from parcours.reporting.forest import before_text
 from parcours.reporting.style import interval_text, ratio_text
 from parcours.reporting.suppression import shown
@@ -133,7 +133,7 @@ def _before(findings: Findings) -> str:
     rows = findings.peaks[findings.peaks["before"] != NOT_FLAGGED].to_dict("records")
     if not rows:
         return "<p>No medicine of this run: nothing rises or falls in these days by more than chance explains.</p>"
-    head = ("medicine", "code", "relative incidence before", "95% interval", "p value", "after the purchase", "flag")
+    head = ("medicine", "code", "relative incidence before", INTERVAL_BEFORE, "p value", "after the purchase", "flag")
     return table(head, "".join(_before_row(row) for row in rows))
 
 

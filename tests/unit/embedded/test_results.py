@@ -9,13 +9,13 @@ import pytest
 from parcours.embedded.results import medicines_table, recovery, worth_showing
 
 PEAKS = """\
-drug,name,exposed_cases,selected,peak_lag,peak_day,ri,lower,upper,flag,first_day,last_day
-A01,alpha,120,True,1,2,2.6,2.1,3.2,raised,2,3
-B01,beta,80,True,0,0,1.4,1.1,1.7,raised,0,1
-C01,gamma,70,False,0,0,0.9,0.6,1.3,none,0,5
-D01,delta,60,True,2,4,0.5,0.0,0.7,lowered,4,5
-E01,epsilon,60,True,0,0,3.0,2.0,inf,rise before exposure,0,1
-F01,zeta,12,False,0,0,,,,none,0,1
+drug,name,exposed_cases,selected,peak_lag,peak_day,ri,lower,upper,p_value,flag,first_day,last_day
+A01,alpha,120,True,1,2,2.6,2.1,3.2,1e-9,raised,2,3
+B01,beta,80,True,0,0,1.4,1.1,1.7,0.001,raised,0,1
+C01,gamma,70,False,0,0,0.9,0.6,1.3,0.5,none,0,5
+D01,delta,60,True,2,4,0.5,0.0,0.7,0.002,lowered,4,5
+E01,epsilon,60,True,0,0,3.0,2.0,inf,1e-5,rise before exposure,0,1
+F01,zeta,12,False,0,0,,,,,none,0,1
 """
 
 
