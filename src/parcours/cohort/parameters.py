@@ -3,8 +3,8 @@
 import datetime as dt
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,11 @@ TRUE_WORDS, FALSE_WORDS = ("true", "yes", "1", "on"), ("false", "no", "0", "off"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row of `parameters.yaml`; `default` is MISSING when a study file must give the value."""
+    """One row of `parameters.yaml`; `default` is MISSING when a study file must give the value.
+
+    `help` names other parameters as a study file does, `form_help` by their titles. `enum` are the allowed words,
+    `texts` what a person calls them, `empty` what a list without items means.
+    """
 
     name: str
     section: str
@@ -36,6 +40,23 @@ class Parameter:
     enum: tuple[str, ...] | None = None
     enum_from: str | None = None
     pattern: str | None = None
+    form_help: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    empty: str = "none"
+
+    @property
+    def noun(self) -> str:
+        """The title without its unit: `Start gap` of `Start gap (months)`."""
+        return self.title.partition(" (")[0]
+
+    @property
+    def unit(self) -> str:
+        """The unit in the title: `months` of `Start gap (months)`; "" where it has none."""
+        return self.title.partition(" (")[2].removesuffix(")")
+
+    def text(self, word: str) -> str:
+        """What a person calls an allowed word."""
+        return self.texts.get(word, word.replace("_", " "))
 
     def choices(self, codelists: Path) -> tuple[str, ...] | None:
         """The allowed words of the parameter, or None when any value of its type will do."""
@@ -49,7 +70,9 @@ class Parameter:
 def parameter_table() -> dict[str, Parameter]:
     """Every parameter by name, in the order of the table."""
     declared = yaml.safe_load(TABLE.read_text("utf-8"))["parameters"]
-    return {row["name"]: _parameter(row) for row in declared}
+    names = {row["name"]: row["name"] for row in declared}
+    titles = {row["name"]: f"“{row['title'].partition(' (')[0]}”" for row in declared}
+    return {row["name"]: _parameter(row, names, titles) for row in declared}
 
 
 @cache
@@ -58,9 +81,16 @@ def section_titles() -> dict[str, str]:
     return dict(yaml.safe_load(TABLE.read_text("utf-8"))["sections"])
 
 
-def _parameter(row: dict[str, Any]) -> Parameter:
-    words = row.pop("enum", None)
-    return Parameter(**row, enum=tuple(words) if words else None)
+def _parameter(row: dict[str, Any], names: Mapping[str, str], titles: Mapping[str, str]) -> Parameter:
+    texts = row.pop("enum", {})
+    told = row.pop("help")
+    return Parameter(
+        **row,
+        help=told.format(**names | {word: word for word in texts}),
+        form_help=told.format(**titles | texts),
+        enum=tuple(texts) or None,
+        texts=texts,
+    )
 
 
 def near_miss(word: str, known: Sequence[str]) -> str:
@@ -74,7 +104,7 @@ def limits(parameter: Parameter, choices: Sequence[str] | None) -> str:
     """What a value of the parameter may be, as a sentence; `choices` are its allowed words, None: any."""
     each = "Each " if parameter.type in ("strings", "numbers") else ""
     if choices:
-        return _sentence(f"{each}one of: {', '.join(choices)}")
+        return _sentence(f"{each}one of: {', '.join(map(parameter.text, choices))}")
     if parameter.minimum is not None:
         whole = " (a whole number)" if parameter.type == "integer" else ""
         return _sentence(f"{each}from {parameter.minimum} to {parameter.maximum}{whole}")

@@ -12,7 +12,7 @@ from parcours.cohort.late_flux import periods_needed
 from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_copies, planned_codelists
 from parcours.cohort.steps import COHORT, EVENTS, FLUX_LAGS, STAGES, products_read, required_products, steps_of
 from parcours.cohort.study import Study, resolve, study_from_dict
-from parcours.cohort.titles import changes, study_subtitle, study_title
+from parcours.cohort.titles import changes, run_name, study_subtitle, study_title
 from parcours.errors import InputError
 from parcours.events.codelists import check_codelists
 from parcours.storage.fingerprint import code_version, fingerprint, sources_version
@@ -69,6 +69,7 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     steps = steps_of(resolved, data, persons, codelists)
     return {
         "cohort": study.cohort,
+        "name": run_name(resolved, data),
         "title": study_title(resolved),
         "subtitle": study_subtitle(resolved),
         "synthetic": is_synthetic(every for product in data for every in committed_periods(root, product).values()),

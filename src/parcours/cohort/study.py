@@ -158,7 +158,8 @@ class Study:
         """Every parameter as {name, value, type, minimum, maximum, enum, pattern, section, title, help}, JSON-able.
 
         `section` is the section's name; `section_title` its heading. For lists, limits, enum and pattern hold for each
-        item. `help` ends with the limits in words.
+        item. `texts` is what a person calls each word of `enum`. `help` is that of the form and ends with the limits in
+        words.
         """
         return [self._described(parameter) for parameter in parameter_table().values()]
 
@@ -175,7 +176,8 @@ class Study:
             "section": parameter.section,
             "section_title": section_titles()[parameter.section],
             "title": parameter.title,
-            "help": f"{parameter.help} {limits(parameter, choices)}".strip(),
+            "texts": {word: parameter.text(word) for word in choices or ()},
+            "help": f"{parameter.form_help} {limits(parameter, choices)}".strip(),
         }
 
     def as_dict(self) -> dict[str, Any]:

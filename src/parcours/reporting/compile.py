@@ -70,7 +70,7 @@ def compile_findings(material: Material) -> Findings:
     return Findings(
         cohort=str(run["cohort"]),
         title=str(run.get("title") or run["cohort"]),
-        subtitle=str(run.get("subtitle", "")),
+        subtitle=_subtitle(run),
         changes=run.get("changes", {}),
         synthetic=bool(run.get("synthetic", False)),
         fingerprint=str(run["fingerprint"]),
@@ -88,6 +88,11 @@ def compile_findings(material: Material) -> Findings:
         metrics=publishable_metrics(material, cases, events, followed),
         notes=[*notes, *_missing_notes(run, material.missing_care), *_death_notes(run)],
     )
+
+
+def _subtitle(run: Mapping[str, Any]) -> str:
+    """`fall · 75 and over · data to 2018-06. All medicines, ...`; the source beside it says what differs."""
+    return ". ".join(str(run[key]) for key in ("name", "subtitle") if run.get(key))
 
 
 def source_text(run: Mapping[str, Any]) -> str:

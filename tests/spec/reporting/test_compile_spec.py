@@ -224,9 +224,14 @@ def test_the_source_of_made_up_persons_is_not_the_snds():
     assert source == "Source: SYNTHETIC data (DCIR, MCO) 2014 to 2017; study fall, run 01234567."
 
 
+def test_the_subtitle_of_a_report_begins_with_the_name_of_the_run():
+    told = {"name": "fall · 75 and over · data to 2018-06", "subtitle": "All medicines, by substance"}
+    assert compile_findings(material(run=RUN | told)).subtitle == ". ".join(told.values())
+
+
 def test_the_source_of_a_what_if_run_says_what_was_changed_or_how_much():
     age = {"age_minimum": {"file": 65, "run": 75}}
     more = {name: {"file": 1, "run": 2} for name in ("lags", "seed", "cv_folds")}
     named, counted = (compile_findings(material(run=RUN | {"changes": each})).source for each in (age, more))
-    assert named.endswith("run 01234567; what-if: age_minimum 75 (study file: 65).")
+    assert named.endswith("run 01234567; what-if: youngest age 75, was 65.")
     assert counted.endswith("run 01234567; what-if: 3 parameters differ from the study file.")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -245,7 +246,7 @@ def test_an_unknown_override_is_refused_with_a_hint(key, hint):
     ("name", "limits"),
     [
         ("age_minimum", "From 0 to 120 (a whole number)."),
-        ("sex", "One of: all, women, men."),
+        ("sex", "One of: women and men, women, men."),
         ("study_start", "A date from 1950-01-01 to 2099-12-31."),
         ("atc_include", "Each an ATC code or prefix such as N05B or C07AB03."),
         ("packs", "Each a CIP13 code (13 digits)."),
@@ -255,13 +256,25 @@ def test_an_unknown_override_is_refused_with_a_hint(key, hint):
 )
 def test_the_help_of_a_parameter_ends_with_its_limits(name, limits):
     told = {row["name"]: row["help"] for row in load_study(FALL).parameters()}
-    assert told[name] == f"{parameter_table()[name].help} {limits}"
+    assert told[name] == f"{parameter_table()[name].form_help} {limits}"
 
 
 def test_every_parameter_tells_its_limits():
     for row in load_study(FALL).parameters():
-        assert row["help"] != parameter_table()[row["name"]].help, row["name"]
-        assert all(word in row["help"] for word in row["enum"] or ())
+        assert row["help"] != parameter_table()[row["name"]].form_help, row["name"]
+        assert all(row["texts"][word] in row["help"] for word in row["enum"] or ())
+
+
+def test_a_form_speaks_of_fields_and_words_as_a_person_does():
+    known = "|".join(name for name in parameter_table() if "_" in name)
+    for name, parameter in parameter_table().items():
+        assert not re.search(rf"\b({known})\b", parameter.form_help + parameter.title), name
+        assert all(not re.search(r"[_0-9]", parameter.text(word)) for word in parameter.enum or ()), name
+    gap = parameter_table()["start_gap_months"]
+    assert "at least “Washout” plus what the curve covers (“Curve length” x “Curve step”)" in gap.form_help
+    assert "at least washout_months plus what the curve covers (lags x bucket_days)" in gap.help
+    end = parameter_table()["limited_end"]
+    assert end.form_help.startswith("by number of purchases: ") and end.help.startswith("purchase_count: ")
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def test_a_what_if_run_keeps_what_it_changed_and_is_never_the_study_itself(root_
     what_if = read_run(write_run(root, study, {"age_minimum": 75}))
     assert what_if["changes"] == {"age_minimum": {"file": 65, "run": 75}}
     assert what_if["title"] == "Medicines and fractures after a fall: 75 and over, 2014 to 2017"
+    assert what_if["name"] == f"fall · 75 and over · data to {max(PERIODS['DCIR'])}"
     itself = read_run(write_run(root, resolve(study, {"age_minimum": 75}), {}))
     assert itself["changes"] == {} and itself["study"] == what_if["study"]
     assert itself["fingerprint"] != what_if["fingerprint"]
@@ -229,6 +230,15 @@ def test_packs_make_again_what_looks_them_up(root_with, study):
     replace_period(root, "IR_PHA_R", "all")
     # A purchase is of the pack that IR_PHA_R has; care tells who is alive.
     assert made_again(before, planned(root, study)) == {"medicines", "drug_purchase", "persons", *COHORT, *AFTER}
+
+
+def test_a_name_is_no_part_of_the_fingerprint(root_with, study, monkeypatch):
+    root = root_with(PERIODS)
+    before = planned(root, study)
+    monkeypatch.setattr("parcours.cohort.plan.run_name", lambda *_: "another")
+    after = planned(root, study)
+    assert after["name"] == "another" != before["name"]
+    assert (after["fingerprint"], after["steps"]) == (before["fingerprint"], before["steps"])
 
 
 def test_a_title_changes_nothing(root_with, study):
