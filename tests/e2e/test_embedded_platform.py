@@ -142,7 +142,7 @@ def test_the_run_is_in_mlflow_with_its_fingerprint(demo: Demo) -> None:
     assert run["info"]["status"] == "FINISHED"
     tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
     assert tags["fingerprint"] == demo.result["fingerprint"]
-    assert tags["source"] == "SYNTHETIC" and "min_exposed_cases 11 (study file: 30)" in tags["what_if"]
+    assert tags["source"] == "SYNTHETIC" and "fewest exposed cases 11, was 30" in tags["what_if"]
 
 
 def test_the_report_of_made_up_persons_says_so_and_names_no_snds(demo: Demo) -> None:

@@ -86,8 +86,8 @@ def _parameter(row: dict[str, Any], names: Mapping[str, str], titles: Mapping[st
     told = row.pop("help")
     return Parameter(
         **row,
-        help=told.format(**names | {word: word for word in texts}),
-        form_help=told.format(**titles | texts),
+        help=told.format(**{**names, **{word: word for word in texts}}),
+        form_help=told.format(**{**titles, **texts}),
         enum=tuple(texts) or None,
         texts=texts,
     )

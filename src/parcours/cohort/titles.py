@@ -26,7 +26,7 @@ def run_name(study: Study, data: Mapping[str, Mapping[str, str]]) -> str:
     `data` is {product: {period: fingerprint}}. Without claims it is the last period of whatever is read; it is left out
     where nothing is. Runs may share a name: what differs from the study file is told beside it (`run_line`).
     """
-    last = _last_period(data)
+    last = last_period(data)
     return SEPARATOR.join([study.cohort, _who(study.population), *([f"data to {last}"] if last else [])])
 
 
@@ -35,14 +35,34 @@ def run_line(run: Mapping[str, Any]) -> str:
 
     `fall · 75 and over · data to 2018-06 · what-if: youngest age 75, was 65`; of many differences their number.
     """
+    return SEPARATOR.join(filter(None, (named(run), what_if(run))))
+
+
+def named(run: Mapping[str, Any]) -> str:
+    """The name of a run; the name of its study when it was planned without one."""
+    return str(run.get("name") or run["cohort"])
+
+
+def what_if(run: Mapping[str, Any]) -> str:
+    """`what-if: youngest age 75, was 65`, of many differences their number; "" for the study itself."""
     changed = change_words(run.get("changes") or {})
-    told = "; ".join(changed) if len(changed) <= MOST_CHANGES else f"{len(changed)} parameters differ"
-    return SEPARATOR.join([str(run.get("name") or run["cohort"]), *([f"what-if: {told}"] if changed else [])])
+    if not changed:
+        return ""
+    return f"what-if: {'; '.join(changed) if len(changed) <= MOST_CHANGES else f'{len(changed)} parameters differ'}"
 
 
 def is_what_if(run: Mapping[str, Any]) -> bool:
     """Whether parameters of a run differ from those of the study file."""
     return bool(run.get("changes"))
+
+
+def last_period(data: Mapping[str, Mapping[str, str]]) -> str | None:
+    """The last month or year of claims, else of any product; a period that has no date says nothing of time."""
+    for products in ([CLAIMS], [*data]):
+        dated = [period for product in products for period in data.get(product, {}) if PERIOD.fullmatch(period)]
+        if dated:
+            return max(dated)
+    return None
 
 
 def study_title(study: Study) -> str:
@@ -96,15 +116,6 @@ def _spoken(words: list[str]) -> str:
     more = len(words) - NAMED
     shown = [*words[:NAMED], f"{more} more"] if more > 0 else words
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
-
-
-def _last_period(data: Mapping[str, Mapping[str, str]]) -> str | None:
-    """The last month or year of claims, else of any product; a period that has no date says nothing of time."""
-    for products in ([CLAIMS], [*data]):
-        dated = [period for product in products for period in data.get(product, {}) if PERIOD.fullmatch(period)]
-        if dated:
-            return max(dated)
-    return None
 
 
 def _who(population: Population) -> str:

@@ -167,11 +167,13 @@ def _track(root: Root, run: Run, findings: "Findings", folder: Path, verdict: Ma
 
     model = done_stage(run, "model")
     curves = read_table(model, "curves")
+    peaks = read_table(model, "peaks").set_index("drug").loc[list(findings.peaks["drug"])].reset_index()
     record = RunRecord(
         run=run,
         metrics=findings.metrics,
         artifacts=folder,
         curves={name: _plain(curves[name]) for name in ("drug", "lag", "log_ri", "lower", "upper")},
+        peaks={name: _plain(peaks[name]) for name in ("drug", "log_ri", "lower", "upper")},
         model=_without_counts(read_json(model / "model.json")),
         tables={
             "curves": tables.columns(tables.CURVES, tables.curve_rows(findings)),

@@ -19,7 +19,7 @@ def tracked(mlflow_server, monkeypatch, tmp_path, record):
 def test_the_link_of_a_run_opens_its_model_training_page(tracked):
     with browser_without_network() as browser:
         page = browser.open(tracked.url)
-        assert "held_out_likelihood" in page and "browsed·" in page
+        assert "held_out_likelihood" in page and "browsed · 65 and over · data to 2016-02" in page
         # The side bar of model training; that of language models has judges, datasets, prompts.
         links = set(re.findall(r'href="#/experiments/\d+/(\w[\w-]*)', page))
         assert links <= {"runs", "models", "traces"} and {"runs", "models"} <= links
