@@ -18,6 +18,8 @@ METRICS_A_RUN = 50
 LOG_RI = {"log_ri": "log_ri", "log_ri_lower": "lower", "log_ri_upper": "upper"}
 # Settings that the fit chose and proofs that it is one: as metrics they would be plotted as 0.00.
 OF_THE_FIT = ("tv", "group", "share", "certificate_residual", "certificate_tolerance", "iterations")
+LIKELIHOOD = "held_out_likelihood"
+DECIMALS = 4
 SHARES = ("care_still_to_come",)
 # What MLflow does not take in the name of a metric.
 NOT_IN_A_NAME = re.compile(r"[^\w.\-: ]")
@@ -145,7 +147,9 @@ def run_params(record: RunRecord) -> dict[str, str]:
 
 
 def run_metrics(record: RunRecord) -> dict[str, float]:
-    """Numbers that compare across runs: those of the run, then of as many medicines as MLflow's pages can show.
+    """Numbers that compare across runs: of as many medicines as MLflow's pages can show, then those of the run.
+
+    MLflow shows them in this order. The likelihood, which compares runs of the same cases alone, is the last.
 
     Of each medicine its peak log relative incidence and the bounds that have an end: `log_ri/N05BA12`,
     `log_ri_lower/N05BA12`, `log_ri_upper/N05BA12`. Raises ValueError when the run's own numbers are too many.
@@ -154,9 +158,9 @@ def run_metrics(record: RunRecord) -> dict[str, float]:
     own |= {f"{name}_percent": 100 * own.pop(name) for name in SHARES if name in own}
     if len(own) > METRICS_A_RUN:
         raise ValueError(f"{len(own)} metrics; a run takes {METRICS_A_RUN}, the rest belongs in a table")
-    for metrics in _told(record, METRICS_A_RUN - len(own)).values():
-        own |= metrics
-    return own
+    told = _told(record, METRICS_A_RUN - len(own)).values()
+    medicines = {name: round(value, DECIMALS) for metrics in told for name, value in metrics.items()}
+    return {**medicines, **dict(sorted(own.items(), key=lambda metric: metric[0] == LIKELIHOOD))}
 
 
 def medicines_without_metric(record: RunRecord) -> list[str]:
