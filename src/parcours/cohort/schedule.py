@@ -1,4 +1,4 @@
-"""The cron line of a study file and its time zone, checked before Airflow reads them."""
+"""The cron line of a study file, its time zone and its deadline, checked before Airflow reads them."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from parcours.errors import InputError
 
 TIMEZONE = "Europe/Paris"
+LONGEST_HOURS = 24 * 365
 PRESETS = ("@daily", "@weekly", "@monthly", "@yearly")
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
@@ -48,6 +49,17 @@ def checked_timezone(value: Any, path: Path) -> str:
         return ZoneInfo(str(value)).key
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of the zones, or a path
         raise InputError(f'{path}: timezone is "{value}", but must be a zone such as "{TIMEZONE}" or "UTC".') from None
+
+
+def checked_deadline(value: Any, path: Path) -> float | None:
+    """Hours after which a run that has not ended is late, or None. Raises InputError for anything else."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST_HOURS:
+        raise InputError(
+            f'{path}: deadline_hours is "{value}", but must be a number of hours up to {LONGEST_HOURS}, such as 48.'
+        )
+    return float(value)
 
 
 def _fits(part: str, low: int, high: int, words: list[str]) -> bool:

@@ -25,13 +25,13 @@ from parcours.cohort.parameters import (
     section_titles,
 )
 from parcours.cohort.relative_dates import RelativeDate, form_pattern
-from parcours.cohort.schedule import TIMEZONE, checked_schedule, checked_timezone
+from parcours.cohort.schedule import TIMEZONE, checked_deadline, checked_schedule, checked_timezone
 from parcours.errors import InputError
 from parcours.yaml_names import read_values
 
 DAYS_A_MONTH = 365.25 / 12
 FIRST_PURCHASE = "first_purchase"
-FILE_KEYS = ("cohort", "title", "description", "schedule", "timezone", "codelists")
+FILE_KEYS = ("cohort", "title", "description", "schedule", "timezone", "deadline_hours", "codelists")
 Day = dt.date | RelativeDate
 
 
@@ -157,7 +157,7 @@ SECTIONS: dict[str, type] = {
 class Study:
     """One study, every parameter set. `codelists` is the folder of its code lists, `file` the one it was read from.
 
-    `timezone` is that of `schedule`, a cron line.
+    `timezone` is that of `schedule`, a cron line; a run that takes longer than `deadline_hours` is told of.
     """
 
     cohort: str
@@ -172,6 +172,7 @@ class Study:
     model: ModelSettings
     file: Path | None = None
     timezone: str = TIMEZONE
+    deadline_hours: float | None = None
 
     @property
     def washout_end(self) -> dt.date:
@@ -209,9 +210,10 @@ class Study:
         return {"cohort": self.cohort, **sections}
 
 
-def load_study(path: Path | str) -> Study:
+def load_study(path: Path | str, folder: Path | None = None) -> Study:
     """The study of one YAML file, every parameter checked and defaults filled in.
 
+    The folder of its code lists is looked for from `folder`, that of the file unless given.
     Raises InputError: one sentence with the file, the key, the value and what is allowed.
     """
     path = Path(path)
@@ -222,7 +224,7 @@ def load_study(path: Path | str) -> Study:
         raise InputError(
             f'{path}: cohort is "{cohort}", but must be the file\'s own name in lower case, "{path.stem.lower()}".'
         )
-    codelists = (path.parent / str(declared.get("codelists", "../codelists"))).resolve()
+    codelists = ((folder or path.parent) / str(declared.get("codelists", "../codelists"))).resolve()
     sections = {section: _section(section, declared.get(section) or {}, str(path), codelists) for section in SECTIONS}
     study = Study(
         cohort=cohort,
@@ -230,6 +232,7 @@ def load_study(path: Path | str) -> Study:
         description=str(declared.get("description") or "").strip(),
         schedule=checked_schedule(declared.get("schedule"), path),
         timezone=checked_timezone(declared.get("timezone", TIMEZONE), path),
+        deadline_hours=checked_deadline(declared.get("deadline_hours"), path),
         codelists=codelists,
         file=path,
         **sections,

@@ -144,6 +144,8 @@ def test_every_default_is_allowed_by_its_own_limits():
         ),
         ({"schedule": "a b c d e"}, 'whose minute "a" is not one of 0 to 59'),
         ({"schedule": "0 6 5-2 * *"}, 'whose day "5-2" is not one of 1 to 31'),
+        ({"deadline_hours": "two days"}, 'deadline_hours is "two days", but must be a number of hours up to 8760'),
+        ({"deadline_hours": 0}, 'deadline_hours is "0", but must be'),
         ({"cohort": "Fall"}, 'cohort is "Fall", but must be the file\'s own name'),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
