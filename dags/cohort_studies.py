@@ -1,55 +1,77 @@
 """One DAG for each study file in `cohorts/`: plan -> events -> cohort -> features -> gate -> train -> report.
 
 The trigger form shows the study's parameters with their limits and help; what is changed there holds for one run.
-A study without a cron line starts when all the products it reads have been published anew, or by hand.
+A study starts when a product that it reads has been published anew, by its cron line where it has one, or by hand. A
+run that was not asked for by hand ends with the plan when there is nothing new.
 """
 
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, get_current_context, get_parsing_context, task
-from airflow.sdk.exceptions import AirflowFailException
-from parcours_airflow.assets import flat_asset
-from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from parcours_airflow.assets import study_asset
+from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, default_root, kept_studies
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, overrides, root_param, study_params
-from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
+from parcours_airflow.mail import failure_message, mails, signals_message
+from parcours_airflow.operators import GateJob, SparkJob, StudyReport
+from parcours_airflow.schedules import started_by_itself, study_deadline, study_schedule
 
-from parcours.cohort.study import Study, load_study
+from parcours.cohort.kept_studies import live_study
+from parcours.cohort.study import Study
 from parcours.errors import InputError
 
-PUBLISHED = [flat_asset(product) for product in STUDY_PRODUCTS]
+BROKEN = "The study file has a mistake, so its last good version is what runs. Mend it: {}"
 
 
 @task
 def plan(study_file: str) -> str:
     """Resolve the study with the form's parameters on the published data; the path of its run.json."""
-    from parcours.cohort.plan import write_run
+    from parcours.cohort.finished_runs import nothing_new
+    from parcours.cohort.plan import read_run, write_run
 
     context = get_current_context()
     with told_to_airflow(context):
-        study = load_study(Path(study_file))
+        study, mistake = live_study(Path(study_file), kept_studies())
+        if mistake:
+            tell(context, BROKEN.format(mistake))
         params = checked_params(context)
         changes = overrides(study.parameters(), params)
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
-        return str(write_run(params["root"], study, changes, asked_by))
+        path = write_run(params["root"], study, changes, asked_by)
+        sentence = nothing_new(read_run(path)) if started_by_itself(context) else None
+    if sentence:
+        tell(context, sentence)
+        raise AirflowSkipException(sentence)
+    return str(path)
+
+
+def tell(context: Any, sentence: str) -> None:
+    """Keep a sentence about the run with its task, where whoever lists runs finds it."""
+    context["ti"].log.warning(sentence)
+    context["ti"].xcom_push(key="note", value=sentence)
 
 
 def study_dag(file: Path) -> DAG:
-    """The DAG of one study file; a file with a mistake gives a DAG whose only task fails with its sentence."""
+    """The DAG of one study file; with a mistake, of its last good version; a DAG that only tells it where none was."""
     try:
-        study = load_study(file)
+        study, mistake = live_study(file, kept_studies())
     except InputError as error:
         return broken_dag(file.stem, str(error))
+    told = BROKEN.format(mistake) if mistake else ""
     with DAG(
         dag_id=f"study__{study.cohort}",
-        description=study.title,
-        doc_md=f"{study.title}\n\n{study.description}\n\n{__doc__}",
-        schedule=study.schedule or PUBLISHED,
+        description=told or study.title,
+        doc_md="\n\n".join(
+            part for part in (f"**{told}**" if told else "", study.title, study.description, __doc__) if part
+        ),
+        schedule=study_schedule(study),
+        deadline=study_deadline(study),
         catchup=False,
         max_active_runs=1,
-        tags=["parcours", "study"],
-        default_args=DEFAULT_ARGS,
+        tags=["parcours", "study", *(["broken"] if mistake else [])],
+        default_args={**DEFAULT_ARGS, "on_failure_callback": mails(failure_message)},
         params={**study_params(study.parameters()), "root": root_param(default_root())},
     ) as dag:
         _chain(study, file)
@@ -60,18 +82,26 @@ def _chain(study: Study, file: Path) -> None:
     run = plan(str(file))
     events, cohort, features = (_featuring(study, run, stage) for stage in ("events", "cohort", "features"))
     gate = GateJob(task_id="gate", job="quality", name=f"{study.cohort} gate", application_args=["--run", run])
-    train, report = _inference(SparkJob, study, run, "train"), _inference(TrackedJob, study, run, "report")
+    train = SparkJob(
+        task_id="train", job="inference", name=f"{study.cohort} train", application_args=_stage(run, "train")
+    )
+    report = StudyReport(
+        task_id="report",
+        job="inference",
+        name=f"{study.cohort} report",
+        application_args=_stage(run, "report"),
+        outlets=[study_asset(study.cohort)],
+        on_success_callback=mails(signals_message),
+    )
     run >> events >> cohort >> features >> gate >> train >> report
 
 
 def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
-    arguments = ["--run", run, "--stage", stage]
-    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=arguments)
+    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=_stage(run, stage))
 
 
-def _inference(operator: type[SparkJob], study: Study, run: Any, stage: str) -> SparkJob:
-    arguments = ["--run", run, "--stage", stage]
-    return operator(task_id=stage, job="inference", name=f"{study.cohort} {stage}", application_args=arguments)
+def _stage(run: Any, stage: str) -> list[Any]:
+    return ["--run", run, "--stage", stage]
 
 
 def broken_dag(name: str, sentence: str) -> DAG:

@@ -8,7 +8,7 @@ from airflow.sdk import Param
 from parcours.cohort.parameters import refuse_unknown
 
 TYPES: dict[str, dict[str, Any]] = {
-    "date": {"type": "string", "format": "date"},
+    "date": {"type": "string"},
     "integer": {"type": "integer"},
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
@@ -56,6 +56,7 @@ def overrides(parameters: Sequence[Mapping[str, Any]], filled: Mapping[str, Any]
 def _param(parameter: Mapping[str, Any]) -> Param:
     schema = {**TYPES[parameter["type"]], "title": parameter["title"], "section": parameter["section_title"]}
     limits = {name: parameter[name] for name in LIMITS if parameter.get(name) is not None}
+    schema["examples"] = parameter["examples"] or None
     if parameter["type"] in LISTS:
         schema["items"] = {**schema["items"], **limits}
         schema["examples"] = limits.get("enum")

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from parcours.errors import InputError, ParcoursError, RetryableFault
 from parcours.leaving import fit_to_leave
 from parcours.storage.job_status import read_status
+from parcours_airflow.assets import announce
 from parcours_airflow.cluster import Cluster, cluster_of
 from parcours_airflow.defaults import SPARK_JOBS, scan_here_gigabytes
 from parcours_airflow.drivers import (
@@ -203,6 +204,23 @@ class TrackedJob(SparkJob):
     """A job that writes a report and logs a run in MLflow."""
 
     operator_extra_links: ClassVar[Sequence[Any]] = (ReportLink(), MLflowLink())
+
+
+class StudyReport(TrackedJob):
+    """The report of a study, which updates the study's asset."""
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """As of any job."""
+        return self._announced(super().execute(context), context)
+
+    def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """As of any job."""
+        return self._announced(super().resume(context, event), context)
+
+    def _announced(self, summary: dict[str, Any], context: Any) -> dict[str, Any]:
+        facts = {name: summary[name] for name in ("fingerprint", "status") if name in summary}
+        announce(context, dict.fromkeys(self.outlets, facts))
+        return summary
 
 
 def _short(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,12 +60,33 @@ def describe(dag: Any) -> dict[str, Any]:
         "tags": sorted(dag.tags),
         "doc_md": dag.doc_md,
         "description": dag.description,
-        "schedule": str(dag.schedule if not isinstance(dag.schedule, list) else [a.name for a in dag.schedule]),
+        "when": describe_schedule(dag.schedule),
+        "deadline": describe_deadline(dag),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "params": {name: describe_param(dag.params.get_param(name)) for name in dag.params},
         "tasks": {task.task_id: describe_task(task) for task in dag.tasks},
     }
+
+
+def describe_schedule(schedule: Any) -> dict[str, Any] | None:
+    """What starts the DAG: a cron line in its zone, any of these assets."""
+    if schedule is None:
+        return None
+    assets = getattr(schedule, "asset_condition", schedule)
+    found: dict[str, Any] = {"any_of": sorted(asset.name for asset in assets.objects)}
+    if timetable := getattr(schedule, "timetable", None):
+        found |= {"cron": timetable.expression, "timezone": str(timetable.timezone)}
+    return found
+
+
+def describe_deadline(dag: Any) -> list[Any] | None:
+    """From when on a run is late, after how many seconds, and what is called."""
+    alerts = dag.deadline or []
+    if not alerts:
+        return None
+    alert = alerts[0] if isinstance(alerts, list) else alerts
+    return [type(alert.reference).__name__, alert.interval.total_seconds(), alert.callback.path]
 
 
 def describe_param(param: Any) -> dict[str, Any]:
@@ -132,7 +153,7 @@ if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     noise = io.StringIO()
     with tempfile.TemporaryDirectory() as airflow_home:
-        prepare(airflow_home)
+        prepare(asked.get("airflow_home") or airflow_home)
         with contextlib.redirect_stdout(noise):
             answer = read_dags(asked.get("cohorts"), asked.get("wrong", {}), asked.get("unknown", {}))
         sys.stdout.write(json.dumps(answer, default=str))

@@ -1,6 +1,8 @@
 """The DAG files: they load, they load light, and they have the shape that the documentation describes."""
 
 import itertools
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,10 +66,16 @@ def test_a_study_is_one_chain_from_plan_to_report(dumped: dict[str, Any]) -> Non
     assert tasks["events"]["links"] == ["Spark"]
 
 
-def test_a_study_without_a_cron_line_waits_for_the_products_it_reads(dumped: dict[str, Any]) -> None:
+def test_a_study_without_a_cron_line_starts_when_a_product_is_published_anew(
+    dumped: dict[str, Any],
+) -> None:
     declared = yaml.safe_load((HOME / "cohorts" / "fall.yaml").read_text("utf-8"))
     assert declared["schedule"] is None
-    assert dumped["dags"]["study__fall"]["schedule"] == "['snds/flat/DCIR', 'snds/flat/MCO']"
+    assert dumped["dags"]["study__fall"]["when"] == {"any_of": ["snds/flat/DCIR", "snds/flat/MCO"]}
+
+
+def test_the_report_updates_the_asset_of_its_study(dumped: dict[str, Any]) -> None:
+    assert dumped["dags"]["study__fall"]["tasks"]["report"]["outlets"] == ["snds/study/fall"]
 
 
 def test_the_form_of_a_study_shows_what_its_file_says(dumped: dict[str, Any]) -> None:
@@ -87,7 +95,7 @@ def test_the_form_of_a_study_shows_what_its_file_says(dumped: dict[str, Any]) ->
     ("dag", "parameter", "words"),
     [
         ("study__fall", "age_minimum", "500 is greater than the maximum of 120"),
-        ("study__fall", "study_start", "'the first of May' is not a 'date'"),
+        ("study__fall", "study_start", "'the first of May' does not match"),
         ("study__fall", "level", "'molecule' is not one of"),
         ("study__fall", "sites", "'moon' is not one of"),
         ("study__fall", "packs", "'340' does not match"),
@@ -121,6 +129,72 @@ def test_a_name_that_no_field_has_is_refused_with_the_nearest_right_one(dumped: 
         'InputError: snds_flatten has no parameter "period" (did you mean "periods"?), '
         '"Delivery" (did you mean "delivery"?).'
     )
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> Callable[..., Path]:
+    """A folder of study files: fall, with these lines before its own."""
+
+    def write(**changed: str) -> Path:
+        folder = tmp_path / "cohorts"
+        folder.mkdir(exist_ok=True)
+        text = (HOME / "cohorts" / "fall.yaml").read_text("utf-8").replace("schedule: null", "")
+        lines = {"codelists": str(HOME / "codelists"), **changed}
+        (folder / "fall.yaml").write_text(
+            "".join(f"{name}: {json.dumps(value)}\n" for name, value in lines.items()) + text
+        )
+        return folder
+
+    return write
+
+
+def test_a_study_with_a_cron_line_has_it_beside_new_data_in_its_zone(
+    read_dags: Callable[..., Any], studies: Callable[..., Path]
+) -> None:
+    found = read_dags(cohorts=studies(schedule="0 6 1 * *", deadline_hours=48))
+    assert found["import_errors"] == {}
+    assert found["dags"]["study__fall"]["when"] == {
+        "cron": "0 6 1 * *",
+        "timezone": "Europe/Paris",
+        "any_of": ["snds/flat/DCIR", "snds/flat/MCO"],
+    }
+    assert found["dags"]["study__fall"]["deadline"] == [
+        "DagRunQueuedAtDeadline",
+        48 * 3600,
+        "parcours_airflow.mail.tell_deadline",
+    ]
+    there = read_dags(cohorts=studies(schedule="0 6 1 * *", timezone="UTC"))["dags"]["study__fall"]
+    assert (there["when"]["timezone"], there["deadline"]) == ("UTC", None)
+
+
+def test_dates_in_words_are_what_the_form_holds(read_dags: Callable[..., Any], studies: Callable[..., Path]) -> None:
+    folder = studies()
+    file = folder / "fall.yaml"
+    file.write_text(file.read_text().replace("study_end: 2017-12-31", "study_end: last complete month"))
+    field = read_dags(cohorts=folder)["dags"]["study__fall"]["params"]["study_end"]
+    assert field["value"] == "last complete month"
+    assert re.search(field["pattern"], "2017-12-31") and re.search(field["pattern"], field["value"])
+    assert "last complete year" in field["examples"]
+
+
+def test_a_live_study_file_that_breaks_keeps_its_last_good_version_and_says_so(
+    read_dags: Callable[..., Any], studies: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, state = studies(schedule="0 6 1 * *"), tmp_path / "airflow"
+    good = read_dags(cohorts=folder, airflow_home=state)["dags"]["study__fall"]
+    text = (folder / "fall.yaml").read_text("utf-8")
+    (folder / "fall.yaml").write_text(text.replace("age_minimum: 65", "age_minimun: 65"))
+    found = read_dags(cohorts=folder, airflow_home=state)
+    kept = found["dags"]["study__fall"]
+    for name in ("when", "params", "tasks"):
+        assert kept[name] == good[name], name
+    assert "broken" in kept["tags"] and "broken" not in good["tags"]
+    for place in ("doc_md", "description"):
+        assert '"age_minimun" is not known (did you mean "age_minimum"?)' in kept[place], place
+        assert "its last good version is what runs" in kept[place], place
+    (folder / "fall.yaml").write_text(text.replace("age_minimum: 65", "age_minimum: 70"))
+    mended = read_dags(cohorts=folder, airflow_home=state)["dags"]["study__fall"]
+    assert mended["params"]["age_minimum"]["value"] == 70 and "broken" not in mended["tags"]
 
 
 def test_a_study_file_with_a_mistake_hides_no_other_study(read_dags: Callable[..., Any], tmp_path: Path) -> None:

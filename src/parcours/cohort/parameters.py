@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from parcours.cohort.definitions import definition_names, rule_names, site_names
+from parcours.cohort.relative_dates import EXAMPLES, relative_date
 from parcours.errors import InputError
 
 TABLE = Path(__file__).parent / "parameters.yaml"
@@ -43,6 +44,8 @@ class Parameter:
     form_help: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
     empty: str = "none"
+    # For a date: the bound of the study, start or end, whose words it takes as well.
+    relative: str | None = None
 
     @property
     def noun(self) -> str:
@@ -57,6 +60,11 @@ class Parameter:
     def text(self, word: str) -> str:
         """What a person calls an allowed word."""
         return self.texts.get(word, word.replace("_", " "))
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Words that may stand in place of a date."""
+        return EXAMPLES[self.relative] if self.relative else ()
 
     def choices(self, codelists: Path) -> tuple[str, ...] | None:
         """The allowed words of the parameter, or None when any value of its type will do."""
@@ -110,8 +118,9 @@ def limits(parameter: Parameter, choices: Sequence[str] | None) -> str:
         return _sentence(f"{each}from {parameter.minimum} to {parameter.maximum}{whole}")
     if parameter.pattern:
         return _sentence(f"{each}{_PATTERN_NAMES[parameter.pattern]}")
-    days = f"A date from {FIRST_DAY} to {LAST_DAY}."
-    return {"date": days, "boolean": "true or false."}.get(parameter.type, "")
+    if parameter.relative:
+        return f"A date from {FIRST_DAY} to {LAST_DAY}, or words: {', '.join(parameter.examples)}."
+    return "true or false." if parameter.type == "boolean" else ""
 
 
 def _sentence(text: str) -> str:
@@ -137,6 +146,8 @@ def checked(parameter: Parameter, value: Any, where: str, codelists: Path) -> An
     Raises InputError: one sentence with the place, the name, the value and what is allowed.
     """
     place = f"{where}: {parameter.section}.{parameter.name}"
+    if parameter.relative:
+        return relative_date(value, parameter.relative) or _date(value, place, parameter.examples)
     converted = CONVERTERS[parameter.type](value, place)
     choices = parameter.choices(codelists)
     for item in converted if isinstance(converted, tuple) else (converted,):
@@ -165,11 +176,14 @@ _PATTERN_NAMES = {
 }
 
 
-def _date(value: Any, place: str) -> dt.date:
+def _date(value: Any, place: str, words: Sequence[str]) -> dt.date:
     try:  # YAML makes an instant of a day that has an hour
         day = value if type(value) is dt.date else dt.date.fromisoformat(str(value))
     except ValueError:
-        raise InputError(f'{place} is "{value}", but must be a date such as 2014-01-31.') from None
+        known = ", ".join(f'"{each}"' for each in words)
+        raise InputError(
+            f'{place} is "{value}", but must be a date such as 2014-01-31, or words such as {known}.'
+        ) from None
     if not FIRST_DAY <= day <= LAST_DAY:
         raise InputError(f"{place} is {day}, but must lie between {FIRST_DAY} and {LAST_DAY}.")
     return day
@@ -228,7 +242,6 @@ def _numbers(value: Any, place: str) -> tuple[float, ...]:
 
 
 CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
-    "date": _date,
     "integer": _integer,
     "number": _number,
     "boolean": _boolean,

@@ -13,6 +13,7 @@ from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_
 from parcours.cohort.steps import COHORT, EVENTS, FLUX_LAGS, STAGES, products_read, required_products, steps_of
 from parcours.cohort.study import Study, resolve, study_from_dict
 from parcours.cohort.titles import changes, run_name, study_subtitle, study_title
+from parcours.cohort.window import dated
 from parcours.errors import InputError
 from parcours.events.codelists import check_codelists
 from parcours.storage.fingerprint import code_version, fingerprint, sources_version
@@ -48,8 +49,9 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
 
     Raises what `write_run` raises.
     """
-    resolved = resolve(study, overrides)
-    data = published_data(root, products_read(resolved), required_products(resolved))
+    asked = resolve(study, overrides)
+    data = published_data(root, products_read(asked), required_products(asked))
+    resolved = dated(asked, data, str(root.path))
     missing = missing_periods(resolved, data)
     _check_missing(resolved, missing)
     check_codelists(resolved.codelists)
@@ -59,7 +61,8 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     made_of = {
         "study": resolved.as_dict(),
         # A what-if run and the study itself are two runs, even where the study file is changed to say the same later.
-        "changes": changes(study, resolved),
+        # Words are compared as they are written: the days that they stand for today change nothing.
+        "changes": changes(study, asked),
         "data": data,
         "identity": persons,
         "codelists": codelists,
@@ -76,6 +79,7 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
         "fingerprint": mark,
         "root": str(root.path),
         **made_of,
+        "dates_in_words": asked.population.words,
         "code_version": code_version(),
         "steps": [step.as_dict() for step in steps],
         # The same in runs that read the same events.

@@ -126,7 +126,7 @@ def _who(population: Population) -> str:
 
 
 def _when(population: Population) -> str:
-    first, last = population.study_start, population.study_end
+    first, last = population.first_day, population.last_day
     if (first.month, first.day) != (1, 1) or last + dt.timedelta(days=1) != dt.date(last.year + 1, 1, 1):
         return f"{first} to {last}"
     return str(first.year) if first.year == last.year else f"{first.year} to {last.year}"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parcours.cohort.late_flux import arrived_by_lag, missing_care, missing_care_sentence, months, periods_needed
+from parcours.cohort.late_flux import arrived_by_lag, missing_care, missing_care_sentence, periods_needed
+from parcours.cohort.months import months
 from parcours.cohort.study import load_study
 
 POPULATION = load_study(Path(__file__).parents[3] / "cohorts" / "fall.yaml").population

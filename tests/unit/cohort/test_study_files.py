@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from parcours.cohort.months import add_months
 from parcours.cohort.parameters import parameter_table
-from parcours.cohort.study import SECTIONS, add_months, load_study, resolve, study_from_dict
+from parcours.cohort.study import SECTIONS, load_study, resolve, study_from_dict
 from parcours.cohort.titles import study_subtitle
 from parcours.errors import InputError
 
@@ -99,7 +100,15 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"populatoin": {}}, '"populatoin" is not known (did you mean "population"?)'),
         ({"population.age_minimum": "old"}, 'population.age_minimum is "old", but must be a number.'),
         ({"population.age_minimum": 200}, "population.age_minimum is 200, but must lie between 0 and 120."),
-        ({"population.study_start": "soon"}, 'study_start is "soon", but must be a date such as 2014-01-31.'),
+        (
+            {"population.study_start": "soon"},
+            'study_start is "soon", but must be a date such as 2014-01-31, or words such as "48 months before", "4',
+        ),
+        ({"population.study_end": "last month"}, 'or words such as "last complete month", "last complete year", '),
+        ({"population.study_end": "48 months before"}, 'is "48 months before", but must be a date such as 2014-01-31'),
+        ({"timezone": "Paris"}, 'timezone is "Paris", but must be a zone such as "Europe/Paris" or "UTC".'),
+        ({"timezone": "../etc"}, 'timezone is "../etc", but must be a zone'),
+        ({"timezone": "Europe"}, 'timezone is "Europe", but must be a zone'),
         ({"population.study_start": dt.datetime(2014, 1, 1, 10)}, 'is "2014-01-01 10:00:00", but must be a date'),
         ({"population.study_end": dt.date(9999, 12, 31)}, "is 9999-12-31, but must lie between 1950-01-01 and 2099-"),
         ({"population.study_start": dt.date(1, 1, 1)}, "is 0001-01-01, but must lie between 1950-01-01 and 2099-12-31"),
@@ -130,6 +139,14 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"model.season": "maybe"}, 'model.season is "maybe", but must be true or false.'),
         ({"model.lags": 1.5}, 'model.lags is "1.5", but must be a whole number.'),
         ({"schedule": "monthly"}, 'schedule is "monthly", but must be a cron line'),
+        (
+            {"schedule": "0 25 1 * *"},
+            'schedule is "0 25 1 * *", whose hour "25" is not one of 0 to 23, *, a range such as 0-3',
+        ),
+        ({"schedule": "a b c d e"}, 'whose minute "a" is not one of 0 to 59'),
+        ({"schedule": "0 6 5-2 * *"}, 'whose day "5-2" is not one of 1 to 31'),
+        ({"deadline_hours": "two days"}, 'deadline_hours is "two days", but must be a number of hours up to 8760'),
+        ({"deadline_hours": 0}, 'deadline_hours is "0", but must be'),
         ({"cohort": "Fall"}, 'cohort is "Fall", but must be the file\'s own name'),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -141,6 +158,13 @@ def test_a_mistake_gets_one_sentence_with_file_key_and_value(written, changes, s
     assert str(path) in str(caught.value)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["0 6 1 * *", "*/15 6-18 1,15 jan-jun mon-fri", "0 6 * * 7", "@monthly"])
+def test_a_cron_line_is_read_in_the_zone_of_paris_unless_another_is_named(written, line):
+    study = load_study(written({"schedule": line}))
+    assert (study.schedule, study.timezone) == (line, "Europe/Paris")
+    assert load_study(written({"schedule": line, "timezone": "UTC"})).timezone == "UTC"
 
 
 @pytest.fixture
@@ -247,7 +271,7 @@ def test_an_unknown_override_is_refused_with_a_hint(key, hint):
     [
         ("age_minimum", "From 0 to 120 (a whole number)."),
         ("sex", "One of: women and men, women, men."),
-        ("study_start", "A date from 1950-01-01 to 2099-12-31."),
+        ("study_start", "A date from 1950-01-01 to 2099-12-31, or words: 48 months before, 4 years before."),
         ("atc_include", "Each an ATC code or prefix such as N05B or C07AB03."),
         ("packs", "Each a CIP13 code (13 digits)."),
         ("age_cuts_years", "Each from 0 to 130."),
