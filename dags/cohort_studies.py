@@ -1,5 +1,8 @@
 """One DAG for each study file in `cohorts/`: plan -> events -> cohort -> features -> gate -> train -> report.
 
+With *Preview only* ticked, the run ends after a minute with about how many persons, cases and medicines it would have,
+and how long it would take. A report asks for sign-off in a DAG of its own, so that the study may run again meanwhile.
+
 The trigger form shows the study's parameters with their limits and help; what is changed there holds for one run.
 A study without a cron line starts when all the products it reads have been published anew, or by hand.
 """
@@ -7,24 +10,27 @@ A study without a cron line starts when all the products it reads have been publ
 from pathlib import Path
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from parcours_airflow.assets import flat_asset
-from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
+from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, SIGN_OFF, STUDY_PRODUCTS, default_root
 from parcours_airflow.failures import told_to_airflow
-from parcours_airflow.forms import checked_params, overrides, root_param, study_params
+from parcours_airflow.forms import checked_params, overrides, preview_param, root_param, study_params
+from parcours_airflow.links import ReportLink
 from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
 
 from parcours.cohort.study import Study, load_study
 from parcours.errors import InputError
 
+PREVIEW = "preview"
 PUBLISHED = [flat_asset(product) for product in STUDY_PRODUCTS]
 
 
 @task
 def plan(study_file: str) -> str:
     """Resolve the study with the form's parameters on the published data; the path of its run.json."""
-    from parcours.cohort.plan import write_run
+    from parcours.cohort.plan import read_run, write_run
 
     context = get_current_context()
     with told_to_airflow(context):
@@ -32,7 +38,14 @@ def plan(study_file: str) -> str:
         params = checked_params(context)
         changes = overrides(study.parameters(), params)
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
-        return str(write_run(params["root"], study, changes, asked_by))
+        path = write_run(params["root"], study, changes, asked_by)
+        run = read_run(path)
+    first = {PREVIEW: [], "events": []} | {PREVIEW if params["preview_only"] else "events": ["--run", str(path)]}
+    for stage, arguments in first.items():  # without arguments a job has nothing to do, nor have those after it
+        context["ti"].xcom_push(key=stage, value=[*arguments, "--stage", stage] if arguments else [])
+    context["ti"].xcom_push(key="sign_off", value=f"{study.cohort}__{run['fingerprint']}")
+    context["ti"].xcom_push(key="name", value=run.get("name") or study.cohort)
+    return str(path)
 
 
 def study_dag(file: Path) -> DAG:
@@ -50,7 +63,11 @@ def study_dag(file: Path) -> DAG:
         max_active_runs=1,
         tags=["parcours", "study"],
         default_args=DEFAULT_ARGS,
-        params={**study_params(study.parameters()), "root": root_param(default_root())},
+        params={
+            **study_params(study.parameters()),
+            "preview_only": preview_param(),
+            "root": root_param(default_root()),
+        },
     ) as dag:
         _chain(study, file)
     return dag
@@ -58,10 +75,17 @@ def study_dag(file: Path) -> DAG:
 
 def _chain(study: Study, file: Path) -> None:
     run = plan(str(file))
-    events, cohort, features = (_featuring(study, run, stage) for stage in ("events", "cohort", "features"))
+    preview, events = (_first(study, run, stage) for stage in (PREVIEW, "events"))
+    cohort, features = (_featuring(study, run, stage) for stage in ("cohort", "features"))
     gate = GateJob(task_id="gate", job="quality", name=f"{study.cohort} gate", application_args=["--run", run])
     train, report = _inference(SparkJob, study, run, "train"), _inference(TrackedJob, study, run, "report")
-    run >> events >> cohort >> features >> gate >> train >> report
+    run >> preview
+    run >> events >> cohort >> features >> gate >> train >> report >> _ask_for_sign_off(run)
+
+
+def _first(study: Study, run: Any, stage: str) -> SparkJob:
+    """A stage that comes right after the plan, which says whether it has anything to do."""
+    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=run[stage])
 
 
 def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
@@ -72,6 +96,22 @@ def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
 def _inference(operator: type[SparkJob], study: Study, run: Any, stage: str) -> SparkJob:
     arguments = ["--run", run, "--stage", stage]
     return operator(task_id=stage, job="inference", name=f"{study.cohort} {stage}", application_args=arguments)
+
+
+def _ask_for_sign_off(run: Any) -> TriggerDagRunOperator:
+    """One sign-off for each run of the study, however often it is asked for."""
+    return TriggerDagRunOperator(
+        task_id="ask_for_sign_off",
+        task_display_name="Ask for sign-off",
+        trigger_dag_id=SIGN_OFF,
+        trigger_run_id="{{ ti.xcom_pull(task_ids='plan', key='sign_off') }}",
+        conf={
+            "run": "{{ ti.xcom_pull(task_ids='plan') }}",
+            "name": "{{ ti.xcom_pull(task_ids='plan', key='name') }}",
+            "report": "{{ ti.xcom_pull(task_ids='report', key='" + ReportLink().xcom_key + "') or '' }}",
+        },
+        skip_when_already_exists=True,
+    )
 
 
 def broken_dag(name: str, sentence: str) -> DAG:
