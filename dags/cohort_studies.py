@@ -1,5 +1,8 @@
 """One DAG for each study file in `cohorts/`: plan -> events -> cohort -> features -> gate -> train -> report.
 
+With *Preview only* ticked, the run ends after a minute with about how many persons, cases and medicines it would have,
+and how long it would take. A report asks for sign-off in a DAG of its own, so that the study may run again meanwhile.
+
 The trigger form shows the study's parameters with their limits and help; what is changed there holds for one run.
 A study starts when a product that it reads has been published anew, by its cron line where it has one, or by hand. A
 run that was not asked for by hand ends with the plan when there is nothing new.
@@ -8,12 +11,14 @@ run that was not asked for by hand ends with the plan when there is nothing new.
 from pathlib import Path
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from parcours_airflow.assets import study_asset
-from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, default_root, kept_studies
+from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, SIGN_OFF, default_root, kept_studies
 from parcours_airflow.failures import told_to_airflow
-from parcours_airflow.forms import checked_params, overrides, root_param, study_params
+from parcours_airflow.forms import checked_params, overrides, preview_param, root_param, study_params
+from parcours_airflow.links import ReportLink
 from parcours_airflow.mail import failure_message, mails, signals_message
 from parcours_airflow.operators import GateJob, SparkJob, StudyReport
 from parcours_airflow.schedules import started_by_itself, study_deadline, study_schedule
@@ -22,6 +27,7 @@ from parcours.cohort.kept_studies import live_study
 from parcours.cohort.study import Study
 from parcours.errors import InputError
 
+PREVIEW = "preview"
 BROKEN = "The study file has a mistake, so its last good version is what runs. Mend it: {}"
 
 
@@ -40,10 +46,16 @@ def plan(study_file: str) -> str:
         changes = overrides(study.parameters(), params)
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
         path = write_run(params["root"], study, changes, asked_by)
-        sentence = nothing_new(read_run(path)) if started_by_itself(context) else None
+        run = read_run(path)
+        sentence = nothing_new(run) if started_by_itself(context) else None
     if sentence:
         tell(context, sentence)
         raise AirflowSkipException(sentence)
+    first = {PREVIEW: [], "events": []} | {PREVIEW if params["preview_only"] else "events": ["--run", str(path)]}
+    for stage, arguments in first.items():  # without arguments a job has nothing to do, nor have those after it
+        context["ti"].xcom_push(key=stage, value=[*arguments, "--stage", stage] if arguments else [])
+    context["ti"].xcom_push(key="sign_off", value=f"{study.cohort}__{run['fingerprint']}")
+    context["ti"].xcom_push(key="name", value=run.get("name") or study.cohort)
     return str(path)
 
 
@@ -72,7 +84,11 @@ def study_dag(file: Path) -> DAG:
         max_active_runs=1,
         tags=["parcours", "study", *(["broken"] if mistake else [])],
         default_args={**DEFAULT_ARGS, "on_failure_callback": mails(failure_message)},
-        params={**study_params(study.parameters()), "root": root_param(default_root())},
+        params={
+            **study_params(study.parameters()),
+            "preview_only": preview_param(),
+            "root": root_param(default_root()),
+        },
     ) as dag:
         _chain(study, file)
     return dag
@@ -80,7 +96,8 @@ def study_dag(file: Path) -> DAG:
 
 def _chain(study: Study, file: Path) -> None:
     run = plan(str(file))
-    events, cohort, features = (_featuring(study, run, stage) for stage in ("events", "cohort", "features"))
+    preview, events = (_first(study, run, stage) for stage in (PREVIEW, "events"))
+    cohort, features = (_featuring(study, run, stage) for stage in ("cohort", "features"))
     gate = GateJob(task_id="gate", job="quality", name=f"{study.cohort} gate", application_args=["--run", run])
     train = SparkJob(
         task_id="train", job="inference", name=f"{study.cohort} train", application_args=_stage(run, "train")
@@ -93,7 +110,13 @@ def _chain(study: Study, file: Path) -> None:
         outlets=[study_asset(study.cohort)],
         on_success_callback=mails(signals_message),
     )
-    run >> events >> cohort >> features >> gate >> train >> report
+    run >> preview
+    run >> events >> cohort >> features >> gate >> train >> report >> _ask_for_sign_off(run)
+
+
+def _first(study: Study, run: Any, stage: str) -> SparkJob:
+    """A stage that comes right after the plan, which says whether it has anything to do."""
+    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=run[stage])
 
 
 def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
@@ -102,6 +125,22 @@ def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
 
 def _stage(run: Any, stage: str) -> list[Any]:
     return ["--run", run, "--stage", stage]
+
+
+def _ask_for_sign_off(run: Any) -> TriggerDagRunOperator:
+    """One sign-off for each run of the study, however often it is asked for."""
+    return TriggerDagRunOperator(
+        task_id="ask_for_sign_off",
+        task_display_name="Ask for sign-off",
+        trigger_dag_id=SIGN_OFF,
+        trigger_run_id="{{ ti.xcom_pull(task_ids='plan', key='sign_off') }}",
+        conf={
+            "run": "{{ ti.xcom_pull(task_ids='plan') }}",
+            "name": "{{ ti.xcom_pull(task_ids='plan', key='name') }}",
+            "report": "{{ ti.xcom_pull(task_ids='report', key='" + ReportLink().xcom_key + "') or '' }}",
+        },
+        skip_when_already_exists=True,
+    )
 
 
 def broken_dag(name: str, sentence: str) -> DAG:

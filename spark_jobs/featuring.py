@@ -1,12 +1,13 @@
-"""Spark job: one featuring stage of a study run (`--stage events|cohort|features`)."""
+"""Spark job: one featuring stage of a study run (`--stage preview|events|cohort|features`)."""
 
 import argparse
 
 from parcours.stages.cohort import run_cohort, run_features
 from parcours.stages.events import run_events
 from parcours.stages.exit import job_main
+from parcours.stages.preview import run_preview
 
-STAGES = {"events": run_events, "cohort": run_cohort, "features": run_features}
+STAGES = {"preview": run_preview, "events": run_events, "cohort": run_cohort, "features": run_features}
 
 
 def main() -> None:

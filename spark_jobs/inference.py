@@ -1,11 +1,12 @@
-"""Job: fit the model of a study run (on a cluster, piece by piece as Spark tasks), or report it (`--stage`)."""
+"""Job: fit the model of a study run (piece by piece as Spark tasks), report it, or tell MLflow who signed it."""
 
 import argparse
 
+from parcours.stages.approval import run_approve
 from parcours.stages.exit import job_main
 from parcours.stages.inference import run_report, run_train
 
-STAGES = {"train": run_train, "report": run_report}
+STAGES = {"train": run_train, "report": run_report, "approve": run_approve}
 
 
 def main() -> None:

@@ -26,6 +26,12 @@ def root_param(default: str) -> Param:
     return Param(default, type="string", minLength=1, title="Root", section="Data", description="Folder of the root.")
 
 
+def preview_param() -> Param:
+    """Whether the run only says what it would find."""
+    words = "End after a minute with about how many persons, cases and medicines there are, and how long a run takes."
+    return Param(False, type="boolean", title="Preview only", section="Data", description=words)
+
+
 def study_params(parameters: Sequence[Mapping[str, Any]]) -> dict[str, Param]:
     """One field for each parameter of the study, in its sections, with its limits and help.
 

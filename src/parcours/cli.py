@@ -149,6 +149,20 @@ def plan(
 
 
 @app.command()
+def preview(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson = False) -> None:
+    """About how many persons, cases and medicines a study has, and how long it will take; changes nothing."""
+
+    def work() -> dict[str, Any]:
+        from parcours.cohort.study import load_study
+        from parcours.stages.preview import preview_study
+        from parcours.storage.root import open_root
+
+        return preview_study(open_root(root), load_study(study_file(cohort)), overrides_of(settings or ()))
+
+    _finish("Preview", work, as_json)
+
+
+@app.command()
 def flatten(
     delivery: DeliveryPath, root: Root, product: Products = None, period: Periods = None, as_json: AsJson = False
 ) -> None:

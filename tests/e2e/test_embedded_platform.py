@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import psutil
@@ -62,6 +63,13 @@ class Demo:
         run = runs[0]["dag_run_id"]
         return run, {task.task: task for task in self.airflow.tasks(dag, run)}
 
+    def until(self, dag: str, run: str, task: str, state: str) -> None:
+        """Wait until a task of a run is in a state."""
+        deadline = time.monotonic() + 120
+        while (found := {one.task: one.state for one in self.airflow.tasks(dag, run)}.get(task)) != state:
+            assert time.monotonic() < deadline, f"{dag}.{task} is {found}"
+            time.sleep(1)
+
     def follow(self, dag: str, conf: dict[str, Any]) -> list[TaskState]:
         """Trigger a run and follow it to its end."""
         with follower({dag: 1.0}) as shown:
@@ -100,9 +108,10 @@ def test_the_chain_runs_through_the_scheduler_to_medicines_beside_their_truth(de
     tested = [row["numbers"] for row in medicines if row["numbers"]["ri"] is not None]  # where enough is expected
     assert all(numbers["ri"] > 0 and numbers["lower"] <= numbers["ri"] <= numbers["upper"] for numbers in tested)
     _, tasks = demo.latest(STUDY)
-    assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(
-        ("plan", "events", "cohort", "features", "gate", "train", "report"), "success"
-    )
+    chain = ("plan", "events", "cohort", "features", "gate", "train", "report", "ask_for_sign_off")
+    assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(chain, "success") | {
+        "preview": "skipped"  # it was not asked for one
+    }
 
 
 def test_each_product_and_year_was_a_task_of_its_own(demo: Demo) -> None:
@@ -169,6 +178,33 @@ def test_a_report_made_again_finds_its_mlflow_run(demo: Demo) -> None:
     second = demo.airflow.xcom(STUDY, run, again["report"])
     assert again["report"].attempt == 2
     assert (second["status"], second["mlflow_run_id"]) == ("reused", first["mlflow_run_id"])
+
+
+def test_a_report_waits_for_a_person_and_mlflow_follows_the_decision(demo: Demo) -> None:
+    run, _ = demo.latest("sign_off")
+    study, tasks = demo.latest(STUDY)
+    report = demo.airflow.xcom(STUDY, study, tasks["report"])
+    demo.until("sign_off", run, "ask", "awaiting_input")
+    answer = {"chosen_options": ["approved"], "params_input": {"reason": "all controls are flat"}}
+    asked = f"/dags/sign_off/dagRuns/{quote(run)}/taskInstances/ask/-1/hitlDetails"
+    assert str(demo.airflow.call(asked)["subject"]).startswith("Does the report of fall")
+    demo.airflow.call(asked, "PATCH", answer)
+    with follower({"sign_off": 1.0}) as shown:
+        shown.run(demo.airflow, "sign_off", run)
+    found = http.call(
+        f"{demo.platform.urls['mlflow']}/api/2.0/mlflow/registered-models/alias?name=study-fall&alias=approved"
+    )
+    version = found["model_version"]
+    assert version["run_id"] == report["mlflow_run_id"]
+    (words,) = [tag["value"] for tag in version["tags"] if tag["key"] == "sign_off"]
+    assert re.fullmatch(rf"approved by {demo.platform.user} on \d{{4}}-\d\d-\d\d: all controls are flat", words)
+
+
+def test_a_preview_says_what_a_run_would_find_and_computes_nothing_else(demo: Demo) -> None:
+    tasks = {task.task: task for task in demo.follow(STUDY, {**SMALL_STUDY, "age_minimum": 70, "preview_only": True})}
+    assert (tasks["preview"].state, tasks["events"].state, tasks["report"].state) == ("success", "skipped", "skipped")
+    told = demo.airflow.xcom(STUDY, demo.latest(STUDY)[0], tasks["preview"])
+    assert told["cases"] > 11 and told["share_read"] == 1.0
 
 
 def test_the_form_refuses_a_wrong_value_by_name(demo: Demo) -> None:

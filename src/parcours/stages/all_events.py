@@ -41,7 +41,7 @@ def extract_events(root_uri: str, categories: Sequence[str] = ()) -> dict[str, A
         todo = [name for name, step in steps.items() if held(finals[name], step["fingerprint"]) is None]
         if todo:
             with workshop(root, "events") as shop:
-                EventSteps(data, root, shop, steps, finals, own_codelists).make(todo)
+                EventSteps(data, root, shop, steps, finals, own_codelists, root).make(todo)
         _check_unchanged(root, data, identity)
     told = {name: read_manifest(finals[name]) or {} for name in sorted(wanted)}
     return {
