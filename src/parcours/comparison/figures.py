@@ -41,6 +41,7 @@ LINE_HEIGHT, PANEL_HEIGHT, OFFSET = 0.42, 1.85, 0.17
 CAPTIONS = (0.15, 1.75)  # inches to the right of the axis: both intervals, what became of the flag
 MOST, LEAST_REACH = 16.0, 1.5
 INTERVAL = "95% interval"
+COMMON = 32  # characters
 
 
 def draw(comparison: Comparison) -> "dict[str, Figure]":
@@ -78,7 +79,7 @@ def dumbbells(comparison: Comparison) -> "Figure":
         axis = figure.add_subplot()
         of_all = "" if len(drawn) == len(comparison.medicines) else f" · {len(drawn)} of {len(comparison.medicines)}"
         said = f"{INTERVAL} · the window of days after the first purchase that stands out most{of_all}"
-        headline(figure, "Relative incidence in both runs", said, labels.mark)
+        headline(figure, _title("Relative incidence in both runs", labels), said, labels.mark)
         _key(figure, labels)
         ratio_axis(axis, *limits, along="x")
         _rows(axis, drawn, limits)
@@ -87,6 +88,11 @@ def dumbbells(comparison: Comparison) -> "Figure":
         leave_margins(figure, top=1.3, bottom=0.85, left=LEFT, right=RIGHT)
         source_line(figure, source_of(comparison))
     return figure
+
+
+def _title(said: str, labels: Labels) -> str:
+    """With what the runs have in common, where it is short enough to stand beside a mark."""
+    return f"{said}: {labels.common}" if 0 < len(labels.common) <= COMMON else said
 
 
 def _key(figure: "Figure", labels: Labels) -> None:
@@ -178,7 +184,7 @@ def overlaid_curves(comparison: Comparison) -> "Figure":
         figure = new_figure(PAGE[0], 2.25 + PANEL_HEIGHT * rows + 0.35 * (rows - 1))
         axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel().tolist()
         said = f"level: estimate of a window of days; shade: its {INTERVAL}; grey ground: before the purchase"
-        headline(figure, "Relative incidence around the first purchase, in both runs", said, labels.mark)
+        headline(figure, _title("Relative incidence around the first purchase", labels), said, labels.mark)
         _key(figure, labels)
         ratio_axis(axes[0], *limits, along="y")
         for axis, pair in zip(axes, drawn, strict=False):

@@ -128,11 +128,11 @@ def find_run(root: Root, asked: str) -> dict[str, Any]:
         return read_run(here)
     cohort, slash, mark = asked.rpartition("/")
     if len(mark) < FEWEST_CHARACTERS:
-        raise InputError(f"The run {asked} cannot be told apart: give {FEWEST_CHARACTERS} characters or more.")
+        raise InputError(f"The run {asked} cannot be told apart: give four characters or more.")
     runs = found(root.path, f"studies/{cohort if slash else '*'}/*/{RUN}")
     fitting = [run for run in runs if run.parent.name.startswith(mark)]
     if len(fitting) > 1:
-        raise InputError(f"The run {asked} may be any of {len(fitting)}: {_listed(fitting)}; give more of it.")
+        raise InputError(f"The run {asked} may be any of these: {_listed(fitting)}; give more of it.")
     if not fitting:
         known = f"known are {_listed(runs)}" if runs else "nothing was run there"
         raise InputError(f"There is no run {asked} in {root.path}; {known}.")
@@ -159,12 +159,13 @@ def check_reported(root: Root, run: Mapping[str, Any]) -> Place:
 
     Raises InputError when it is not.
     """
-    folder = root.study(run["cohort"], run["fingerprint"])
+    cohort, mark = run["cohort"], run["fingerprint"]
+    folder = root.study(cohort, mark)
     manifest = read_manifest(folder / REPORT)
-    if manifest is None or manifest.get("fingerprint") != run["fingerprint"]:
+    if manifest is None or manifest.get("fingerprint") != mark:
         settings = "".join(f" --set {name}={_typed(each['run'])}" for name, each in run.get("changes", {}).items())
         raise InputError(
-            f"Run {run['fingerprint']} of {run['cohort']} has no report yet; run `parcours report {run['cohort']} "
+            f"Run {mark} of {cohort} has no report yet; run `parcours report {cohort} "
             f"--root {root.path}{settings}` first."
         )
     return folder

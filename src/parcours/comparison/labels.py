@@ -10,19 +10,28 @@ SEPARATOR = " · "
 
 @dataclass(frozen=True)
 class Labels:
-    """Names of both runs, which differ, and what no reader may overlook: `SYNTHETIC DATA`; empty on real data."""
+    """What tells both runs apart, what they have in common, and what no reader may overlook.
+
+    Of `fall · 65 and over` and `fall · 75 and over`: `65 and over`, `75 and over` and `fall`; of two runs of one name
+    the fingerprints. `mark` is `SYNTHETIC DATA`, or empty on real data.
+    """
 
     earlier: str
     later: str
+    common: str
     mark: str
 
 
 def labels_of(comparison: Comparison) -> Labels:
-    """The runs by their names; the fingerprint is added where the names are the same."""
+    """The runs by the parts of their names that differ."""
     runs = (comparison.earlier, comparison.later)
-    alike = runs[0].name == runs[1].name
-    earlier, later = (f"{run.name}{SEPARATOR}{run.fingerprint[:8]}" if alike else run.name for run in runs)
-    return Labels(earlier, later, "SYNTHETIC DATA" if any(run.synthetic for run in runs) else "")
+    names = [run.name.split(SEPARATOR) for run in runs]
+    common = [part for part in names[0] if part in names[1]]
+    own = [SEPARATOR.join(part for part in name if part not in common) for name in names]
+    if not all(own):  # nothing tells one of them apart but what it is made of
+        own = [f"run {run.fingerprint[:8]}" for run in runs]
+    mark = "SYNTHETIC DATA" if any(run.synthetic for run in runs) else ""
+    return Labels(own[0], own[1], SEPARATOR.join(common), mark)
 
 
 def source_of(comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ from parcours.comparison.differences import data_words, version_words
 from parcours.comparison.figures import LINES, PANELS
 from parcours.comparison.labels import Labels, labels_of, source_of
 from parcours.comparison.sentence import cases_words, change_words, in_words, sentence
-from parcours.comparison.tables import COUNTS, estimate_words, step_rows, told_words
+from parcours.comparison.tables import COUNTS, estimate_words, exposed_words, step_rows, told_words
 from parcours.reporting.suppression import shown
 from parcours.reporting.web_page import folded, header, section, synthetic_banner, tiles, web_page
 
@@ -48,12 +48,18 @@ def comparison_page(comparison: Comparison, pictures: Mapping[str, bytes], links
         section("Curves", *_curves(comparison, pictures)),
         section("From the data to the cases", *_counts(comparison, labels)),
     ]
-    return web_page(f"{labels.later} compared with {labels.earlier}", sections, STYLE.read_text("utf-8"))
+    return web_page(_title(labels), sections, style=STYLE.read_text("utf-8"))
 
 
 def _header(comparison: Comparison, labels: Labels) -> str:
     over = f"Comparison · run {comparison.later.fingerprint} with run {comparison.earlier.fingerprint}"
-    return header(over, f"{labels.later} compared with {labels.earlier}", source_of(comparison))
+    return header(over, _title(labels), source_of(comparison))
+
+
+def _title(labels: Labels) -> str:
+    """`fall · data to 2018-06: 75 and over compared with 65 and over`."""
+    common = f"{labels.common}: " if labels.common else ""
+    return f"{common}{labels.later} compared with {labels.earlier}"
 
 
 def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -152,14 +158,13 @@ def _shared(comparison: Comparison) -> str:
 
 
 def _medicines(title: str, pairs: Sequence[Pair], labels: Labels) -> str:
-    head = ("medicine", "code", labels.earlier, labels.later, "exposed cases", "what became of it")
+    head = ("medicine", labels.earlier, labels.later, "exposed cases", "what became of it")
     rows = [
         (
-            pair.name,
-            pair.drug,
+            pair.name if pair.name == pair.drug else f"{pair.name}\n{pair.drug}",
             estimate_words(pair.earlier),
             estimate_words(pair.later),
-            " → ".join(map(told_words, pair.exposed)),
+            exposed_words(pair),
             change_words(pair),
         )
         for pair in pairs
@@ -169,16 +174,23 @@ def _medicines(title: str, pairs: Sequence[Pair], labels: Labels) -> str:
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]], kinds: Sequence[str] = ()) -> str:
-    """A table with a heading of each row, that scrolls by itself on a narrow screen, by the keyboard too."""
+    """A table that scrolls by itself on a narrow screen, by the keyboard too; each row begins with its heading, whose
+    second line is small.
+    """
     names = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
     body = "".join(
-        f"<tr class={kind or 'plain'}><th scope=row>{escape(str(row[0]))}</th>"
+        f"<tr class={kind or 'plain'}><th scope=row>{_heading(str(row[0]))}</th>"
         + "".join(f"<td>{escape(str(cell))}</td>" for cell in row[1:])
         + "</tr>"
         for row, kind in zip(rows, kinds or [""] * len(rows), strict=True)
     )
     table = f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class=scroll role=region tabindex=0 aria-label="{escape(title)}">{table}</div>'
+
+
+def _heading(text: str) -> str:
+    first, _, second = text.partition("\n")
+    return escape(first) + (f"<small>{escape(second)}</small>" if second else "")
 
 
 def _figure(pictures: Mapping[str, bytes], name: str) -> str:

@@ -9,7 +9,6 @@ from parcours.comparison.compare import Comparison, Pair
 from parcours.comparison.counts import Told
 from parcours.comparison.differences import data_words, version_words
 from parcours.comparison.finished import FinishedRun
-from parcours.comparison.labels import labels_of
 from parcours.comparison.sentence import change_words, sentence
 from parcours.comparison.signals import NUMBERS, Signal
 from parcours.reporting.style import interval_text, ratio_text
@@ -22,11 +21,11 @@ CHANGE = "change"
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """The whole comparison as one object; its counts are marks or numbers that may leave."""
-    labels, cases = labels_of(comparison), comparison.cases
+    cases = comparison.cases
     return {
         "sentence": sentence(comparison),
-        "earlier": _run(comparison.earlier, labels.earlier),
-        "later": _run(comparison.later, labels.later),
+        "earlier": _run(comparison.earlier),
+        "later": _run(comparison.later),
         "parameters": [
             {"parameter": change.title, "name": change.name, "earlier": change.earlier, "later": change.later}
             for change in comparison.parameters
@@ -34,15 +33,15 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "data": [{"data": data_words(change), **vars(change)} for change in comparison.data],
         "versions": [{"version": words} for words in version_words(comparison.versions)],
         "data digest": {"earlier": comparison.versions.data[0], "later": comparison.versions.data[1]},
-        "counts": [_count(name, *pair) for name, pair in comparison.counts.items()],
+        "counts": [_count(name, *pair) for name, pair in comparison.counts.items() if pair != (None, None)],
         "cases of": None if cases is None else vars(cases),
         "attrition": step_rows(comparison),
         "medicines": [medicine_row(pair) for pair in comparison.medicines],
     }
 
 
-def _run(run: FinishedRun, label: str) -> dict[str, Any]:
-    return {"run": label, "cohort": run.cohort, "fingerprint": run.fingerprint, "title": run.run.get("title")}
+def _run(run: FinishedRun) -> dict[str, Any]:
+    return {"run": run.name, "cohort": run.cohort, "fingerprint": run.fingerprint, "title": run.run.get("title")}
 
 
 def _count(name: str, earlier: Told, later: Told) -> dict[str, Any]:
@@ -70,11 +69,15 @@ def medicine_row(pair: Pair) -> dict[str, Any]:
         "code": pair.drug,
         "earlier": estimate_words(pair.earlier),
         "later": estimate_words(pair.later),
-        "exposed earlier": told_words(pair.exposed[0]),
-        "exposed later": told_words(pair.exposed[1]),
+        "exposed cases": exposed_words(pair),
         CHANGE: change_words(pair),
         "numbers": {"earlier": _numbers(pair.earlier), "later": _numbers(pair.later)},
     }
+
+
+def exposed_words(pair: Pair) -> str:
+    """`400 → 240`: its exposed cases in both runs."""
+    return " → ".join(map(told_words, pair.exposed))
 
 
 def _numbers(signal: Signal | None) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from parcours.comparison.compare import Cases, Comparison, compare
 from parcours.comparison.finished import FinishedRun, check_reported, find_run, read_finished
-from parcours.comparison.labels import labels_of
 from parcours.comparison.sentence import NOTHING_DIFFERS
 from parcours.comparison.tables import as_json, medicines_csv
 from parcours.engine.work import now
@@ -111,9 +110,9 @@ def _logged(root: Root, comparison: Comparison, final: Place) -> dict[str, Any]:
     from parcours.tracking.comparison import log_comparison
 
     earlier, later = comparison.earlier, comparison.later
-    name = artifact_name(labels_of(comparison).earlier, earlier.fingerprint)
+    name = artifact_name(earlier.name, earlier.fingerprint)
     with local_copy(final) as folder:
-        tracked = log_comparison(root.path, later.cohort, later.fingerprint, name, folder)
+        tracked = log_comparison(root.path, later.cohort, later.fingerprint, name, folder / PAGE)
     if tracked is None:
         return {"mlflow": NOT_IN_MLFLOW}
     return {"mlflow_run_id": tracked.run_id, "mlflow_url": tracked.url, "mlflow_artifacts": f"comparison/{name}"}
@@ -121,5 +120,5 @@ def _logged(root: Root, comparison: Comparison, final: Place) -> dict[str, Any]:
 
 def artifact_name(name: str, mark: str) -> str:
     """A folder of MLflow from the name of a run: letters, digits and hyphens, with its fingerprint's first digits."""
-    words = re.sub(r"[^0-9A-Za-z_.]+", "-", name.removesuffix(mark[:8])).strip("-.")
-    return f"{words}-{mark[:8]}" if words else mark[:8]
+    words = re.sub(r"[^0-9A-Za-z_.]+", "-", name).strip("-.")
+    return f"{words}-{mark[:8]}"
