@@ -1,7 +1,7 @@
 """Counts of two runs side by side: what the difference of two of them would tell is not told."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parcours.comparison.compare import compare
@@ -31,6 +31,7 @@ def test_a_later_count_is_withheld_where_it_would_give_few_persons_back(earlier,
     assert told_beside(later, earlier) == told
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(11, 300), st.integers(11, 300)), min_size=1, max_size=8))
 def test_no_difference_of_what_is_told_is_small(counts):
     earlier, later = [one for one, _ in counts], [other for _, other in counts]
