@@ -258,6 +258,35 @@ def report(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJso
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more; the others are compared with the first. A run is called by its fingerprint or its first "
+            "characters (4 or more), by cohort/fingerprint, or by the path of its run.json"
+        ),
+    ],
+    root: Root,
+    as_json: AsJson = False,
+) -> None:
+    """Finished runs side by side: what was changed, and what became of counts, curves and signals."""
+    from functools import partial
+
+    from parcours.stages.comparison import run_compare
+
+    def work() -> dict[str, Any]:
+        if len(runs) < 2:
+            raise InputError("One run is not compared with anything: give two runs or more.")
+        return {"comparisons": [run_compare(root, runs[0], other) for other in runs[1:]]}
+
+    if as_json or len(runs) < 2:
+        _finish("Comparison", work, as_json)
+        return
+    for other in runs[1:]:
+        _finish("Comparison", partial(run_compare, root, runs[0], other), as_json)
+
+
+@app.command()
 def run(
     cohort: Cohort,
     root: Root,

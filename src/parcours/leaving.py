@@ -24,8 +24,8 @@ VALUE = re.compile(r"\b(?:\d{4}-\d\d-\d\d|(?=[A-Za-z]*\d)[0-9A-Za-z]{8,})\b")
 NOT_OF_PERSONS = frozenset({
     "bytes", "done", "drugs", "eta_seconds", "files", "first_day", "group", "held_out_likelihood", "iterations",
     "last_day", "lower", "medicines_lowering", "medicines_raising", "medicines_rising_before", "medicines_screened",
-    "medicines_selected", "periods", "planted_ri", "ri", "rules", "seconds", "share", "steps", "total", "truth", "tv",
-    "upper",
+    "medicines_selected", "p_value", "periods", "planted_ri", "ri", "rules", "seconds", "share", "steps", "total",
+    "truth", "tv", "upper",
 })  # fmt: skip
 # Each is a part of the next: the difference of two of them counts persons or events too.
 BECAME = "became_events"

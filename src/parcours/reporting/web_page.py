@@ -22,9 +22,9 @@ PAGE = """<!doctype html>
 """
 
 
-def web_page(title: str, parts: Iterable[str]) -> str:
-    """A whole page from its title (text) and the parts of its body (HTML)."""
-    return PAGE.format(title=escape(title), style=STYLE.read_text("utf-8"), body="\n".join(parts))
+def web_page(title: str, parts: Iterable[str], style: str = "") -> str:
+    """A whole page from its title (text) and the parts of its body (HTML); `style` is CSS of this kind of page."""
+    return PAGE.format(title=escape(title), style=STYLE.read_text("utf-8") + style, body="\n".join(parts))
 
 
 def synthetic_banner(synthetic: bool) -> list[str]:

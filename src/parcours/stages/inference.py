@@ -211,6 +211,8 @@ def _summary(tracked: "TrackedRun", findings: "Findings", final: Place) -> dict[
         "mlflow_run_reused": tracked.reused,
         "report": str(final / "report.html"),
         "cases": findings.cases,
+        "events": findings.events,
+        "persons_followed": findings.persons_followed,
         "medicines_selected": int(findings.peaks["selected"].sum()),
         "raising": list(findings.flagged(RAISED)["drug"]),
         "lowering": list(findings.flagged(LOWERED)["drug"]),
