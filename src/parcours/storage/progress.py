@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -58,6 +58,14 @@ def running_jobs(root: Root) -> list[dict[str, Any]]:
     """What each running job last told, first started first; a job that has told nothing yet is not there."""
     told = [_read(path) for path in _files(root) if is_held(root, _lock(path))]
     return sorted((job for job in told if job), key=lambda job: str(job["started"]))
+
+
+def seconds_left(job: Mapping[str, Any], now: datetime) -> float | None:
+    """What is left of a job that `running_jobs` found, in seconds; None as long as nothing tells."""
+    share, started, updated = job["share"], *(datetime.fromisoformat(job[name]) for name in ("started", "updated"))
+    if not share:
+        return None
+    return max(0.0, (updated - started).total_seconds() / share - (now - started).total_seconds())
 
 
 def _state(done: int, total: int, label: str, share: float | None, started: datetime, now: datetime) -> dict[str, Any]:
