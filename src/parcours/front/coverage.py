@@ -21,10 +21,9 @@ KEY = (
 def flattening_part(found: Delivered, around: Around) -> str:
     """What was delivered and flattened, as HTML."""
     start = elsewhere(around.addresses.dag(FLATTEN), "Flatten now", "in Airflow", around.framed)
-    if not found.products:
-        return f'<p class="quiet">No flat table yet.</p>{start and f"<p class=act>{start}</p>"}'
-    parts = [_facts(found, around), f'<p class="act">{start}</p>' if start else "", _products(found), *_coverage(found)]
-    return "".join(parts)
+    tables = [_products(found), *_coverage(found)] if found.products else ['<p class="quiet">No flat table yet.</p>']
+    parts = [_facts(found, around), f'<p class="act">{start}</p>' if start else "", *tables]
+    return f'<article aria-label="Flat tables">{"".join(parts)}</article>'
 
 
 def _facts(found: Delivered, around: Around) -> str:

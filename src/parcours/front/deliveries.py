@@ -64,7 +64,7 @@ class Delivered:
 def delivered(remembered: Remembered) -> Delivered:
     """What the root holds of flat tables, now."""
     periods = _periods(remembered)
-    products = {}
+    products: dict[str, list[Period]] = {}
     for period in periods:
         products.setdefault(period.product, []).append(period)
     verdicts = sorted(_verdicts(remembered), key=lambda verdict: verdict.when)
@@ -84,7 +84,7 @@ def delivered(remembered: Remembered) -> Delivered:
 def _periods(remembered: Remembered) -> list[Period]:
     folders = remembered.pages.find("flat/*/period=*")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda item: remembered.of("period", *item, _period), sorted(folders.items())))
+        found = list(pool.map(lambda item: remembered.of("period", item[0], item[1], _period), sorted(folders.items())))
     return [period for period in found if period is not None]
 
 

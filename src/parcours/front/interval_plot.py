@@ -3,7 +3,7 @@
 from math import isfinite, log2
 
 LOWEST, HIGHEST = 0.25, 8.0
-WIDTH, HEIGHT, MARGIN, MIDDLE = 200, 24, 8, 12
+WIDTH, HEIGHT, MARGIN, MIDDLE = 200, 24, 12, 12
 TICKS = (0.25, 0.5, 1, 2, 4, 8)
 
 
