@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from parcours.errors import InputError
 from parcours.front.pages import Pages, read_json
 from parcours.storage.place import stamp
-from parcours.storage.progress import running_jobs
+from parcours.storage.progress import in_order, running_jobs
 from parcours.storage.root import open_root
 
 SECONDS_TO_ANSWER = 30
@@ -72,8 +72,7 @@ class HdfsPages:
 
     def running(self) -> list[dict[str, Any]]:
         """See Pages; a job that was killed cannot be told from others here: it is there until the next begins."""
-        told = [read_json(self, path) for path in self.find("_progress/*.json")]
-        return sorted((job for job in told if job), key=lambda job: str(job["started"]))
+        return in_order(read_json(self, path) for path in self.find("_progress/*.json"))
 
     def _entries(self, folder: str) -> dict[str, str]:
         answer = self._get(folder, "LISTSTATUS")

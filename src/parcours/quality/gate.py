@@ -1,6 +1,7 @@
 """The gate: every rule on a root or on a study's features, one verdict, Data Docs, and publication or refusal."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import committed_periods, is_synthetic, read_manifest, write_json
 from parcours.storage.place import Place, copy_folder
+from parcours.storage.progress import Tell, told_progress
 from parcours.storage.publication import publish
 from parcours.storage.root import Root, open_root
 
@@ -37,13 +39,18 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 DATA_DOCS = "data_docs"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one run of the gate is about: `place` is named in sentences, `folder` takes verdict and Data Docs."""
+    """What one run of the gate is about: `place` is named in sentences, `folder` takes verdict and Data Docs.
+
+    `job` is what it is called while it runs.
+    """
 
     root: Root
+    job: str
     place: Place
     folder: Place
     run_name: str
@@ -67,6 +74,7 @@ def check_root(
     own = [load_catalogue(name) for name in product_catalogues() if name in manifests]
     task = Task(
         root=root,
+        job=f"gate {run_name}",
         place=root.path,
         folder=root.quality(_checked_name(run_name)),
         run_name=run_name,
@@ -96,6 +104,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         raise InputError(f"{study} holds no finished features; run the features stage of {run['cohort']} first.")
     task = Task(
         root=open_root(run["root"]),
+        job=f"gate {run['cohort']} {run['fingerprint']}",
         place=study,
         folder=study / "quality",
         run_name=f"{run['cohort']}-{run['fingerprint']}",
@@ -139,12 +148,14 @@ def _run(task: Task, spark: Callable[[], "SparkSession"], register: Callable[["S
     earlier = _earlier_verdict(task)
     if earlier is not None:
         return {**earlier, "status": "reused"}
-    with exclusive_writer(task.root, task.folder):
+    with exclusive_writer(task.root, task.folder), told_progress(task.root, task.job) as tell:
         started = datetime.now(UTC)
+        told = _Views(task.catalogues, tell)
         session = private_session(spark())
         register(session)
+        told.behind("tables")
         with run_context() as context, staging_attempt(task.root, fingerprint(task.fingerprints)) as staged:
-            rules = _evaluate(session, context, task, started)
+            rules = _evaluate(session, context, task, started, told)
             copy_folder(build_pages(context), staged / DATA_DOCS)
             show(task.root, staged / DATA_DOCS, task.folder / DATA_DOCS)
         verdict = _verdict(task, rules, started)
@@ -162,7 +173,7 @@ def _earlier_verdict(task: Task) -> dict[str, Any] | None:
 
 
 def _evaluate(
-    session: "SparkSession", context: "FileDataContext", task: Task, started: datetime
+    session: "SparkSession", context: "FileDataContext", task: Task, started: datetime, told: "_Views"
 ) -> list[dict[str, Any]]:
     records = []
     run_id, about = _run_id(task.run_name, started), _about(task, started)
@@ -172,7 +183,23 @@ def _evaluate(
             rules = catalogue.rules_of(view.name)
             outcomes = evaluate(context, view.name, rules, frame, run_id, about) if rules else []
             records += [rule_record(outcome, catalogue.name, str(task.place)) for outcome in outcomes]
+            told.behind(view.name)
     return records
+
+
+class _Views:
+    """Counts what is behind of a run of the gate: the tables, then view after view."""
+
+    def __init__(self, catalogues: Iterable[Catalogue], tell: Tell) -> None:
+        self._tell, self._done = tell, 0
+        self._total = 1 + sum(len(catalogue.views) for catalogue in catalogues)
+        tell(0, self._total, "reading the tables")
+
+    def behind(self, name: str) -> None:
+        """One more is behind."""
+        self._done += 1
+        log.info("%d/%d %s", self._done, self._total, name)
+        self._tell(self._done, self._total, name)
 
 
 def _about(task: Task, started: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A small root written by hand: two studies, three runs, one of them refused, a delivery with a hole and a stale month."""
+"""A small root written by hand: two studies, three runs, one refused, a delivery with a hole and a stale month."""
 
 import json
 from pathlib import Path

@@ -14,8 +14,8 @@ import pytest
 from parcours.embedded import http
 from parcours.embedded.docs_pages import LocalPages
 from parcours.embedded.docs_server import serve
-from parcours.front.airflow_facts import NO_ANSWER, AirflowFacts, Dag, DagRun
 from parcours.front.addresses import Addresses
+from parcours.front.airflow_facts import NO_ANSWER, AirflowFacts, Dag, DagRun
 from parcours.front.home import Asked, home_page, read_root
 from parcours.front.pages import Remembered
 from parcours.front.study_part import Around
