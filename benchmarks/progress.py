@@ -115,14 +115,15 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parcours-eta-") as folder:
         delivery = given.delivery or _new_delivery(Path(folder) / "delivery", given.persons)
-        watched = []
+        watched, load = [], []
         for number in range(given.runs):
+            load.append(round(os.getloadavg()[0], 1))
             samples = watched_chain(delivery, Path(folder) / f"root-{number}", Path(folder) / "chain.log")
             watched.append(samples)
             sys.stderr.write(f"run {number + 1}: {json.dumps(judged(samples))}\n")
         if given.samples:
             given.samples.write_text(json.dumps(watched), "utf-8")
-    write_result(given.out, _result(given.runs, given.persons, [judged(samples) for samples in watched]))
+    write_result(given.out, _result(given.runs, given.persons, [judged(samples) for samples in watched], load))
 
 
 def _new_delivery(folder: Path, persons: int) -> Path:
@@ -131,13 +132,14 @@ def _new_delivery(folder: Path, persons: int) -> Path:
     return folder
 
 
-def _result(runs: int, persons: int, chains: list[list[dict[str, Any]]]) -> dict[str, Any]:
+def _result(runs: int, persons: int, chains: list[list[dict[str, Any]]], load: list[float]) -> dict[str, Any]:
     return {
         "name": "eta",
         "machine": machine(),
         "commit": commit(),
         "runs": runs,
         "input": {"persons": persons, "lines_per_person_year": LINES_A_YEAR},
+        "load": load,
         "stages": stages(chains),
         "chains": chains,
     }
