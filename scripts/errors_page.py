@@ -35,6 +35,7 @@ SECTIONS = {
     "reporting": "Reports",
     "stages": "Stages and commands",
     "synth": "Synthetic deliveries",
+    "front": "The platform on one machine",
     "embedded": "The platform on one machine",
     "plugins": "Airflow",
     "dags": "Airflow",

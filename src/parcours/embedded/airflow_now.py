@@ -17,13 +17,14 @@ API_VARIABLE, PAGE_VARIABLE = "PARCOURS_AIRFLOW_API_URL", "PARCOURS_AIRFLOW_URL"
 # {user: password}, as Airflow's own simple logins keep it.
 PASSWORD_VARIABLE = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 FRESH_SECONDS = 5.0
-PATIENCE_SECONDS = 3.0
+# How long a page waits for an answer, and how long the thread that asks for it.
+HASTE_SECONDS, PATIENCE_SECONDS = 0.4, 3.0
 
 log = logging.getLogger(__name__)
 
 
 class AirflowNow:
-    """Asks Airflow in a thread of its own: who reads a page never waits for it, and gets what was known last."""
+    """Asks Airflow in a thread of its own: who reads a page hardly waits for it, and gets what was known last."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         address = environment.get(API_VARIABLE) or environment.get(PAGE_VARIABLE) or ""
@@ -38,7 +39,7 @@ class AirflowNow:
             return self._facts
         thread = threading.Thread(target=self._ask, daemon=True)
         thread.start()
-        thread.join(0.0 if self._asked else PATIENCE_SECONDS)  # only the first page waits
+        thread.join(HASTE_SECONDS)
         return self._facts
 
     def _ask(self) -> None:

@@ -74,7 +74,13 @@ def _signals(study: StudyPart) -> list[str]:
     title = f"<h4>What stands out in {_report_link(run, run.sentence)}</h4>"
     if not kept:
         return [title, "<p>No medicine is flagged: no curve differs from 1 by more than chance explains.</p>"]
-    head = ("medicine", "flag", axis(), "relative incidence (95 % interval)", "days after the purchase")
+    head = (
+        "medicine",
+        "flag",
+        f'<span class="heard">drawn</span>{axis()}',
+        "relative incidence (95 % interval)",
+        "days after the purchase",
+    )
     rows = [_signal(signal) for signal in kept]
     rest = f'<p class="quiet">{more} more in the report.</p>' if more else ""
     return [title, table(f"Signals of {study.title}", head, rows, "signals"), rest]
