@@ -121,9 +121,9 @@ def main() -> None:
             samples = watched_chain(delivery, Path(folder) / f"root-{number}", Path(folder) / "chain.log")
             watched.append(samples)
             sys.stderr.write(f"run {number + 1}: {json.dumps(judged(samples))}\n")
-        if given.samples:
-            given.samples.write_text(json.dumps(watched), "utf-8")
-    write_result(given.out, _result(given.runs, given.persons, [judged(samples) for samples in watched], load))
+            if given.samples:
+                given.samples.write_text(json.dumps(watched), "utf-8")
+            write_result(given.out, _result(given.persons, [judged(each) for each in watched], load))
 
 
 def _new_delivery(folder: Path, persons: int) -> Path:
@@ -132,12 +132,12 @@ def _new_delivery(folder: Path, persons: int) -> Path:
     return folder
 
 
-def _result(runs: int, persons: int, chains: list[list[dict[str, Any]]], load: list[float]) -> dict[str, Any]:
+def _result(persons: int, chains: list[list[dict[str, Any]]], load: list[float]) -> dict[str, Any]:
     return {
         "name": "eta",
         "machine": machine(),
         "commit": commit(),
-        "runs": runs,
+        "runs": len(chains),
         "input": {"persons": persons, "lines_per_person_year": LINES_A_YEAR},
         "load": load,
         "stages": stages(chains),

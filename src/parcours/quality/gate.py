@@ -1,7 +1,6 @@
 """The gate: every rule on a root or on a study's features, one verdict, Data Docs, and publication or refusal."""
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from parcours.quality.data_docs import build_pages
 from parcours.quality.evaluation import evaluate
 from parcours.quality.manifests import Manifests, fingerprints
 from parcours.quality.passed import features_state
+from parcours.quality.steps import GateSteps
 from parcours.quality.tables import (
     private_session,
     register_features,
@@ -29,7 +29,7 @@ from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import committed_periods, is_synthetic, read_manifest, write_json
 from parcours.storage.place import Place, copy_folder
-from parcours.storage.progress import Tell, told_progress
+from parcours.storage.progress import told_progress
 from parcours.storage.publication import publish
 from parcours.storage.root import Root, open_root
 
@@ -39,14 +39,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 DATA_DOCS = "data_docs"
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Task:
     """What one run of the gate is about: `place` is named in sentences, `folder` takes verdict and Data Docs.
 
-    `job` is what it is called while it runs.
+    `job` is what it is called while it runs, `rows` those of each product.
     """
 
     root: Root
@@ -57,6 +56,7 @@ class Task:
     products: tuple[str, ...]
     catalogues: tuple[Catalogue, ...]
     fingerprints: dict[str, dict[str, str]]
+    rows: dict[str, int]
     synthetic: bool
 
 
@@ -81,6 +81,7 @@ def check_root(
         products=tuple(manifests),
         catalogues=(*own, load_catalogue("RECONCILIATION")),
         fingerprints=fingerprints(manifests),
+        rows={name: sum(each["rows"]["written"] for each in held.values()) for name, held in manifests.items()},
         synthetic=is_synthetic(each for periods in manifests.values() for each in periods.values()),
     )
     verdict = _run(task, spark, lambda session: _register_root(session, task, manifests))
@@ -111,6 +112,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         products=("FEATURES",),
         catalogues=(load_catalogue("FEATURES"),),
         fingerprints=features_state(manifest),
+        rows={},
         synthetic=bool(run.get("synthetic", False)),
     )
     summary = json.loads((study / "features" / "summary.json").read_text("utf-8"))
@@ -150,12 +152,13 @@ def _run(task: Task, spark: Callable[[], "SparkSession"], register: Callable[["S
         return {**earlier, "status": "reused"}
     with exclusive_writer(task.root, task.folder), told_progress(task.root, task.job) as tell:
         started = datetime.now(UTC)
-        told = _Views(task.catalogues, tell)
+        steps = GateSteps(task.catalogues, task.rows, tell)
         session = private_session(spark())
         register(session)
-        told.behind("tables")
+        steps.behind("tables")
         with run_context() as context, staging_attempt(task.root, fingerprint(task.fingerprints)) as staged:
-            rules = _evaluate(session, context, task, started, told)
+            steps.behind("rules")
+            rules = _evaluate(session, context, task, started, steps)
             copy_folder(build_pages(context), staged / DATA_DOCS)
             show(task.root, staged / DATA_DOCS, task.folder / DATA_DOCS)
         verdict = _verdict(task, rules, started)
@@ -173,7 +176,7 @@ def _earlier_verdict(task: Task) -> dict[str, Any] | None:
 
 
 def _evaluate(
-    session: "SparkSession", context: "FileDataContext", task: Task, started: datetime, told: "_Views"
+    session: "SparkSession", context: "FileDataContext", task: Task, started: datetime, steps: GateSteps
 ) -> list[dict[str, Any]]:
     records = []
     run_id, about = _run_id(task.run_name, started), _about(task, started)
@@ -183,23 +186,8 @@ def _evaluate(
             rules = catalogue.rules_of(view.name)
             outcomes = evaluate(context, view.name, rules, frame, run_id, about) if rules else []
             records += [rule_record(outcome, catalogue.name, str(task.place)) for outcome in outcomes]
-            told.behind(view.name)
+            steps.behind(view.name)
     return records
-
-
-class _Views:
-    """Counts what is behind of a run of the gate: the tables, then view after view."""
-
-    def __init__(self, catalogues: Iterable[Catalogue], tell: Tell) -> None:
-        self._tell, self._done = tell, 0
-        self._total = 1 + sum(len(catalogue.views) for catalogue in catalogues)
-        tell(0, self._total, "reading the tables")
-
-    def behind(self, name: str) -> None:
-        """One more is behind."""
-        self._done += 1
-        log.info("%d/%d %s", self._done, self._total, name)
-        self._tell(self._done, self._total, name)
 
 
 def _about(task: Task, started: datetime) -> dict[str, Any]:
