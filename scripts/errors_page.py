@@ -36,6 +36,7 @@ SECTIONS = {
     "comparison": "Comparisons",
     "stages": "Stages and commands",
     "synth": "Synthetic deliveries",
+    "front": "The platform on one machine",
     "embedded": "The platform on one machine",
     "plugins": "Airflow",
     "dags": "Airflow",

@@ -22,6 +22,7 @@ def prepare(airflow_home: str) -> None:
         AIRFLOW__CORE__PLUGINS_FOLDER=str(HOME / "plugins"),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
         AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR",
+        PARCOURS_DATA_DOCS_URL="http://127.0.0.1:8090",
     )
     sys.path.insert(0, str(HOME / "plugins"))
 
@@ -48,6 +49,7 @@ def read_dags(
         "refusals": {dag_id: refusals(bag.dags[dag_id], values) for dag_id, values in wrong.items()},
         "unknown": {dag_id: unknown_names(bag.dags[dag_id], conf) for dag_id, conf in unknown.items()},
         "plugins": plugins(),
+        "views": views(),
     }
 
 
@@ -147,6 +149,15 @@ def plugins() -> list[str]:
 
     found = [plugin["name"] for plugin in plugins_manager.get_plugin_info()]
     return [*found, *plugins_manager.get_import_errors().values()]
+
+
+def views() -> list[dict[str, Any]]:
+    """The pages that Airflow shows in a frame, as its own interface tells them."""
+    from airflow import plugins_manager
+    from airflow.api_fastapi.core_api.datamodels.plugins import ExternalViewResponse
+
+    found, _ = plugins_manager._get_ui_plugins()
+    return [ExternalViewResponse(**view).model_dump(exclude_unset=True) for view in found]
 
 
 if __name__ == "__main__":

@@ -29,6 +29,16 @@ def test_the_plugin_loads(dumped: dict[str, Any]) -> None:
     assert dumped["plugins"] == ["parcours"]
 
 
+def test_home_is_in_airflow_whole_and_by_dag_and_by_run(dumped: dict[str, Any]) -> None:
+    home = "http://127.0.0.1:8090/?in=airflow"
+    assert {view["destination"]: view["href"] for view in dumped["views"]} == {
+        "nav": home,
+        "dag": home + "&dag={DAG_ID}",
+        "dag_run": home + "&dag={DAG_ID}&run={RUN_ID}",
+    }
+    assert len({view["url_route"] for view in dumped["views"]}) == 3  # Airflow drops a view whose route is taken
+
+
 def test_every_dag_is_described_tagged_owned_and_retried(dumped: dict[str, Any]) -> None:
     for dag_id, dag in dumped["dags"].items():
         assert len(dag["doc_md"]) > 100, dag_id

@@ -145,6 +145,31 @@ def test_the_links_of_the_tasks_lead_somewhere(demo: Demo) -> None:
     assert page.startswith(demo.platform.urls["mlflow"]) and demo.result["mlflow_run_id"] in page
 
 
+def test_home_leads_to_the_report_and_tells_what_airflow_knows(demo: Demo) -> None:
+    run, tasks = demo.latest(STUDY)
+    report = demo.airflow.links(STUDY, run, tasks["report"])["Report"]
+    home = demo.result["home"]
+    assert list(demo.result)[-1] == "home" and report.startswith(f"{home}/")
+
+    def page() -> str:
+        return str(http.call(f"{home}/"))
+
+    def about_airflow(told: str) -> bool:  # it is asked beside the page
+        return "Nothing runs in Airflow." in told and "paused in Airflow" not in told
+
+    deadline = time.monotonic() + 60
+    while not about_airflow(page()) and time.monotonic() < deadline:
+        time.sleep(1)
+    assert about_airflow(page())
+    assert f'href="{report.removeprefix(home)}"' in page() and "SYNTHETIC DATA" in page()
+    assert f"{demo.platform.urls['airflow']}/dags/{STUDY}/runs/" in page()
+    assert demo.platform.urls["mlflow"] + "/#/experiments/" in page()
+    of_run = str(http.call(f"{home}/?in=airflow&dag={STUDY}&run={quote(run)}"))
+    assert demo.result["fingerprint"] in of_run and demo.platform.urls["mlflow"] not in of_run
+    (plugin,) = [one for one in demo.airflow.call("/plugins")["plugins"] if one["name"] == "parcours"]
+    assert [view["destination"] for view in plugin["external_views"]] == ["nav", "dag", "dag_run"]
+
+
 def test_the_run_is_in_mlflow_with_its_fingerprint(demo: Demo) -> None:
     asked = f"{demo.platform.urls['mlflow']}/api/2.0/mlflow/runs/get?run_id={demo.result['mlflow_run_id']}"
     run = http.call(asked)["run"]

@@ -84,6 +84,7 @@ def _parcours(layout: Layout, ports: Mapping[str, int]) -> dict[str, str]:
         "PARCOURS_HOME": str(layout.checkout),
         "PARCOURS_ROOT": str(layout.root),
         "PARCOURS_DELIVERY": str(layout.delivery),
+        "PARCOURS_AIRFLOW_URL": urls(ports)["airflow"],
         "PARCOURS_DATA_DOCS_URL": urls(ports)["docs"],
         "PARCOURS_SPARK_HISTORY_URL": urls(ports)["history"],
     }

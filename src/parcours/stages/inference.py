@@ -5,8 +5,7 @@ training run in threads of this process, or as tasks of the cluster that spark-s
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from parcours.stages.training import fit, read_json, read_table
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_manifest
 from parcours.storage.place import Place, local_copy
-from parcours.storage.progress import told_progress
+from parcours.storage.progress import Tell, told_progress
 from parcours.storage.root import Root, open_root
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Run = dict[str, Any]
-Step = Callable[[int, str], None]
 
 PIECES = "model_pieces"
 INFINITE = (float("inf"), float("-inf"))
@@ -105,17 +103,37 @@ def _make_model(root: Root, run: Run, shop: Workshop, final: Place, started: str
 
 
 def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
-    from parcours.reporting.report import write_report
+    from parcours.reporting.report import number_of_figures, write_report
 
-    with _progress(root, run, "report", 3) as progress:
-        progress(0, "reading the model")
+    with told_progress(root, f"report {run['cohort']} {run['fingerprint']}") as tell:
+        tell(0, 1, "reading the model")
         findings, verdict = _findings(root, run), _verdict(run)
-        progress(1, "figures and tables")
-        write_report(findings, staged, verdict)
-        progress(2, "MLflow run")
+        told = _Drawing(number_of_figures(findings), tell)
+        write_report(findings, staged, verdict, told.drawn)
         tracked = _track(root, run, findings, staged, verdict)
-        progress(3, "done")
+        told.drawn("MLflow run")
     return _summary(tracked, findings, final)
+
+
+class _Drawing:
+    """Counts what is behind of a report: reading, figure after figure, the run in MLflow; weighed as once measured."""
+
+    WORK = {"read": 0.1, "forest": 1.5, "flowchart": 0.6, "breakdowns": 0.5}  # noqa: RUF012 - a page of curves is 1
+    LAYING_OUT = 0.8  # all pages of curves are laid out before the first is drawn
+
+    def __init__(self, figures: int, tell: Tell) -> None:
+        self._tell, self._done, self._total = tell, 0, figures + 2
+        pages = figures - 3
+        self._first = 1 + self.LAYING_OUT * pages
+        self._behind, self._work = 0.0, sum(self.WORK.values()) + self._first + pages
+        self.drawn("read")
+
+    def drawn(self, name: str) -> None:
+        """One more is behind; the log hears `3/17 curves-02`."""
+        self._done += 1
+        self._behind += self._first if name == "curves-01" else self.WORK.get(name, 1.0)
+        log.info("%d/%d %s", self._done, self._total, name)
+        self._tell(self._done, self._total, name, min(1.0, self._behind / self._work))
 
 
 def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -238,18 +256,6 @@ def _manifest(run: Run, stage: str, staged: Path, summary: dict[str, Any], start
 def _plain(column: "pd.Series") -> list[Any]:
     """Values that JSON knows: a bound that was not computed is null, an infinite one "inf" or "-inf"."""
     return [None if value != value else str(value) if value in INFINITE else value for value in column.tolist()]
-
-
-@contextmanager
-def _progress(root: Root, run: Run, stage: str, total: int) -> Iterator[Step]:
-    """Tells the root, and with a line such as `2/4 bootstrap` whoever reads the log, how far the stage is."""
-    with told_progress(root, f"{stage} {run['cohort']} {run['fingerprint']}") as tell:
-
-        def step(done: int, label: str) -> None:
-            log.info("%d/%d %s", done, total, label)
-            tell(done, total, label)
-
-        yield step
 
 
 def _now() -> str:

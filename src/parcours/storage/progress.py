@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -55,14 +55,39 @@ def told_progress(root: Root, job: str) -> Iterator[Tell]:
 
 
 def running_jobs(root: Root) -> list[dict[str, Any]]:
-    """What each running job last told, first started first; a job that has told nothing yet is not there."""
+    """What each running job last told, first started first; a job that has told nothing yet is not there.
+
+    {stage, done, total, label, started, updated, share, eta_seconds}: `eta_seconds` is what is left now.
+    """
     told = [_read(path) for path in _files(root) if is_held(root, _lock(path))]
+    now = datetime.now(UTC)
+    return [{**job, "eta_seconds": seconds_left(job, now)} for job in in_order(told)]
+
+
+def in_order(told: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:
+    """Jobs that told something, first started first."""
     return sorted((job for job in told if job), key=lambda job: str(job["started"]))
+
+
+def seconds_left(job: Mapping[str, Any], now: datetime) -> float | None:
+    """What is left of a job that `running_jobs` found, in seconds; None as long as no step is behind.
+
+    What is behind tells how fast it goes. The longer the step under way takes, the slower it must be: until it ends,
+    no more than that step is behind now.
+    """
+    share = float(job["share"])
+    started, updated = (datetime.fromisoformat(job[name]) for name in ("started", "updated"))
+    elapsed = (now - started).total_seconds()
+    if share <= 0 or elapsed <= 0:
+        return None
+    soon = min(1.0, share + (1 - share) / max(1, job["total"] - job["done"]))
+    by_what_is_behind = (updated - started).total_seconds() / share - elapsed
+    by_the_step = elapsed / soon * (1 - soon)
+    return round(max(by_what_is_behind, by_the_step, 0.0), 1)
 
 
 def _state(done: int, total: int, label: str, share: float | None, started: datetime, now: datetime) -> dict[str, Any]:
     behind = share if share is not None else done / max(total, 1)
-    elapsed = (now - started).total_seconds()
     return {
         "done": done,
         "total": total,
@@ -70,7 +95,6 @@ def _state(done: int, total: int, label: str, share: float | None, started: date
         "started": started.isoformat(),
         "updated": now.isoformat(),
         "share": round(behind, 4),
-        "eta_seconds": round(elapsed / behind * (1 - behind), 1) if behind else None,
     }
 
 
