@@ -1,8 +1,9 @@
 """What may leave the root: the one place that decides how a count is told outside of it.
 
 A count of 1 to 10 persons, or of rows and events that stand for them, leaves as `<11`; a larger one that would give it
-back leaves as `hidden`; zero is told, nobody is in it. The threshold is that of ATIH and CASD for PMSI data. Manifests,
-verdicts and tables inside the root stay exact.
+back leaves as `hidden`; zero is told, nobody is in it. What an earlier report of the same persons would undo leaves as
+`withheld`, which says nothing of its size (see `parcours.release`). The threshold is that of ATIH and CASD for PMSI
+data. Manifests, verdicts and tables inside the root stay exact.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Any
 THRESHOLD = 11
 SMALL = "<11"
 HIDDEN = "hidden"
+WITHHELD = "withheld"
 
 Published = int | str
 
@@ -32,6 +34,7 @@ BECAME = "became_events"
 NESTED = ("cases", "events", "persons_followed")
 IN_ATTRITION = ("cases", "persons_followed")
 ROWS = "row(s)"
+_MARKS_IN_WORDS = {HIDDEN: "11 or more", WITHHELD: "a withheld number of"}
 UNITS_NOT_OF_PERSONS = frozenset({"amount(s)", "month(s)", "table(s)", "year(s)"})
 
 
@@ -95,7 +98,7 @@ def in_words(count: Published, unit: str) -> str:
     """
     plural = unit.replace("(s)", "s")
     if isinstance(count, str) or (is_small(count) and unit not in UNITS_NOT_OF_PERSONS):
-        return f"{'11 or more' if count == HIDDEN else 'fewer than 11'} {plural}"
+        return f"{_MARKS_IN_WORDS.get(str(count), 'fewer than 11')} {plural}"
     return f"{count} {unit.replace('(s)', '') if count == 1 else plural}"
 
 
