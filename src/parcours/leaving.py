@@ -12,6 +12,8 @@ from numbers import Real
 from typing import Any
 
 THRESHOLD = 11
+# Whoever reads everything that left must be left with as many values for a count of 1 to 10 as `<11` leaves: ten.
+SAFETY_RANGE = THRESHOLD - 1
 SMALL = "<11"
 HIDDEN = "hidden"
 WITHHELD = "withheld"
@@ -253,7 +255,7 @@ def _is_safe_beside(step: int, kept: set[int], persons: Sequence[int]) -> bool:
 
 
 def _is_safe_run(losses: list[int]) -> bool:
-    """Whether the sum of consecutive losses may be known: it is not small, nor does it determine a small one."""
+    """Whether the sum of consecutive losses may be known: it is not small, and leaves ten values to each that is."""
     known, small = sum(losses), [loss for loss in losses if is_small(loss)]
     if not small:
         return True
@@ -261,4 +263,4 @@ def _is_safe_run(losses: list[int]) -> bool:
     others = len(small) - 1
     lowest = 1 if larger else max(1, known - (THRESHOLD - 1) * others)
     highest = min(THRESHOLD - 1, known - others - THRESHOLD * larger)
-    return len(losses) > 1 and not is_small(known) and highest > lowest
+    return len(losses) > 1 and not is_small(known) and highest - lowest >= SAFETY_RANGE - 1

@@ -18,7 +18,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from parcours.leaving import THRESHOLD, is_small
+from parcours.leaving import SAFETY_RANGE, THRESHOLD, is_small
 from parcours.release.cells import Cell, Span, Told
 
 Row = dict[int, float]
@@ -26,8 +26,6 @@ Atom = tuple[str, Span | None, int, Span | None]
 Line = tuple[Row, float, float]
 Known = Sequence[tuple[float, float]]
 
-# Ten values: a reader of all reports is left with as many for a count of 1 to 10 as `<11` leaves.
-SAFETY_RANGE = THRESHOLD - 1
 UNBOUNDED, INFEASIBLE = 3, 2
 NEARLY = 1e-6
 
@@ -223,7 +221,8 @@ def bounds_of(system: System, known: Known, row: Row) -> tuple[float, float, lis
             sizes = np.full(len(system.atoms), np.nan)  # nothing is said of other parts
             sizes[block.columns] = result.x
             found.append(sizes)
-    return ceil(ends[0] - NEARLY), floor(ends[1] + NEARLY) if ends[1] < inf else inf, found
+    least_whole = ceil(ends[0] - NEARLY) if ends[0] > -inf else -inf
+    return least_whole, floor(ends[1] + NEARLY) if ends[1] < inf else inf, found
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from typing import Any
 from parcours.leaving import HIDDEN, SMALL, THRESHOLD, WITHHELD, Published
 
 Span = tuple[int, int]
+
+# Who is left after each step of a study and who is lost in it; the cases and their events close the chain.
+CHAIN = PERSONS, LOST = "attrition", "lost in a step"
 # What a reader knows of a count from its mark; of a withheld one not even whether it is small.
 KNOWN_OF: dict[str, tuple[float, float]] = {
     SMALL: (1, THRESHOLD - 1),

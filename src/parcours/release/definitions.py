@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from parcours.leaving import Published, shown_chain
-from parcours.release.cells import Cell, Span
+from parcours.release.cells import LOST, PERSONS, Cell, Span
 from parcours.storage.fingerprint import fingerprint
 
 Run = Mapping[str, Any]
@@ -21,7 +21,6 @@ SEXES = {"all": (1, 2), "men": (1,), "women": (2,)}
 EVERYBODY = ("persons", "referential", "certified", "known")
 CUTS = ("age", "sex")
 CASES, EVENTS = "cases", "events"
-PERSONS, LOST = "attrition", "lost in a step"
 
 
 @dataclass(frozen=True)

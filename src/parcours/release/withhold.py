@@ -6,9 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from parcours.leaving import WITHHELD, is_small
+from parcours.leaving import SAFETY_RANGE, WITHHELD, is_small
 from parcours.release.attack import (
-    SAFETY_RANGE,
     System,
     Target,
     bounds_of,
@@ -16,9 +15,8 @@ from parcours.release.attack import (
     minus,
     system_of,
 )
-from parcours.release.cells import Cell, Told, disjoint
+from parcours.release.cells import CHAIN, Cell, Told, disjoint
 
-CHAIN = ("attrition", "lost in a step")
 Name = tuple[str, str]
 
 
@@ -87,23 +85,13 @@ def _decide(beside: Sequence[Told], new: Sequence[Told]) -> list[Cell]:
         if place is None:
             targets.remove(target)  # given away by former releases alone: nothing of this one would help
         else:
-            _drop(told, kept, place)
+            kept[place] = False
     return [_as_decided(told, place, kept) for place in places]
 
 
 def _as_decided(told: Sequence[Told], place: int, kept: dict[int, bool]) -> Cell:
     cell = told[place].cell
     return cell if kept[place] else cell.as_shown(WITHHELD)
-
-
-def _drop(told: Sequence[Told], kept: dict[int, bool], place: int) -> None:
-    """Withhold a cell; what is lost in a step that begins or ends with it would give it back."""
-    kept[place] = False
-    cell = told[place].cell
-    for other in kept:
-        lost = told[other].cell
-        if lost.step_before is not None and cell.step_before is None and cell.label in (lost.label, lost.step_before):
-            kept[other] = False
 
 
 def _withhold_near(told: Sequence[Told], kept: dict[int, bool]) -> None:
@@ -117,7 +105,7 @@ def _withhold_near(told: Sequence[Told], kept: dict[int, bool]) -> None:
         if isinstance(cell.shown, int) and any(
             is_small(abs(cell.count - other.count)) and not disjoint(cell, other) for other in former[cell.name]
         ):
-            _drop(told, kept, place)
+            kept[place] = False
 
 
 def _known(told: Sequence[Told], kept: dict[int, bool]) -> list[tuple[float, float]]:
@@ -212,8 +200,7 @@ def _next_to_withhold(system: System, told: Sequence[Told], kept: dict[int, bool
         return None
     width: dict[int, float] = {}
     for place in sorted(left, key=lambda at: _worth(told[at].cell)):
-        tried = dict(kept)
-        _drop(told, tried, place)
+        tried = {**kept, place: False}
         least, most, _ = bounds_of(system, _known(told, tried), target.row)
         if not is_given_away(target, least, most):
             return place

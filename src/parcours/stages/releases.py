@@ -5,12 +5,10 @@ from typing import Any
 
 from parcours.cohort.plan import done_stage, read_run
 from parcours.leaving import NOT_OF_PERSONS, Published, fit_to_leave, shown_beside
-from parcours.release.cells import Cell, Told
+from parcours.release.cells import LOST, PERSONS, Cell, Told
 from parcours.release.definitions import (
     CASES,
     EVENTS,
-    LOST,
-    PERSONS,
     chain_cells,
     cut_cell,
     events_source,
@@ -49,7 +47,8 @@ def leave(root: Root, run: Run, cells: Sequence[Cell]) -> dict[Name, Published]:
             former = comparable([*own, *new], study, others)
             own += withhold([*former, *left], release, study, new)
             write_ledger(root, run, own)
-    return {cell.name: cell.shown for cell in own}
+    asked = {cell.name for cell in cells}
+    return {cell.name: cell.shown for cell in own if cell.name in asked}
 
 
 def summary_to_leave(run_json: str | Place, summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from parcours.leaving import WITHHELD, Published
-from parcours.release.cells import Cell, Span
+from parcours.release.cells import LOST, PERSONS, Cell, Span
 from parcours.release.definitions import (
     EVENTS,
-    LOST,
-    PERSONS,
     ages_of,
     cases_source,
     chain_cells,
