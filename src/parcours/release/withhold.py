@@ -1,13 +1,14 @@
 """Which cells of a new release are withheld, so that with all former ones it gives no count of 1 to 10 away."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
 from parcours.leaving import SAFETY_RANGE, WITHHELD, is_small
 from parcours.release.attack import (
+    Row,
     System,
     Target,
     bounds_of,
@@ -120,46 +121,41 @@ def _targets(system: System, new: range) -> Iterator[Target]:
     """
     told, rows = system.told, system.rows
     parts = {system.parts[place] for at in new for place in rows[at]}
+    names = {told[at].cell.name for at in new}
     near = [at for at in range(len(told)) if any(system.parts[place] in parts for place in rows[at])]
-    for at in near:
-        if is_small(told[at].cell.count):
-            yield Target(rows[at], told[at].cell.count)
-    yield from _rests(system, near)
-    yield from _differences(system, near)
+    like = [at for at in range(len(told)) if at in near or told[at].cell.name in names]
+    counted: dict[Name, list[tuple[Cell, Row, int]]] = defaultdict(list)
+    for at in like:
+        counted[told[at].cell.name].append((told[at].cell, rows[at], told[at].cell.count))
+    for sets in (counted, _rests(system, like)):
+        yield from (Target(row, count) for same in sets.values() for _, row, count in same if is_small(count))
+        yield from _differences(sets)
     sources = {told[at].cell.source for at in new}
     for atom, place in system.atoms.items():
         if atom[0] in sources:
             yield Target({place: 1.0}, None)
 
 
-def _rests(system: System, near: Sequence[int]) -> Iterator[Target]:
-    """Of a total, those who are not in a part of it."""
+def _rests(system: System, near: Sequence[int]) -> dict[Name, list[tuple[Cell, Row, int]]]:
+    """Of totals, those who are not in a part that stands alone: the part, their row, and how many they are."""
     told, rows = system.told, system.rows
-    wholes = {(told[at].release, told[at].cell.source): at for at in near}
+    wholes = {(each.release, each.cell.source): at for at, each in enumerate(told)}
+    rests: dict[Name, list[tuple[Cell, Row, int]]] = defaultdict(list)
     for at in near:
         cell = told[at].cell
         whole = wholes.get((told[at].release, cell.within or ""))
-        if whole is None or cell.table in CHAIN or told[whole].cell.ages != cell.ages:
-            continue
-        rest = told[whole].cell.count - cell.count
-        if is_small(rest):
-            yield Target(minus(rows[whole], rows[at]), rest)
+        if whole is not None and cell.table not in CHAIN and told[whole].cell.ages == cell.ages:
+            rest = told[whole].cell.count - cell.count
+            rests[cell.name].append((cell, minus(rows[whole], rows[at]), rest))
+    return rests
 
 
-def _differences(system: System, near: Sequence[int]) -> Iterator[Target]:
+def _differences(counted: Mapping[Name, Sequence[tuple[Cell, Row, int]]]) -> Iterator[Target]:
     """Of two sets of one name, how many more are in one of them."""
-    told, rows = system.told, system.rows
-    named: dict[Name, list[int]] = defaultdict(list)
-    for at in range(len(told)):
-        named[told[at].cell.name].append(at)
-    touched = set(near)
-    for places in named.values():
-        for one, other in combinations(places, 2):
-            if not touched & {one, other}:
-                continue
-            difference = told[one].cell.count - told[other].cell.count
-            if is_small(abs(difference)) and not disjoint(told[one].cell, told[other].cell):
-                yield Target(minus(rows[one], rows[other]), difference)
+    for like in counted.values():
+        for (cell, row, count), (other, beside, less) in combinations(like, 2):
+            if is_small(abs(count - less)) and not disjoint(cell, other):
+                yield Target(minus(row, beside), count - less)
 
 
 def _given_away(

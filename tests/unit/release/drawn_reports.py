@@ -15,7 +15,7 @@ PEAKS = ("log_ri", "lower", "upper", "before_log_ri", "before_lower", "before_up
 
 
 def drawn_persons(rng, cases):
-    """Followed persons of 66 and over: one row a person, whether a case, of which site, how long, with which medicines."""
+    """Followed persons of 66 and over, one row each: whether a case, of which site, how long, with which medicines."""
     size = cases + int(rng.integers(0, 400))
     weights = rng.dirichlet(np.full(len(SITES), 0.6))
     shares = rng.uniform(0.1, 0.9, DRUGS)
@@ -52,7 +52,7 @@ def report_of(persons, run):
     chain = (EVERYBODY, EVERYBODY - 20, len(persons), int(persons["alive"].sum()), len(cases))
     exposed = {drug: int(cases[drug].sum()) for drug in cases if drug.startswith("D")}
     screened = [drug for drug, count in exposed.items() if count >= 11]
-    peaks = pd.DataFrame({"drug": screened, **{name: 0.0 for name in PEAKS}})
+    peaks = pd.DataFrame({"drug": screened, **dict.fromkeys(PEAKS, 0.0)})
     peaks = peaks.assign(selected=False, selected_share=0.0, first_lag=0, last_lag=1, peak_lag=0, flag="", before="")
     curves = pd.DataFrame({"drug": screened, "lag": 0, **dict.fromkeys(("log_ri", "lower", "upper"), 0.0)})
     born = FIRST_DAY - 365 - (cases["age"] * 365.25 + 100).astype(int)
