@@ -220,13 +220,14 @@ def features(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJ
         from parcours.stages.cohort import run_cohort, run_features
         from parcours.stages.events import run_events
         from parcours.stages.quality import run_study_gate
+        from parcours.stages.releases import summary_to_leave
 
         run = _planner(cohort, root, settings)()
         return {
             "run": str(run),
             "events": run_events(run),
-            "cohort": run_cohort(run),
-            "features": run_features(run),
+            "cohort": summary_to_leave(run, run_cohort(run)),
+            "features": summary_to_leave(run, run_features(run)),
             "gate": run_study_gate(run),
         }
 
@@ -239,8 +240,10 @@ def train(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson
 
     def work() -> dict[str, Any]:
         from parcours.stages.inference import run_train
+        from parcours.stages.releases import summary_to_leave
 
-        return run_train(_planner(cohort, root, settings)())
+        run = _planner(cohort, root, settings)()
+        return summary_to_leave(run, run_train(run))
 
     _finish("Model", work, as_json)
 

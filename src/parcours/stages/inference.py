@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from parcours.cohort.plan import done_stage, done_step, read_run, stage_directory, stage_key, steps_in
 from parcours.quality.passed import refuse_unless_passed
+from parcours.stages.releases import leave
 from parcours.stages.replicates import Pieces, here, on_spark
 from parcours.stages.steps import Workshop, beside, held, staged_for, taken, workshop
 from parcours.stages.training import fit, read_json, read_table
@@ -151,9 +152,13 @@ def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) 
 
 
 def _findings(root: Root, run: Run) -> "Findings":
+    """What the report tells: the counts of the run, those withheld that an earlier report would undo."""
     from parcours.reporting.compile import compile_findings
+    from parcours.stages.report_cells import cells_of_report, findings_as_told
 
-    return compile_findings(_material(root, run))
+    material = _material(root, run)
+    findings = compile_findings(material)
+    return findings_as_told(findings, leave(root, run, cells_of_report(material, findings)), material)
 
 
 def _material(root: Root, run: Run) -> "Material":

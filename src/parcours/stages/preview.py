@@ -36,6 +36,8 @@ Run = dict[str, Any]
 SAMPLE_BYTES = 300 << 20
 # Up to so many bytes everything is read: an estimate would save nothing.
 WHOLE_BYTES = 2 * SAMPLE_BYTES
+# What counts are rounded to at least: two of them that seem equal may differ by more than 10 persons.
+COARSE = 20
 # A sample that is left with too few persons is made this much larger, until it is everything.
 LARGER = 4
 
@@ -92,8 +94,8 @@ def preview_study(root: Root, study: Study, overrides: Mapping[str, Any]) -> dic
 def preview(run: Run, study: Study) -> dict[str, Any]:
     """What a run would find: {name, persons_followed, cases, cases_give_or_take, medicines, attrition, share_read ...}.
 
-    Counts are whole where everything was read (`share_read` is 1), else about what is there, with two digits;
-    medicines are those of the sample's cases. `reused` names the steps that are there, `missing_periods` what is not
+    Counts are about what is there, with two digits and by twenties at least; where everything was read, `share_read`
+    is 1. Medicines are those of the sample's cases. `reused` names the steps that are there, `missing_periods` what is not
     published, and `expected_seconds` {events, features, train} on this machine; train is known after a first run.
     Raises InputError when too few persons or cases are left.
     """
@@ -184,7 +186,7 @@ def _expected(steps: Sequence[Mapping[str, str]], took: Mapping[str, float], sha
     missing = {step["stage"] for step in steps if step["status"] != REUSE}
     whole = {EVENTS: took[EVENTS] if EVENTS in missing else 0.0}
     whole[FEATURES] = took[FEATURES] if missing & {COHORT, FEATURES} else 0.0
-    return {stage: about(seconds / share) for stage, seconds in whole.items()}
+    return {stage: in_seconds(seconds / share) for stage, seconds in whole.items()}
 
 
 def _expected_training(run: Run, root: Root, cases: float) -> dict[str, int]:
@@ -195,26 +197,32 @@ def _expected_training(run: Run, root: Root, cases: float) -> dict[str, int]:
         return {}
     last = known[-1]
     seconds = (datetime.fromisoformat(last["ended"]) - datetime.fromisoformat(last["started"])).total_seconds()
-    return {"train": about(seconds * cases / last["summary"]["cases"])}
+    return {"train": in_seconds(seconds * cases / last["summary"]["cases"])}
 
 
 def scaled(count: Published, share: float) -> Published:
-    """A count of a sample, as it may leave, for the whole: two digits, as more would say more than is known."""
-    if share >= 1:
-        return count
+    """A count of a sample, as it may leave, for the whole; rounded, be the sample everybody.
+
+    A preview is in no ledger of what left: the difference of two rounded counts may still be more than 10 persons.
+    """
     if isinstance(count, str):
-        return f"fewer than {about((THRESHOLD - 1) / share)}" if count == SMALL else count
+        return f"fewer than {about((THRESHOLD - 1) / share) or COARSE}" if count == SMALL else count
     return about(count / share)
 
 
 def give_or_take(count: int, share: float) -> int:
-    """How far the count of a sample, scaled, may be off: two standard errors; nothing where everything was read."""
-    return 0 if share >= 1 else about(2 * math.sqrt(count) / share)
+    """How far a rounded count may be off: two standard errors of the sample, and half of the rounding."""
+    spread = 0.0 if share >= 1 else 2 * math.sqrt(count) / share
+    return about(spread) + COARSE // 2
 
 
 def about(count: float) -> int:
-    """A number with its first two digits: 1,283 is about 1300."""
-    if count < 10:
-        return round(count)
-    unit = 10 ** (math.floor(math.log10(count)) - 1)
+    """A number with its first two digits, by twenties below 1,000: 1,283 is about 1300, and 64 about 60."""
+    unit = max(COARSE, 10 ** (math.floor(math.log10(max(count, 1))) - 1))
     return int(round(count / unit) * unit)
+
+
+def in_seconds(seconds: float) -> int:
+    """Seconds with their first two digits."""
+    unit = max(1, 10 ** (math.floor(math.log10(max(seconds, 1))) - 1))
+    return int(round(seconds / unit) * unit)

@@ -57,9 +57,10 @@ def test_a_preview_of_everything_says_what_the_run_says_and_leaves_nothing(root,
     run = write_run(root, study, ACCEPT)
     run_events(run)
     cohort, features = run_cohort(run), run_features(run)
-    assert (told["persons_followed"], told["cases"]) == (cohort["persons_followed"], cohort["cases"]) == (60, 24)
+    assert (cohort["persons_followed"], cohort["cases"]) == (60, 24)
+    assert (told["persons_followed"], told["cases"]) == (60, 20)  # by twenties
     assert told["medicines"] == features["drugs"] == 2
-    assert (told["share_read"], told["cases_give_or_take"]) == (1.0, 0)
+    assert (told["share_read"], told["cases_give_or_take"]) == (1.0, 10)
     assert set(told["expected_seconds"]) == {"events", "features"}  # nothing was ever trained here
 
 
@@ -117,19 +118,21 @@ def test_of_the_work_a_sample_takes_its_buckets_and_persons_and_all_of_a_referen
 @pytest.mark.parametrize(
     ("count", "share", "told"),
     [
-        (1283, 1.0, 1283),
+        (1283, 1.0, 1300),
         (1283, 0.5, 2600),
         (64, 0.0625, 1000),
         ("<11", 0.1, "fewer than 100"),
         ("hidden", 0.1, "hidden"),
-        ("<11", 1.0, "<11"),
+        ("<11", 1.0, "fewer than 20"),
+        (24, 1.0, 20),
+        (31, 1.0, 40),
         (0, 0.1, 0),
     ],
 )
-def test_a_count_of_a_sample_is_told_for_everybody_with_two_digits(count, share, told):
+def test_a_count_of_a_sample_is_told_for_everybody_rounded(count, share, told):
     assert scaled(count, share) == told
 
 
 def test_how_far_a_scaled_count_may_be_off():
-    assert give_or_take(100, 0.1) == 200
-    assert give_or_take(100, 1.0) == 0
+    assert give_or_take(100, 0.1) == 210
+    assert give_or_take(100, 1.0) == 10

@@ -142,8 +142,9 @@ def test_cases_that_are_the_last_step_already_are_not_told_twice():
 
 
 def test_sites_are_counted_once_an_event_and_few_take_the_next_with_them():
+    #  wrist 14 and spine 6 alone would be 20: of 11 or more and 1 to 10 that leaves nine values to the spine
     sites = compile_findings(material()).breakdowns[0]
-    assert dict(zip(sites.labels, sites.counts, strict=True)) == {"hip": 100, "wrist": "hidden", "spine": "<11"}
+    assert dict(zip(sites.labels, sites.counts, strict=True)) == {"hip": "hidden", "wrist": "hidden", "spine": "<11"}
     assert sites.total == 120
 
 
