@@ -8,7 +8,7 @@ Source: T. Mack, Distribution-free calculation of the standard error of chain la
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from parcours.cohort.study import Population, add_months
@@ -106,13 +106,3 @@ def _missing(month: str, steps: list[float], published: set[str]) -> float:
 def _later(month: str, by: int) -> str:
     number = int(month[:4]) * 12 + int(month[5:]) - 1 + by
     return f"{number // 12:04d}-{number % 12 + 1:02d}"
-
-
-def missing_care_sentence(found: Mapping[str, Any]) -> str:
-    """What a report says of it."""
-    if not found["measured"]:
-        return "Late flux: the delivery has too few flux months to tell which share of the care is still to come."
-    return (
-        f"Late flux: {found['study']:.1%} of the care of the study is expected to be missing, "
-        f"{found['last_month']:.1%} of that of its last month, by the lags of this delivery."
-    )

@@ -6,7 +6,7 @@ Standard library and YAML only: Airflow reads studies when it parses its DAGs.
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from parcours.yaml_names import read_values
 
 DAYS_A_MONTH = 365.25 / 12
 FIRST_PURCHASE = "first_purchase"
-FILE_KEYS = ("cohort", "title", "description", "schedule", "codelists")
+FILE_KEYS = ("cohort", "title", "description", "language", "schedule", "codelists")
+# Of reports. Neither who is followed nor what is estimated depends on it.
+LANGUAGES = ("en", "fr")
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,10 @@ SECTIONS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Study:
-    """One study, every parameter set. `codelists` is the folder of its code lists, `file` the one it was read from."""
+    """One study, every parameter set. `codelists` is the folder of its code lists, `file` the one it was read from.
+
+    `language` is that of its reports, `titles` its title by language where the file gives more than one.
+    """
 
     cohort: str
     title: str
@@ -148,6 +153,8 @@ class Study:
     outcomes: Outcomes
     model: ModelSettings
     file: Path | None = None
+    language: str = LANGUAGES[0]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def washout_end(self) -> dt.date:
@@ -199,13 +206,16 @@ def load_study(path: Path | str) -> Study:
         )
     codelists = (path.parent / str(declared.get("codelists", "../codelists"))).resolve()
     sections = {section: _section(section, declared.get(section) or {}, str(path), codelists) for section in SECTIONS}
+    titles = _titles(declared.get("title") or cohort, path)
     study = Study(
         cohort=cohort,
-        title=str(declared.get("title") or cohort),
+        title=next(iter(titles.values())),
         description=str(declared.get("description") or "").strip(),
         schedule=_schedule(declared.get("schedule"), path),
         codelists=codelists,
         file=path,
+        language=_language(declared.get("language", LANGUAGES[0]), path),
+        titles=titles,
         **sections,
     )
     _check_together(study, str(path))
@@ -294,6 +304,20 @@ def _schedule(value: Any, path: Path) -> str | None:
     if isinstance(value, str) and (len(value.split()) == 5 or value in ("@daily", "@weekly", "@monthly", "@yearly")):
         return value
     raise InputError(f'{path}: schedule is "{value}", but must be a cron line such as "0 6 1 * *", or null.')
+
+
+def _titles(declared: Any, path: Path) -> dict[str, str]:
+    """{language: title}, English first where it is given; a title in no language named is that of every report."""
+    if not isinstance(declared, Mapping):
+        return {LANGUAGES[0]: str(declared)}
+    _check_keys(declared, LANGUAGES, f"{path}: title")
+    return {language: str(declared[language]) for language in LANGUAGES if declared.get(language)}
+
+
+def _language(value: Any, path: Path) -> str:
+    if value not in LANGUAGES:
+        raise InputError(f'{path}: language is "{value}", but must be one of: {", ".join(LANGUAGES)}.')
+    return str(value)
 
 
 def _check_together(study: Study, where: str) -> None:

@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parcours.cohort.plan import done_stage, done_step, read_run, stage_directory, stage_key, steps_in
+from parcours.cohort.plan import (
+    done_stage,
+    done_step,
+    in_language_of,
+    language_of,
+    read_run,
+    stage_directory,
+    stage_key,
+    steps_in,
+)
 from parcours.quality.passed import refuse_unless_passed
 from parcours.stages.replicates import Pieces, here, on_spark
 from parcours.stages.steps import Workshop, beside, held, staged_for, taken, workshop
@@ -64,6 +73,8 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
 def run_report(run_json: str | Place) -> dict[str, Any]:
     """Write the study's report and log its run in MLflow; an MLflow run of this fingerprint is found, not made again.
 
+    A report in another language than the study's is written again, from the same model.
+
     Raises InputError when there is no model yet, GateRefused when the study gate has not let its features through (its
     rules may have become stricter since), RetryableFault when the tracking server cannot be used: the report is then
     not committed, and the next attempt makes both.
@@ -74,12 +85,13 @@ def run_report(run_json: str | Place) -> dict[str, Any]:
     root, final = open_root(run["root"]), stage_directory(run, "report")
     with exclusive_writer(root, final):
         done = read_manifest(final)
-        if done is not None and done["fingerprint"] == run["fingerprint"]:
+        if done is not None and done["fingerprint"] == run["fingerprint"] and in_language_of(run, done):
             return _report_again(root, run, final, done)
         started = _now()
         with local_staging(root, run["fingerprint"]) as staged:
             summary = _report(root, run, staged, final)
-            commit_directory(root, staged, final, _manifest(run, "report", staged, summary, started))
+            told = {"language": language_of(run), **_manifest(run, "report", staged, summary, started)}
+            commit_directory(root, staged, final, told)
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
 
 
@@ -105,13 +117,16 @@ def _make_model(root: Root, run: Run, shop: Workshop, final: Place, started: str
 
 
 def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
+    from parcours.reporting.compile import compile_findings
     from parcours.reporting.report import write_report
+    from parcours.reporting.texts import ENGLISH
 
     with _progress(root, run, "report", 3) as progress:
         progress(0, "reading the model")
-        findings, verdict = _findings(root, run), _verdict(run)
+        material, verdict = _material(root, run), _verdict(run)
+        findings = compile_findings(material, ENGLISH)
         progress(1, "figures and tables")
-        write_report(findings, staged, verdict)
+        write_report(compile_findings(material, language_of(run)), findings, staged, verdict)
         progress(2, "MLflow run")
         tracked = _track(root, run, findings, staged, verdict)
         progress(3, "done")
@@ -134,8 +149,9 @@ def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) 
 
 def _findings(root: Root, run: Run) -> "Findings":
     from parcours.reporting.compile import compile_findings
+    from parcours.reporting.texts import ENGLISH
 
-    return compile_findings(_material(root, run))
+    return compile_findings(_material(root, run), ENGLISH)
 
 
 def _material(root: Root, run: Run) -> "Material":
@@ -152,6 +168,7 @@ def _material(root: Root, run: Run) -> "Material":
         attrition=read_json(cohort / "attrition.json"),
         persons=read_table(features, "persons"),
         events=read_table(features, "events"),
+        exposures=read_table(features, "exposures"),
         outcomes=read_table(cohort, "outcomes", ["person_id", "date", "site"]),
         names=medicine_names(
             read_table(done_step(run, "medicines"), "medicine_names"), run["study"]["medicines"]["level"]
