@@ -13,6 +13,7 @@ from parcours.quality.catalogue import Catalogue, catalogue_version, load_catalo
 from parcours.quality.context import run_context
 from parcours.quality.data_docs import build_pages
 from parcours.quality.evaluation import evaluate
+from parcours.quality.losses import losses
 from parcours.quality.manifests import Manifests, fingerprints
 from parcours.quality.passed import features_state
 from parcours.quality.tables import (
@@ -51,6 +52,7 @@ class Task:
     catalogues: tuple[Catalogue, ...]
     fingerprints: dict[str, dict[str, str]]
     synthetic: bool
+    losses: dict[str, dict[str, float | str]]
 
 
 def check_root(
@@ -74,6 +76,7 @@ def check_root(
         catalogues=(*own, load_catalogue("RECONCILIATION")),
         fingerprints=fingerprints(manifests),
         synthetic=is_synthetic(each for periods in manifests.values() for each in periods.values()),
+        losses=losses(manifests),
     )
     verdict = _run(task, spark, lambda session: _register_root(session, task, manifests))
     refuse(verdict)
@@ -103,6 +106,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         catalogues=(load_catalogue("FEATURES"),),
         fingerprints=features_state(manifest),
         synthetic=bool(run.get("synthetic", False)),
+        losses={},
     )
     summary = json.loads((study / "features" / "summary.json").read_text("utf-8"))
     verdict = _run(task, spark, lambda session: register_features(session, study / "features", summary))
@@ -182,6 +186,7 @@ def _about(task: Task, started: datetime) -> dict[str, Any]:
         "products": list(task.products),
         "place": str(task.place),
         "synthetic": task.synthetic,
+        "losses": task.losses,
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
     }
 

@@ -1,5 +1,6 @@
 """Forest plot of the peaks: one line a medicine, under what is said of it; the strongest effects first."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from parcours.reporting.findings import BEFORE, LOWERED, NOT_FLAGGED, RAISED, Findings
@@ -152,14 +153,14 @@ def _interval(axis: "Axes", place: int, row: dict[Any, Any], colour: str, limits
             axis.plot([edge], [place], marker, color=colour, markersize=5, clip_on=False)
 
 
-def estimate_text(row: dict[Any, Any], texts: Texts) -> str:
+def estimate_text(row: Mapping[Any, Any], texts: Texts) -> str:
     """`2.31 (1.80 to 2.96)`, or `–` where too little is expected for a test."""
     if row["ri"] != row["ri"]:
         return "–"
     return f"{texts.ratio(row['ri'])} ({texts.interval(row['lower'], row['upper'])})"
 
 
-def before_text(row: dict[Any, Any], texts: Texts) -> str:
+def before_text(row: Mapping[Any, Any], texts: Texts) -> str:
     """What the days before the purchase say: nothing, or a rise or fall with its relative incidence."""
     if row["before"] == NOT_FLAGGED:
         return "–"

@@ -57,7 +57,7 @@ def name_of_run(run: Mapping[str, Any], texts: Texts) -> str:
 def changed_words(changes: Mapping[str, Mapping[str, Any]], texts: Texts) -> list[str]:
     """One text for each parameter that differs from the study file."""
     if texts.language == ENGLISH:
-        return change_words(dict(changes))
+        return change_words({name: dict(each) for name, each in changes.items()})
     return [
         texts.of(
             "study",

@@ -92,8 +92,8 @@ def test_the_tables_hold_what_the_findings_hold(report, findings):
         rows = list(csv.DictReader(lines))
     assert [row["drug"] for row in rows] == findings.peaks["drug"].tolist()
     assert rows[0] | {"ri": 0, "lower": 0, "upper": 0} == {
-        "drug": "N00AA01", "name": "zolpidem", "exposed_cases": "4000", "events_after": "900", "selected": "True", "peak_lag": "0",
-        "peak_day": "0", "ri": 0, "lower": 0, "upper": 0, "p_value": "0.00123", "flag": "raised",
+        "drug": "N00AA01", "name": "zolpidem", "exposed_cases": "4000", "events_after": "900", "selected": "True",
+        "peak_lag": "0", "peak_day": "0", "ri": 0, "lower": 0, "upper": 0, "p_value": "0.00123", "flag": "raised",
         "first_day": "0", "last_day": "27", "selected_share": "0.97", "before": "none", "before_p_value": "0.6",
         **{f"before_{name}": rows[0][f"before_{name}"] for name in ("ri", "lower", "upper")},
     }  # fmt: skip
