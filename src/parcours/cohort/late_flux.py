@@ -7,7 +7,7 @@ Source: T. Mack, Distribution-free calculation of the standard error of chain la
 23 (1993); the lags themselves: Santé publique France, "SNDS, ce qu'il faut savoir", 2020.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from parcours.cohort.months import add_months, month_name, month_number, months
@@ -96,13 +96,3 @@ def _missing(month: str, steps: list[float], published: set[str]) -> float:
 
 def _later(month: str, by: int) -> str:
     return month_name(month_number(month) + by)
-
-
-def missing_care_sentence(found: Mapping[str, Any]) -> str:
-    """What a report says of it."""
-    if not found["measured"]:
-        return "Late flux: the delivery has too few flux months to tell which share of the care is still to come."
-    return (
-        f"Late flux: {found['study']:.1%} of the care of the study is expected to be missing, "
-        f"{found['last_month']:.1%} of that of its last month, by the lags of this delivery."
-    )

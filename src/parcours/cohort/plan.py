@@ -10,8 +10,8 @@ from typing import Any
 from parcours.cohort.definitions import check_uses
 from parcours.cohort.late_flux import periods_needed
 from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_copies, planned_codelists
-from parcours.cohort.steps import COHORT, EVENTS, FLUX_LAGS, STAGES, products_read, required_products, steps_of
-from parcours.cohort.study import Study, resolve, study_from_dict
+from parcours.cohort.steps import COHORT, EVENTS, FLUX_LAGS, REPORT, STAGES, products_read, required_products, steps_of
+from parcours.cohort.study import LANGUAGES, Study, resolve, study_from_dict
 from parcours.cohort.titles import changes, run_name, study_subtitle, study_title
 from parcours.cohort.window import dated
 from parcours.errors import InputError
@@ -75,6 +75,9 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
         "name": run_name(resolved, data),
         "title": study_title(resolved),
         "subtitle": study_subtitle(resolved),
+        # No part of what the run is: another language writes its report again, and nothing else.
+        "language": resolved.language,
+        "titles": dict(resolved.titles),
         "synthetic": is_synthetic(every for product in data for every in committed_periods(root, product).values()),
         "fingerprint": mark,
         "root": str(root.path),
@@ -215,5 +218,17 @@ def planned_stages(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     stages = [{"stage": EVENTS, "directory": str(open_root(run["root"]).path / "events"), "done": events}]
     for stage in STAGES[1:]:
         directory = stage_directory(run, stage)
-        stages.append({"stage": stage, "directory": str(directory), "done": read_manifest(directory) is not None})
+        manifest = read_manifest(directory)
+        done = manifest is not None and (stage != REPORT or in_language_of(run, manifest))
+        stages.append({"stage": stage, "directory": str(directory), "done": done})
     return stages
+
+
+def language_of(run: Mapping[str, Any]) -> str:
+    """The language of a run's report; English where its run.json is older than languages."""
+    return str(run.get("language", LANGUAGES[0]))
+
+
+def in_language_of(run: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+    """Whether a report was written in the language that the run asks for."""
+    return str(manifest.get("language", LANGUAGES[0])) == language_of(run)

@@ -6,7 +6,7 @@ Standard library and YAML only: Airflow reads studies when it parses its DAGs.
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ from parcours.yaml_names import read_values
 
 DAYS_A_MONTH = 365.25 / 12
 FIRST_PURCHASE = "first_purchase"
-FILE_KEYS = ("cohort", "title", "description", "schedule", "timezone", "deadline_hours", "codelists")
+FILE_KEYS = ("cohort", "title", "description", "language", "schedule", "timezone", "deadline_hours", "codelists")
+# Of reports. Neither who is followed nor what is estimated depends on it.
+LANGUAGES = ("en", "fr")
 Day = dt.date | RelativeDate
 
 
@@ -157,7 +159,8 @@ SECTIONS: dict[str, type] = {
 class Study:
     """One study, every parameter set. `codelists` is the folder of its code lists, `file` the one it was read from.
 
-    `timezone` is that of `schedule`, a cron line; a run that takes longer than `deadline_hours` is told of.
+    `timezone` is that of `schedule`, a cron line; a run that takes longer than `deadline_hours` is told of. `language`
+    is that of its reports, `titles` its title by language where the file gives more than one.
     """
 
     cohort: str
@@ -173,6 +176,8 @@ class Study:
     file: Path | None = None
     timezone: str = TIMEZONE
     deadline_hours: float | None = None
+    language: str = LANGUAGES[0]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def washout_end(self) -> dt.date:
@@ -228,15 +233,18 @@ def load_study(path: Path | str, folder: Path | None = None) -> Study:
         )
     codelists = ((folder or path.parent) / str(declared.get("codelists", "../codelists"))).resolve()
     sections = {section: _section(section, declared.get(section) or {}, str(path), codelists) for section in SECTIONS}
+    titles = _titles(declared.get("title") or cohort, path)
     study = Study(
         cohort=cohort,
-        title=str(declared.get("title") or cohort),
+        title=next(iter(titles.values())),
         description=str(declared.get("description") or "").strip(),
         schedule=checked_schedule(declared.get("schedule"), path),
         timezone=checked_timezone(declared.get("timezone", TIMEZONE), path),
         deadline_hours=checked_deadline(declared.get("deadline_hours"), path),
         codelists=codelists,
         file=path,
+        language=_language(declared.get("language", LANGUAGES[0]), path),
+        titles=titles,
         **sections,
     )
     return checked_together(study, str(path))
@@ -332,6 +340,20 @@ def _section(section: str, declared: Any, where: str, codelists: Path) -> Any:
             raise InputError(f"{where}: {section}.{name} is missing: {parameter.help}")
         values[name] = checked(parameter, value, where, codelists)
     return SECTIONS[section](**values)
+
+
+def _titles(declared: Any, path: Path) -> dict[str, str]:
+    """{language: title}, English first where it is given; a title in no language named is that of every report."""
+    if not isinstance(declared, Mapping):
+        return {LANGUAGES[0]: str(declared)}
+    _check_keys(declared, LANGUAGES, f"{path}: title")
+    return {language: str(declared[language]) for language in LANGUAGES if declared.get(language)}
+
+
+def _language(value: Any, path: Path) -> str:
+    if value not in LANGUAGES:
+        raise InputError(f'{path}: language is "{value}", but must be one of: {", ".join(LANGUAGES)}.')
+    return str(value)
 
 
 def _check_dates(population: Population, where: str) -> None:

@@ -1,8 +1,6 @@
 """Figures of a comparison: relative incidences as dumbbells, and curves laid over each other; as SVG and PNG."""
 
-from collections.abc import Sequence
-from io import BytesIO
-from math import exp, log
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from parcours.comparison.compare import Comparison, Pair, curves_worth_drawing
@@ -11,20 +9,21 @@ from parcours.comparison.labels import Labels, labels_of, short, source_of
 from parcours.comparison.sentence import change_words
 from parcours.comparison.signals import Signal
 from parcours.comparison.tables import estimate_words
+from parcours.reporting.scale import day_ticks, ratio_axis, ratio_limits
 from parcours.reporting.style import (
     FAINT,
     INK,
     PAGE,
     QUIET,
-    day_ticks,
     headline,
     leave_margins,
     new_figure,
     png,
-    ratio_axis,
     source_line,
     styled,
+    svg,
 )
+from parcours.reporting.texts import ENGLISH, texts_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +38,6 @@ LINES, PANELS, COLUMNS = 40, 12, 3
 WIDTH, LEFT, RIGHT = 11.2, 2.75, 4.3  # inches
 LINE_HEIGHT, PANEL_HEIGHT, OFFSET = 0.42, 1.85, 0.17
 CAPTIONS = (0.15, 1.75)  # inches to the right of the axis: both intervals, what became of the flag
-MOST, LEAST_REACH = 16.0, 1.5
 INTERVAL = "95% interval"
 COMMON = 32  # characters
 
@@ -59,21 +57,11 @@ def files_of(name: str, figure: "Figure") -> dict[str, bytes]:
     return {f"{name}.svg": svg(figure), f"{name}.png": png(figure)}
 
 
-def svg(figure: "Figure") -> bytes:
-    """The figure as SVG, its letters as shapes; without a date, and with names of parts that depend on nothing."""
-    import matplotlib
-
-    out = BytesIO()
-    with styled(), matplotlib.rc_context({"svg.hashsalt": "parcours"}):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return out.getvalue()
-
-
 def dumbbells(comparison: Comparison) -> "Figure":
     """A row a medicine, with a mark and an interval for each run; 40 rows at most, in reading order."""
     drawn = comparison.medicines[:LINES]
     labels = labels_of(comparison)
-    limits = _limits([each for pair in drawn for each in (pair.earlier, pair.later) if each])
+    limits = _limits(each["ri"] for pair in drawn for each in (pair.earlier, pair.later) if each)
     with styled():
         figure = new_figure(WIDTH, 2.25 + LINE_HEIGHT * max(len(drawn), 3))
         axis = figure.add_subplot()
@@ -81,7 +69,7 @@ def dumbbells(comparison: Comparison) -> "Figure":
         said = f"{INTERVAL} · the window of days after the first purchase that stands out most{of_all}"
         headline(figure, _title("Relative incidence in both runs", labels), said, labels.mark)
         _key(figure, labels)
-        ratio_axis(axis, *limits, along="x")
+        ratio_axis(axis, limits, "x", texts_in(ENGLISH))
         _rows(axis, drawn, limits)
         axis.axvline(1, color=QUIET, linewidth=0.9, zorder=1)
         axis.set_xlabel(f"relative incidence with its {INTERVAL} (log scale; line at 1: no change)")
@@ -162,15 +150,11 @@ def _label(pair: Pair) -> str:
     return name if pair.name == pair.drug else f"{name}  {pair.drug}"
 
 
-def _limits(told: "Sequence[Signal] | Sequence[dict[str, float | None]]") -> tuple[float, float]:
-    """Limits of a log axis, symmetric around 1, that hold every estimate up to sixteenfold; intervals may be cut."""
-    reach = log(LEAST_REACH)
-    for each in told:
-        for name, most in (("ri", MOST), ("lower", MOST / 2), ("upper", MOST / 2)):
-            value = each[name]
-            if value is not None and 0 < value < float("inf"):
-                reach = max(reach, min(abs(log(value)), log(most)))
-    return exp(-reach * 1.08), exp(reach * 1.08)
+def _limits(estimates: Iterable[float | None]) -> tuple[float, float]:
+    """Limits of the axis, the same as of a report's figures wherever the estimates fit."""
+    import pandas as pd
+
+    return ratio_limits(pd.DataFrame({"ri": [value for value in estimates if value is not None]}, dtype=float))
 
 
 def overlaid_curves(comparison: Comparison) -> "Figure":
@@ -178,15 +162,14 @@ def overlaid_curves(comparison: Comparison) -> "Figure":
     drawn, labels = curves_worth_drawing(comparison, PANELS), labels_of(comparison)
     runs = (comparison.earlier, comparison.later)
     rows = -(-len(drawn) // COLUMNS)
-    told = [vars(level) for run in runs for pair in drawn for level in run.curves.get(pair.drug, ())]
-    limits = _limits(told)
+    limits = _limits(level.ri for run in runs for pair in drawn for level in run.curves.get(pair.drug, ()))
     with styled():
         figure = new_figure(PAGE[0], 2.25 + PANEL_HEIGHT * rows + 0.35 * (rows - 1))
         axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel().tolist()
         said = f"level: estimate of a window of days; shade: its {INTERVAL}; grey ground: before the purchase"
         headline(figure, _title("Relative incidence around the first purchase", labels), said, labels.mark)
         _key(figure, labels)
-        ratio_axis(axes[0], *limits, along="y")
+        ratio_axis(axes[0], limits, "y", texts_in(ENGLISH))
         for axis, pair in zip(axes, drawn, strict=False):
             _panel(axis, pair, runs, limits)
         for axis in axes[len(drawn) :]:

@@ -11,8 +11,8 @@ from parcours.comparison.differences import data_words, version_words
 from parcours.comparison.finished import FinishedRun
 from parcours.comparison.sentence import change_words, sentence
 from parcours.comparison.signals import NUMBERS, Signal
-from parcours.reporting.style import interval_text, ratio_text
 from parcours.reporting.suppression import shown
+from parcours.reporting.texts import ENGLISH, texts_in
 
 NOT_TOLD = "–"
 COUNTS = {"cases": "cases", "events": "events", "persons_followed": "persons followed"}
@@ -90,7 +90,8 @@ def estimate_words(signal: Signal | None) -> str:
     if signal is None or signal["ri"] is None:
         return "not estimated"
     lower, upper = (float("nan") if signal[name] is None else signal[name] for name in ("lower", "upper"))
-    return f"{ratio_text(signal['ri'])} ({interval_text(lower, upper)})"
+    texts = texts_in(ENGLISH)
+    return f"{texts.ratio(signal['ri'])} ({texts.interval(lower, upper)})"
 
 
 def told_words(count: Told) -> str:

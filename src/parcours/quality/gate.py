@@ -13,6 +13,7 @@ from parcours.quality.catalogue import Catalogue, catalogue_version, load_catalo
 from parcours.quality.context import run_context
 from parcours.quality.data_docs import build_pages
 from parcours.quality.evaluation import evaluate
+from parcours.quality.losses import losses
 from parcours.quality.manifests import Manifests, fingerprints
 from parcours.quality.passed import features_state
 from parcours.quality.steps import GateSteps
@@ -58,6 +59,7 @@ class Task:
     fingerprints: dict[str, dict[str, str]]
     rows: dict[str, int]
     synthetic: bool
+    losses: dict[str, dict[str, float | str]]
 
 
 def check_root(
@@ -83,6 +85,7 @@ def check_root(
         fingerprints=fingerprints(manifests),
         rows={name: sum(each["rows"]["written"] for each in held.values()) for name, held in manifests.items()},
         synthetic=is_synthetic(each for periods in manifests.values() for each in periods.values()),
+        losses=losses(manifests),
     )
     verdict = _run(task, spark, lambda session: _register_root(session, task, manifests))
     refuse(verdict)
@@ -114,6 +117,7 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         fingerprints=features_state(manifest),
         rows={},
         synthetic=bool(run.get("synthetic", False)),
+        losses={},
     )
     summary = json.loads((study / "features" / "summary.json").read_text("utf-8"))
     verdict = _run(task, spark, lambda session: register_features(session, study / "features", summary))
@@ -197,6 +201,7 @@ def _about(task: Task, started: datetime) -> dict[str, Any]:
         "products": list(task.products),
         "place": str(task.place),
         "synthetic": task.synthetic,
+        "losses": task.losses,
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
     }
 

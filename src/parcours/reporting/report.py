@@ -19,20 +19,31 @@ def nobody_asks(figure: str) -> None:
 
 
 def write_report(
-    findings: Findings, folder: Path, verdict: Mapping[str, Any] | None, on_figure: OnFigure = nobody_asks
+    told: Findings,
+    data: Findings,
+    folder: Path,
+    verdict: Mapping[str, Any] | None,
+    on_figure: OnFigure = nobody_asks,
 ) -> list[Path]:
     """Files of the report, written in `folder`; the same findings give the same bytes.
 
-    `on_figure` hears the name of each figure once it is drawn.
+    `told` are the findings in the language of page and figures; `data` the same in English, for the tables: these are
+    data, in one language for all runs. `on_figure` hears the name of each figure once it is drawn.
     """
-    figures = draw(findings, on_figure)
+    from parcours.reporting.style import png, svg
+
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    drawn = [folder / "figures" / f"{name}.png" for name in figures]
-    for path, picture in zip(drawn, figures.values(), strict=True):
-        path.write_bytes(picture)
+    pictures: dict[str, bytes] = {}
+    drawn: list[Path] = []
+    for name, figure in draw(told).items():
+        pictures[name] = svg(figure)
+        for ending, picture in (("svg", pictures[name]), ("png", png(figure))):
+            drawn.append(folder / "figures" / f"{name}.{ending}")
+            drawn[-1].write_bytes(picture)
+        on_figure(name)
     page = folder / "report.html"
-    page.write_text(report_page(findings, figures, verdict), "utf-8")
-    return [page, *write_tables(findings, folder), *drawn]
+    page.write_text(report_page(told, pictures, verdict), "utf-8")
+    return [page, *write_tables(data, folder), *drawn]
 
 
 def number_of_figures(findings: Findings) -> int:
@@ -42,24 +53,14 @@ def number_of_figures(findings: Findings) -> int:
     return 2 + bool(findings.breakdowns) + -(-len(findings.peaks) // A_PAGE)
 
 
-def draw(findings: Findings, on_figure: OnFigure = nobody_asks) -> dict[str, bytes]:
-    """Every figure of the report as PNG, by name."""
+def draw(findings: Findings) -> "dict[str, Figure]":
+    """Every figure of the report, by name: forest, flowchart, breakdowns, curves-01, curves-02, ..."""
     from parcours.reporting.breakdowns import breakdown_panels
     from parcours.reporting.curves import curve_pages
     from parcours.reporting.flowchart import flowchart
     from parcours.reporting.forest import forest_plot
-    from parcours.reporting.style import png
 
-    figures: dict[str, bytes] = {}
-
-    def keep(name: str, figure: "Figure") -> None:
-        figures[name] = png(figure)
-        on_figure(name)
-
-    keep("forest", forest_plot(findings))
-    keep("flowchart", flowchart(findings))
+    figures = {"forest": forest_plot(findings), "flowchart": flowchart(findings)}
     if findings.breakdowns:
-        keep("breakdowns", breakdown_panels(findings))
-    for number, page in enumerate(curve_pages(findings), 1):
-        keep(f"curves-{number:02d}", page)
-    return figures
+        figures["breakdowns"] = breakdown_panels(findings)
+    return figures | {f"curves-{number:02d}": page for number, page in enumerate(curve_pages(findings), 1)}

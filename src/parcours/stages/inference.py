@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parcours.cohort.plan import done_stage, done_step, read_run, stage_directory, stage_key, steps_in
+from parcours.cohort.plan import (
+    done_stage,
+    done_step,
+    in_language_of,
+    language_of,
+    read_run,
+    stage_directory,
+    stage_key,
+    steps_in,
+)
 from parcours.quality.passed import refuse_unless_passed
 from parcours.stages.releases import leave
 from parcours.stages.replicates import Pieces, here, on_spark
@@ -63,6 +72,8 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
 def run_report(run_json: str | Place) -> dict[str, Any]:
     """Write the study's report and log its run in MLflow; an MLflow run of this fingerprint is found, not made again.
 
+    A report in another language than the study's is written again, from the same model.
+
     Raises InputError when there is no model yet, GateRefused when the study gate has not let its features through (its
     rules may have become stricter since), RetryableFault when the tracking server cannot be used: the report is then
     not committed, and the next attempt makes both.
@@ -73,12 +84,13 @@ def run_report(run_json: str | Place) -> dict[str, Any]:
     root, final = open_root(run["root"]), stage_directory(run, "report")
     with exclusive_writer(root, final):
         done = read_manifest(final)
-        if done is not None and done["fingerprint"] == run["fingerprint"]:
+        if done is not None and done["fingerprint"] == run["fingerprint"] and in_language_of(run, done):
             return _report_again(root, run, final, done)
         started = _now()
         with local_staging(root, run["fingerprint"]) as staged:
             summary = _report(root, run, staged, final)
-            commit_directory(root, staged, final, _manifest(run, "report", staged, summary, started))
+            told = {"language": language_of(run), **_manifest(run, "report", staged, summary, started)}
+            commit_directory(root, staged, final, told)
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
 
 
@@ -109,10 +121,10 @@ def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
     with told_progress(root, f"report {run['cohort']} {run['fingerprint']}") as tell:
         tell(0, 1, "reading the model")
         findings, verdict = _findings(root, run), _verdict(run)
-        told = _Drawing(number_of_figures(findings), tell)
-        write_report(findings, staged, verdict, told.drawn)
+        drawing = _Drawing(number_of_figures(findings), tell)
+        write_report(_translated(root, run, findings), findings, staged, verdict, drawing.drawn)
         tracked = _track(root, run, findings, staged, verdict)
-        told.drawn("MLflow run")
+        drawing.drawn("MLflow run")
     return _summary(tracked, findings, final)
 
 
@@ -154,11 +166,25 @@ def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) 
 def _findings(root: Root, run: Run) -> "Findings":
     """What the report tells: the counts of the run, those withheld that an earlier report would undo."""
     from parcours.reporting.compile import compile_findings
+    from parcours.reporting.texts import ENGLISH
     from parcours.stages.report_cells import cells_of_report, findings_as_told
 
     material = _material(root, run)
-    findings = compile_findings(material)
+    findings = compile_findings(material, ENGLISH)
     return findings_as_told(findings, leave(root, run, cells_of_report(material, findings)), material)
+
+
+def _translated(root: Root, run: Run, findings: "Findings") -> "Findings":
+    """The same findings in the language of the run's report."""
+    from parcours.reporting.compile import compile_findings
+    from parcours.stages.report_cells import with_counts_of
+
+    language = language_of(run)
+    return (
+        findings
+        if language == findings.language
+        else with_counts_of(findings, compile_findings(_material(root, run), language))
+    )
 
 
 def _material(root: Root, run: Run) -> "Material":
@@ -175,6 +201,7 @@ def _material(root: Root, run: Run) -> "Material":
         attrition=read_json(cohort / "attrition.json"),
         persons=read_table(features, "persons"),
         events=read_table(features, "events"),
+        exposures=read_table(features, "exposures"),
         outcomes=read_table(cohort, "outcomes", ["person_id", "date", "site"]),
         names=medicine_names(
             read_table(done_step(run, "medicines"), "medicine_names"), run["study"]["medicines"]["level"]

@@ -92,11 +92,11 @@ def preview_study(root: Root, study: Study, overrides: Mapping[str, Any]) -> dic
 
 
 def preview(run: Run, study: Study) -> dict[str, Any]:
-    """What a run would find: {name, persons_followed, cases, cases_give_or_take, medicines, attrition, share_read ...}.
+    """What a run would find: {name, persons_followed, cases, cases_give_or_take, drugs, attrition, share_read, ...}.
 
     Counts are about what is there, with two digits and by twenties at least; where everything was read, `share_read`
-    is 1. Medicines are those of the sample's cases. `reused` names the steps that are there, `missing_periods` what is not
-    published, and `expected_seconds` {events, features, train} on this machine; train is known after a first run.
+    is 1. `drugs` are the medicines of the sample's cases, `reused` the steps that are there, `missing_periods` what is
+    not published; `expected_seconds` {events, features, train} are of this machine, train after a first run.
     Raises InputError when too few persons or cases are left.
     """
     root = open_root(run["root"])
@@ -168,7 +168,7 @@ def _told(run: Run, root: Root, made: Mapping[str, Any], took: Mapping[str, floa
         "name": run.get("name") or run["cohort"],
         "persons_followed": chain[-2],
         "cases": chain[-1],
-        "medicines": made["drugs"],
+        "drugs": made["drugs"],
         "cases_give_or_take": give_or_take(made["cases"], share),
         "share_read": round(share, 4),
         "attrition": [
@@ -211,9 +211,9 @@ def scaled(count: Published, share: float) -> Published:
 
 
 def give_or_take(count: int, share: float) -> int:
-    """How far a rounded count may be off: two standard errors of the sample, and half of the rounding."""
+    """How far a rounded count may be off: two standard errors of the sample, and the rounding."""
     spread = 0.0 if share >= 1 else 2 * math.sqrt(count) / share
-    return about(spread) + COARSE // 2
+    return about(spread) + COARSE
 
 
 def about(count: float) -> int:

@@ -22,6 +22,7 @@ from parcours.reporting.compile import CASES as COUNTED_CASES
 from parcours.reporting.compile import EVENTS as COUNTED_EVENTS
 from parcours.reporting.compile import Material, describe_cases
 from parcours.reporting.findings import AttritionStep, Breakdown, Findings
+from parcours.reporting.texts import ENGLISH, texts_in
 from parcours.stages.releases import followed_step, persons_by_step
 from parcours.storage.fingerprint import fingerprint
 
@@ -29,9 +30,7 @@ IN_THE_MODEL = "cases in the model"
 EXPOSED = "exposed cases"
 BAND = re.compile(r"(\d+)\D+(\d+)")
 BY_AGE, BY_MONTHS, BY_SITE = "events by age", "cases by months followed", "events by site"
-WITHHELD_NOTE = (
-    "Withheld: with what left before of the same study or the same persons, it would give a count of 1 to 10 persons."
-)
+CELLS = texts_in(ENGLISH)  # the ledger names cells in one language, whatever that of a report
 
 
 def cells_of_report(material: Material, findings: Findings) -> list[Cell]:
@@ -41,7 +40,7 @@ def cells_of_report(material: Material, findings: Findings) -> list[Cell]:
     events = int(material.summary["events"])
     cells.append(cut_cell(run, PERSONS, EVENTS, events_source(run), events, findings.events))
     shown = {panel.title: panel for panel in findings.breakdowns}
-    for title, counted, counts in describe_cases(material):
+    for title, counted, counts in describe_cases(material, CELLS):
         if title in shown:
             cells += _table_cells(run, counted, counts, shown[title].counts)
     return [*cells, *_exposed_cells(material, findings, cases)]
@@ -112,14 +111,39 @@ def findings_as_told(findings: Findings, told: Mapping[Name, Published], materia
         breakdowns=breakdowns,
         peaks=findings.peaks.assign(exposed=exposed),
         metrics=metrics,
-        notes=[*findings.notes, *([WITHHELD_NOTE] if withheld else [])],
+        notes=[*findings.notes, *([CELLS.say("withheld_note")] if withheld else [])],
+    )
+
+
+def with_counts_of(told: Findings, other: Findings) -> Findings:
+    """The findings of another language, of the same run, with the counts as they are told in the first."""
+    steps = [
+        replace(step, persons=mine.persons, lost=mine.lost)
+        for step, mine in zip(other.attrition, told.attrition, strict=True)
+    ]
+    panels = [
+        replace(panel, counts=mine.counts, total=mine.total)
+        for panel, mine in zip(other.breakdowns, told.breakdowns, strict=True)
+    ]
+    withheld = CELLS.say("withheld_note") in told.notes
+    notes = [*other.notes, *([texts_in(other.language).say("withheld_note")] if withheld else [])]
+    return replace(
+        other,
+        attrition=steps,
+        breakdowns=panels,
+        cases=told.cases,
+        events=told.events,
+        persons_followed=told.persons_followed,
+        peaks=other.peaks.assign(exposed=list(told.peaks["exposed"])),
+        metrics=told.metrics,
+        notes=notes,
     )
 
 
 def _breakdowns(
     findings: Findings, told: Mapping[Name, Published], material: Material, totals: Mapping[str, Published]
 ) -> list[Breakdown]:
-    described = {title: (counted, counts) for title, counted, counts in describe_cases(material)}
+    described = {title: (counted, counts) for title, counted, counts in describe_cases(material, CELLS)}
     panels = []
     for panel in findings.breakdowns:
         counted, counts = described[panel.title]
