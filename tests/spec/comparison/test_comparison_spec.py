@@ -60,7 +60,7 @@ def test_signals_of_runs_are_read_and_told_apart(tmp_path):
 
 
 def test_signals_are_read_without_anything_heavy():
-    heavy = ("pandas", "numpy", "yaml", "pyarrow")
+    heavy = ("pandas", "numpy", "pyarrow", "matplotlib")
     code = f"import sys, parcours.comparison.signals; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
