@@ -1,7 +1,7 @@
 """The front page itself: what is running, each study, the flat tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def _running(jobs: Sequence[dict[str, Any]], around: Around) -> str:
 def _only_run(study: StudyPart, airflow: tuple[str, str]) -> StudyPart:
     """The study with the run that a run of Airflow made, or with all while it has made none."""
     made = tuple(run for run in study.runs if run.airflow == airflow)
-    return StudyPart(study.cohort, study.title, study.description, study.schedule, study.mistake, made or study.runs)
+    return replace(study, runs=made or study.runs)
 
 
 def _section(name: str, title: str, inner: str) -> str:

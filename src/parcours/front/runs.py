@@ -63,13 +63,17 @@ class Run:
 
 @dataclass(frozen=True)
 class StudyPart:
-    """A study: its question, its schedule, what is wrong with its file, and its runs, the newest first."""
+    """A study: its question, its schedule, what is wrong with its file, and its runs, the newest first.
+
+    One that has runs and no file any more has no DAG either: `has_file` is False.
+    """
 
     cohort: str
     title: str
     description: str
     schedule: str | None
     mistake: str | None
+    has_file: bool
     runs: tuple[Run, ...]
 
     @property
@@ -95,7 +99,7 @@ def _study(name: str, file: Path | None, runs: list[Run]) -> StudyPart:
             title, description, schedule = study.title, study.description, study.schedule
         except InputError as error:
             mistake = str(error)
-    return StudyPart(name, title, description, schedule, mistake, tuple(newest_first))
+    return StudyPart(name, title, description, schedule, mistake, file is not None, tuple(newest_first))
 
 
 def _runs(remembered: Remembered) -> dict[str, list[Run]]:
@@ -161,9 +165,14 @@ def verdict_in(pages: Pages, folder: str) -> Verdict | None:
     return Verdict(
         passed=bool(verdict["passed"]),
         when=str(verdict.get("ended", "")),
-        reasons=tuple(f"{rule['description']} Found: {rule['found']}." for rule in critical_failures(verdict["rules"])),
+        reasons=tuple(_reason(rule) for rule in critical_failures(verdict["rules"])),
         page=page if pages.find(page) else None,
     )
+
+
+def _reason(rule: Mapping[str, Any]) -> str:
+    """What failed, as the refusal says it, without the places that are for who can open the root."""
+    return str(rule["sentence"]).partition(" (rule ")[0] or str(rule["description"])
 
 
 def _signals(peaks: bytes | None) -> tuple[Signal, ...]:

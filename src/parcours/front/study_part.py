@@ -45,8 +45,11 @@ def _now(study: StudyPart, around: Around) -> str:
     dag = study_dag(study.cohort)
     judged = [run for run in study.runs if run.verdict is not None]
     facts = [("Last verdict of the gate", verdict_words(judged[0].verdict) if judged else "none yet")]
-    facts.append(("Next run", around.airflow.next_run(dag, _schedule(study))))
-    start = elsewhere(around.addresses.dag(dag), "Run now", f"{study.title}, in Airflow", around.framed)
+    next_run = around.airflow.next_run(dag, _schedule(study)) if study.has_file else "none: it has no study file"
+    facts.append(("Next run", next_run))
+    start = study.has_file and elsewhere(
+        around.addresses.dag(dag), "Run now", f"{study.title}, in Airflow", around.framed
+    )
     terms = "".join(f"<div><dt>{name}</dt><dd>{words}</dd></div>" for name, words in facts)
     return f'<dl class="facts">{terms}</dl>' + (f'<p class="act">{start}</p>' if start else "")
 

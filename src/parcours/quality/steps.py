@@ -24,14 +24,15 @@ class GateSteps:
         self._work = {"tables": TABLES, "rules": 0.0 if started else RULES}
         self._work |= {view.name: _work(view, count) for view, count in views}
         self._all, self._behind, self._done, self._tell = sum(self._work.values()), 0.0, 0, tell
-        tell(0, len(self._work), "reading the tables", 0.0)
+        tell(0, len(self._work), "reading the tables", 0.0, TABLES / self._all)
 
     def behind(self, name: str) -> None:
         """One more step is behind; the log hears `3/17 DCIR_rows`."""
         self._done += 1
         self._behind += self._work[name]
         log.info("%d/%d %s", self._done, len(self._work), name)
-        self._tell(self._done, len(self._work), name, self._behind / self._all)
+        soon = sum(list(self._work.values())[: self._done + 1])
+        self._tell(self._done, len(self._work), name, self._behind / self._all, soon / self._all)
 
 
 def _work(view: View, rows: int) -> float:

@@ -23,12 +23,13 @@ from parcours.cohort.plan import (
 from parcours.quality.passed import refuse_unless_passed
 from parcours.stages.releases import leave
 from parcours.stages.replicates import Pieces, here, on_spark
+from parcours.stages.report_steps import ReportSteps
 from parcours.stages.steps import Workshop, beside, held, staged_for, taken, workshop
 from parcours.stages.training import fit, read_json, read_table
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
 from parcours.storage.manifest import read_manifest, write_manifest
 from parcours.storage.place import Place, local_copy
-from parcours.storage.progress import Tell, told_progress
+from parcours.storage.progress import told_progress
 from parcours.storage.root import Root, open_root
 
 if TYPE_CHECKING:
@@ -121,32 +122,11 @@ def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
     with told_progress(root, f"report {run['cohort']} {run['fingerprint']}") as tell:
         tell(0, 1, "reading the model")
         findings, verdict = _findings(root, run), _verdict(run)
-        drawing = _Drawing(number_of_figures(findings), tell)
-        write_report(_translated(root, run, findings), findings, staged, verdict, drawing.drawn)
+        steps = ReportSteps(number_of_figures(findings), tell)
+        write_report(_translated(root, run, findings), findings, staged, verdict, steps.behind)
         tracked = _track(root, run, findings, staged, verdict)
-        drawing.drawn("MLflow run")
+        steps.behind("MLflow run")
     return _summary(tracked, findings, final)
-
-
-class _Drawing:
-    """Counts what is behind of a report: reading, figure after figure, the run in MLflow; weighed as once measured."""
-
-    WORK = {"read": 0.1, "forest": 1.5, "flowchart": 0.6, "breakdowns": 0.5}  # noqa: RUF012 - a page of curves is 1
-    LAYING_OUT = 0.8  # all pages of curves are laid out before the first is drawn
-
-    def __init__(self, figures: int, tell: Tell) -> None:
-        self._tell, self._done, self._total = tell, 0, figures + 2
-        pages = figures - 3
-        self._first = 1 + self.LAYING_OUT * pages
-        self._behind, self._work = 0.0, sum(self.WORK.values()) + self._first + pages
-        self.drawn("read")
-
-    def drawn(self, name: str) -> None:
-        """One more is behind; the log hears `3/17 curves-02`."""
-        self._done += 1
-        self._behind += self._first if name == "curves-01" else self.WORK.get(name, 1.0)
-        log.info("%d/%d %s", self._done, self._total, name)
-        self._tell(self._done, self._total, name, min(1.0, self._behind / self._work))
 
 
 def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -103,36 +103,32 @@ def test_what_an_older_version_left_is_no_running_job(tmp_path: Path) -> None:
     assert root_status(str(tmp_path))["running"] == []
 
 
-# What a job told, (second, done of total, share), and what was left of it at a moment.
+# What a job told last (second, share, share once the next step is behind), and what was left of it at a moment.
 RECORDED = {
-    "steps of equal size, at their end": ([(0, 0, 10, 0.0), (40, 4, 10, 0.4)], 40, 60),
-    "the same, while the next step runs": ([(0, 0, 10, 0.0), (40, 4, 10, 0.4)], 45, 55),
-    "a step that takes three times as long": ([(0, 0, 10, 0.0), (40, 4, 10, 0.4)], 70, 70),
-    "small files are behind, the large ones are left": ([(0, 0, 4, 0.0), (10, 3, 4, 0.1)], 10, 90),
-    "the last step, longer than all before it": ([(0, 0, 3, 0.0), (10, 2, 3, 0.9)], 30, 0),
-    "flattening on a busy machine": ([(0, 2, 60, 0.0), (66.5, 27, 60, 0.5177), (76.1, 31, 60, 0.5953)], 76.1, 54),
+    "steps of equal size, at the end of one": ((40, 0.4, 0.5), 40, 60),
+    "the same, while the next step runs": ((40, 0.4, 0.5), 45, 55),
+    "a step that takes three times as long": ((40, 0.4, 0.5), 70, 70),
+    "small files are behind, the large ones are left": ((10, 0.1, 0.2), 10, 90),
+    "the last step, which is nearly all": ((10, 0.1, 1.0), 60, 40),
+    "the last step, longer than it should be": ((10, 0.1, 1.0), 130, 0),
+    "flattening on a busy machine": ((76.1, 0.5953, 0.6097), 76.1, 54),
+    "the gate on a busy machine, half way, in its largest view": ((92, 0.242, 0.61), 173, 174),
 }
 
 
 @pytest.mark.parametrize("what", RECORDED)
 def test_what_is_left_is_told_from_what_was_behind(what: str) -> None:
-    told, now, left = RECORDED[what]
+    (second, share, soon), now, left = RECORDED[what]
     began = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
-    second, done, total, share = told[-1]
-    job = {
-        "done": done,
-        "total": total,
-        "share": share,
-        "started": began.isoformat(),
-        "updated": (began + timedelta(seconds=second)).isoformat(),
-    }
+    updated = began + timedelta(seconds=second)
+    job = {"share": share, "soon": soon, "started": began.isoformat(), "updated": updated.isoformat()}
     found = seconds_left(job, began + timedelta(seconds=now))
     assert found is not None and abs(found - left) <= max(3, 0.2 * left)
 
 
 def test_nothing_is_promised_before_a_step_is_behind() -> None:
     began = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
-    job = {"done": 0, "total": 4, "share": 0.0, "started": began.isoformat(), "updated": began.isoformat()}
+    job = {"share": 0.0, "soon": 0.25, "started": began.isoformat(), "updated": began.isoformat()}
     assert seconds_left(job, began + timedelta(seconds=30)) is None
 
 
