@@ -13,18 +13,28 @@ from parcours_airflow.assets import flat_asset
 from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, overrides, root_param, study_params
+from parcours_airflow.notes import note_run, report_page
 from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
 
-from parcours.cohort.study import Study, load_study
+from parcours.cohort.study import load_study
+from parcours.cohort.titles import run_line
 from parcours.errors import InputError
 
+TITLES = {
+    "events": "Read the events",
+    "cohort": "Build the cohort",
+    "features": "Make the features",
+    "gate": "Quality gate",
+    "train": "Fit the model",
+    "report": "Report and MLflow run",
+}
 PUBLISHED = [flat_asset(product) for product in STUDY_PRODUCTS]
 
 
-@task
+@task(task_display_name="Plan the run")
 def plan(study_file: str) -> str:
     """Resolve the study with the form's parameters on the published data; the path of its run.json."""
-    from parcours.cohort.plan import write_run
+    from parcours.cohort.plan import read_run, write_run
 
     context = get_current_context()
     with told_to_airflow(context):
@@ -32,7 +42,12 @@ def plan(study_file: str) -> str:
         params = checked_params(context)
         changes = overrides(study.parameters(), params)
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
-        return str(write_run(params["root"], study, changes, asked_by))
+        path = write_run(params["root"], study, changes, asked_by)
+        run = read_run(path)
+    # For the names of the jobs, which a template renders without reading files.
+    context["ti"].xcom_push(key="name", value=run_line(run))
+    note_run(context, run, {"Report (when it is done)": report_page(path)})
+    return str(path)
 
 
 def study_dag(file: Path) -> DAG:
@@ -43,6 +58,7 @@ def study_dag(file: Path) -> DAG:
         return broken_dag(file.stem, str(error))
     with DAG(
         dag_id=f"study__{study.cohort}",
+        dag_display_name=f"{study.cohort.replace('_', ' ').capitalize()}: {study.title}",
         description=study.title,
         doc_md=f"{study.title}\n\n{study.description}\n\n{__doc__}",
         schedule=study.schedule or PUBLISHED,
@@ -52,26 +68,32 @@ def study_dag(file: Path) -> DAG:
         default_args=DEFAULT_ARGS,
         params={**study_params(study.parameters()), "root": root_param(default_root())},
     ) as dag:
-        _chain(study, file)
+        _chain(file)
     return dag
 
 
-def _chain(study: Study, file: Path) -> None:
+def _chain(file: Path) -> None:
     run = plan(str(file))
-    events, cohort, features = (_featuring(study, run, stage) for stage in ("events", "cohort", "features"))
-    gate = GateJob(task_id="gate", job="quality", name=f"{study.cohort} gate", application_args=["--run", run])
-    train, report = _inference(SparkJob, study, run, "train"), _inference(TrackedJob, study, run, "report")
+    events, cohort, features = (_featuring(run, stage) for stage in ("events", "cohort", "features"))
+    gate = GateJob(job="quality", application_args=["--run", run], **_named("gate"))
+    train, report = _inference(SparkJob, run, "train"), _inference(TrackedJob, run, "report")
     run >> events >> cohort >> features >> gate >> train >> report
 
 
-def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
+def _featuring(run: Any, stage: str) -> SparkJob:
     arguments = ["--run", run, "--stage", stage]
-    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=arguments)
+    return SparkJob(job="featuring", application_args=arguments, **_named(stage))
 
 
-def _inference(operator: type[SparkJob], study: Study, run: Any, stage: str) -> SparkJob:
+def _inference(operator: type[SparkJob], run: Any, stage: str) -> SparkJob:
     arguments = ["--run", run, "--stage", stage]
-    return operator(task_id=stage, job="inference", name=f"{study.cohort} {stage}", application_args=arguments)
+    return operator(job="inference", application_args=arguments, **_named(stage))
+
+
+def _named(stage: str) -> dict[str, str]:
+    """How the task and its application are called: `fall · 75 and over · data to 2018-06 · train`."""
+    name = f"{{{{ ti.xcom_pull(task_ids='plan', key='name') }}}} · {stage}"
+    return {"task_id": stage, "task_display_name": TITLES[stage], "name": name}
 
 
 def broken_dag(name: str, sentence: str) -> DAG:

@@ -8,6 +8,7 @@ change only when something new was published.
 """
 
 import logging
+from posixpath import basename
 from typing import Any
 
 from airflow.sdk import DAG, AssetAlias, Param, get_current_context, task
@@ -80,6 +81,7 @@ with DAG(
     tags=["parcours", "flatten"],
     default_args=DEFAULT_ARGS,
     user_defined_macros={"safe_name": safe_name},
+    user_defined_filters={"basename": basename},
     params={
         "delivery": Param(
             default_delivery(),
@@ -104,7 +106,7 @@ with DAG(
         task_id="scan",
         task_display_name="Scan a large delivery",
         job="scan",
-        name="scan",
+        name="flatten · scan · {{ params.delivery | basename }}",
         application_args=[
             *("--delivery", "{{ params.delivery }}", "--root", "{{ params.root }}"),
             *("--products", "{{ (params.products or []) | join(',') }}"),
@@ -116,7 +118,7 @@ with DAG(
         task_id="references",
         task_display_name="Flatten referentials",
         job="flatten",
-        name="references",
+        name="flatten · referentials · {{ params.delivery | basename }}",
         application_args=planned["references"],
     )
     flatten = SparkJob.partial(
@@ -130,7 +132,7 @@ with DAG(
         task_id="gate",
         task_display_name="Quality gate",
         job="quality",
-        name="gate",
+        name="flatten · gate · {{ params.delivery | basename }}",
         trigger_rule="none_failed",
         application_args=["--root", "{{ params.root }}", "--run-name", "{{ safe_name(run_id) }}"],
     )

@@ -210,7 +210,7 @@ def test_doubled_keys_stop_at_the_gate_and_nothing_is_published(demo: Demo, tmp_
         demo.follow(FLATTEN, conf)
     _, tasks = demo.latest(FLATTEN)
     assert (tasks["gate"].state, tasks["gate"].attempt) == ("failed", 1)
-    assert tasks["publish_DCIR"].state == "upstream_failed"
+    assert tasks["publish"].state == "upstream_failed"
     assert list((root / "flat" / "DCIR").glob("period=*/_MANIFEST.json"))
     assert not (root / "published").exists()
 

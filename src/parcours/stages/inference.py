@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parcours.cohort.plan import done_stage, done_step, read_run, stage_directory, stage_key, steps_in
+from parcours.cohort.titles import application_name
 from parcours.quality.passed import refuse_unless_passed
 from parcours.stages.replicates import Pieces, here, on_spark
 from parcours.stages.steps import Workshop, beside, held, staged_for, taken, workshop
@@ -56,7 +57,7 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
             log.info("model of %s: reused", run["cohort"])
             return {"status": "reused", "stage": "train", "directory": str(final), **done["summary"]}
         started = _now()
-        with workshop(root, f"train {run['cohort']} {run['fingerprint']}") as shop:
+        with workshop(root, f"train {run['cohort']} {run['fingerprint']}", application_name(run, "train")) as shop:
             summary = _make_model(root, run, shop, final, started)
     return {"status": "done", "stage": "train", "directory": str(final), **summary}
 
