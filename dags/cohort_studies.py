@@ -13,6 +13,7 @@ from parcours_airflow.assets import flat_asset
 from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, overrides, root_param, study_params
+from parcours_airflow.links import platform_links
 from parcours_airflow.notes import note_run, report_page
 from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
 
@@ -60,7 +61,7 @@ def study_dag(file: Path) -> DAG:
         dag_id=f"study__{study.cohort}",
         dag_display_name=f"{study.cohort.replace('_', ' ').capitalize()}: {study.title}",
         description=study.title,
-        doc_md=f"{study.title}\n\n{study.description}\n\n{__doc__}",
+        doc_md="\n\n".join(filter(None, (f"**{study.title}**", study.description, platform_links(), __doc__))),
         schedule=study.schedule or PUBLISHED,
         catchup=False,
         max_active_runs=1,

@@ -17,6 +17,7 @@ from parcours_airflow.assets import flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, root_param
+from parcours_airflow.links import platform_links
 from parcours_airflow.operators import GateJob, ScanJob, SparkJob
 from parcours_airflow.slices import reference_arguments, slice_jobs
 
@@ -74,7 +75,7 @@ with DAG(
     dag_id="snds_flatten",
     dag_display_name="SNDS: raw files to flat tables",
     description="Raw SNDS files to checked, published flat tables",
-    doc_md=__doc__,
+    doc_md="\n\n".join(filter(None, (platform_links(), __doc__))),
     schedule=None,
     catchup=False,
     max_active_runs=1,

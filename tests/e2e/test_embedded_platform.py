@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import psutil
@@ -118,6 +119,22 @@ def test_the_assets_name_what_was_published(demo: Demo) -> None:
     extras = {event["name"]: event["extra"] for event in events}
     assert set(extras) == {"snds/flat/DCIR", "snds/flat/MCO"}
     assert extras["snds/flat/MCO"]["periods"] == 1
+
+
+def test_one_task_lists_what_was_published_and_the_studies_that_wait_for_it_start(demo: Demo) -> None:
+    run, tasks = demo.latest(FLATTEN)
+    assert tasks["publish"].state == "success"
+    assert set(demo.airflow.xcom(FLATTEN, run, tasks["publish"])) == {"DCIR", "MCO"}
+    waiting = demo.airflow.call(f"/assets?dag_ids={STUDY}")["assets"]
+    assert {asset["name"] for asset in waiting} == {"snds/flat/DCIR", "snds/flat/MCO"}
+
+
+def test_the_note_of_a_run_is_its_sentence_with_what_differs_and_leads_to_its_pages(demo: Demo) -> None:
+    run, _ = demo.latest(STUDY)
+    note = demo.airflow.call(f"/dags/{STUDY}/dagRuns/{quote(run)}")["note"]
+    assert note.startswith("**fall · 65 and over · data to 2017-") and "SYNTHETIC" in note.splitlines()[0]
+    assert "* fewest exposed cases 11, was 30" in note
+    assert f"[Report]({demo.platform.urls['docs']}/" in note and f"[MLflow run]({demo.platform.urls['mlflow']}/" in note
 
 
 def test_the_links_of_the_tasks_lead_somewhere(demo: Demo) -> None:

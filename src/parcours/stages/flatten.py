@@ -54,10 +54,8 @@ def run_flatten(
 
 def flatten_name(delivery: str, products: list[str] | None, years: list[int] | None, periods: list[str] | None) -> str:
     """What Spark's pages call a job: `flatten · DCIR · 2016 · <delivery>`, of what was asked for."""
-    asked = [
-        ", ".join(map(str, few[:NAMED])) + (", ..." if few[NAMED:] else "") for few in (products, years, periods) if few
-    ]
-    return " · ".join(["flatten", *(asked or ["all products"]), delivery])
+    asked = [[*map(str, few[:NAMED]), *(["..."] if few[NAMED:] else [])] for few in (products, years, periods) if few]
+    return " · ".join(["flatten", *(map(", ".join, asked) if asked else ["all products"]), delivery])
 
 
 @told_by_spark()
