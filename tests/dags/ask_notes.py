@@ -1,4 +1,4 @@
-"""Asks the plugin, inside Airflow, what the note of a DAG run says and what becomes of a fault; a process of its own."""
+"""Asks the plugin, inside Airflow, what the note of a DAG run says and what becomes of a fault; a process alone."""
 
 import json
 import logging
