@@ -18,20 +18,30 @@ from parcours_airflow.assets import study_asset
 from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, SIGN_OFF, default_root, kept_studies
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, overrides, preview_param, root_param, study_params
-from parcours_airflow.links import ReportLink
+from parcours_airflow.links import ReportLink, platform_links
 from parcours_airflow.mail import failure_message, mails, signals_message
+from parcours_airflow.notes import note_run, report_page
 from parcours_airflow.operators import GateJob, SparkJob, StudyReport
 from parcours_airflow.schedules import started_by_itself, study_deadline, study_schedule
 
 from parcours.cohort.kept_studies import live_study
-from parcours.cohort.study import Study
+from parcours.cohort.titles import run_line
 from parcours.errors import InputError
 
 PREVIEW = "preview"
+TITLES = {
+    PREVIEW: "Preview, if asked for",
+    "events": "Read the events",
+    "cohort": "Build the cohort",
+    "features": "Make the features",
+    "gate": "Quality gate",
+    "train": "Fit the model",
+    "report": "Report and MLflow run",
+}
 BROKEN = "The study file has a mistake, so its last good version is what runs. Mend it: {}"
 
 
-@task
+@task(task_display_name="Plan the run")
 def plan(study_file: str) -> str:
     """Resolve the study with the form's parameters on the published data; the path of its run.json."""
     from parcours.cohort.finished_runs import nothing_new
@@ -48,6 +58,8 @@ def plan(study_file: str) -> str:
         path = write_run(params["root"], study, changes, asked_by)
         run = read_run(path)
         sentence = nothing_new(run) if started_by_itself(context) else None
+    said = [words for words in (BROKEN.format(mistake) if mistake else "", sentence) if words]
+    note_run(context, run, {"Report (when it is done)": report_page(path)}, said)
     if sentence:
         tell(context, sentence)
         raise AirflowSkipException(sentence)
@@ -55,7 +67,8 @@ def plan(study_file: str) -> str:
     for stage, arguments in first.items():  # without arguments a job has nothing to do, nor have those after it
         context["ti"].xcom_push(key=stage, value=[*arguments, "--stage", stage] if arguments else [])
     context["ti"].xcom_push(key="sign_off", value=f"{study.cohort}__{run['fingerprint']}")
-    context["ti"].xcom_push(key="name", value=run.get("name") or study.cohort)
+    # For the names of the jobs, which a template renders without reading files.
+    context["ti"].xcom_push(key="name", value=run_line(run))
     return str(path)
 
 
@@ -74,9 +87,13 @@ def study_dag(file: Path) -> DAG:
     told = BROKEN.format(mistake) if mistake else ""
     with DAG(
         dag_id=f"study__{study.cohort}",
+        dag_display_name=f"{study.cohort.replace('_', ' ').capitalize()}: {study.title}",
         description=told or study.title,
         doc_md="\n\n".join(
-            part for part in (f"**{told}**" if told else "", study.title, study.description, __doc__) if part
+            filter(
+                None,
+                (f"**{told}**" if told else "", f"**{study.title}**", study.description, platform_links(), __doc__),
+            )
         ),
         schedule=study_schedule(study),
         deadline=study_deadline(study),
@@ -90,44 +107,43 @@ def study_dag(file: Path) -> DAG:
             "root": root_param(default_root()),
         },
     ) as dag:
-        _chain(study, file)
+        _chain(file, study.cohort)
     return dag
 
 
-def _chain(study: Study, file: Path) -> None:
+def _chain(file: Path, cohort_name: str) -> None:
     run = plan(str(file))
-    preview, events = (_first(study, run, stage) for stage in (PREVIEW, "events"))
-    cohort, features = (_featuring(study, run, stage) for stage in ("cohort", "features"))
-    gate = GateJob(task_id="gate", job="quality", name=f"{study.cohort} gate", application_args=["--run", run])
-    train = SparkJob(
-        task_id="train", job="inference", name=f"{study.cohort} train", application_args=_stage(run, "train")
-    )
+    preview, events = (_featuring(run[stage], stage) for stage in (PREVIEW, "events"))
+    cohort, features = (_featuring(_stage(run, stage), stage) for stage in ("cohort", "features"))
+    gate = GateJob(job="quality", application_args=["--run", run], **_named("gate"))
+    train = SparkJob(job="inference", application_args=_stage(run, "train"), **_named("train"))
     report = StudyReport(
-        task_id="report",
         job="inference",
-        name=f"{study.cohort} report",
         application_args=_stage(run, "report"),
-        outlets=[study_asset(study.cohort)],
+        outlets=[study_asset(cohort_name)],
         on_success_callback=mails(signals_message),
+        **_named("report"),
     )
     run >> preview
-    run >> events >> cohort >> features >> gate >> train >> report >> _ask_for_sign_off(run)
+    run >> events >> cohort >> features >> gate >> train >> report >> _ask_for_sign_off()
 
 
-def _first(study: Study, run: Any, stage: str) -> SparkJob:
-    """A stage that comes right after the plan, which says whether it has anything to do."""
-    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=run[stage])
-
-
-def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
-    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=_stage(run, stage))
+def _featuring(arguments: Any, stage: str) -> SparkJob:
+    """A stage of featuring; the plan says whether the first ones have anything to do."""
+    return SparkJob(job="featuring", application_args=arguments, **_named(stage))
 
 
 def _stage(run: Any, stage: str) -> list[Any]:
     return ["--run", run, "--stage", stage]
 
 
-def _ask_for_sign_off(run: Any) -> TriggerDagRunOperator:
+def _named(stage: str) -> dict[str, str]:
+    """How the task and its application are called: `fall · 75 and over · data to 2018-06 · train`."""
+    name = f"{{{{ ti.xcom_pull(task_ids='plan', key='name') }}}} · {stage}"
+    return {"task_id": stage, "task_display_name": TITLES[stage], "name": name}
+
+
+def _ask_for_sign_off() -> TriggerDagRunOperator:
     """One sign-off for each run of the study, however often it is asked for."""
     return TriggerDagRunOperator(
         task_id="ask_for_sign_off",
@@ -139,6 +155,7 @@ def _ask_for_sign_off(run: Any) -> TriggerDagRunOperator:
             "name": "{{ ti.xcom_pull(task_ids='plan', key='name') }}",
             "report": "{{ ti.xcom_pull(task_ids='report', key='" + ReportLink().xcom_key + "') or '' }}",
         },
+        note="{{ ti.xcom_pull(task_ids='plan', key='name') }}",
         skip_when_already_exists=True,
     )
 

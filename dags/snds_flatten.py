@@ -8,6 +8,7 @@ change only when something new was published.
 """
 
 import logging
+from posixpath import basename
 from typing import Any
 
 from airflow.sdk import DAG, AssetAlias, Param, get_current_context, task
@@ -16,6 +17,7 @@ from parcours_airflow.assets import flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, root_param
+from parcours_airflow.links import platform_links
 from parcours_airflow.operators import GateJob, ScanJob, SparkJob
 from parcours_airflow.slices import reference_arguments, slice_jobs
 
@@ -73,13 +75,14 @@ with DAG(
     dag_id="snds_flatten",
     dag_display_name="SNDS: raw files to flat tables",
     description="Raw SNDS files to checked, published flat tables",
-    doc_md=__doc__,
+    doc_md="\n\n".join(filter(None, (platform_links(), __doc__))),
     schedule=None,
     catchup=False,
     max_active_runs=1,
     tags=["parcours", "flatten"],
     default_args=DEFAULT_ARGS,
     user_defined_macros={"safe_name": safe_name},
+    user_defined_filters={"basename": basename},
     params={
         "delivery": Param(
             default_delivery(),
@@ -104,7 +107,7 @@ with DAG(
         task_id="scan",
         task_display_name="Scan a large delivery",
         job="scan",
-        name="scan",
+        name="flatten · scan · {{ params.delivery | basename }}",
         application_args=[
             *("--delivery", "{{ params.delivery }}", "--root", "{{ params.root }}"),
             *("--products", "{{ (params.products or []) | join(',') }}"),
@@ -116,7 +119,7 @@ with DAG(
         task_id="references",
         task_display_name="Flatten referentials",
         job="flatten",
-        name="references",
+        name="flatten · referentials · {{ params.delivery | basename }}",
         application_args=planned["references"],
     )
     flatten = SparkJob.partial(
@@ -130,7 +133,7 @@ with DAG(
         task_id="gate",
         task_display_name="Quality gate",
         job="quality",
-        name="gate",
+        name="flatten · gate · {{ params.delivery | basename }}",
         trigger_rule="none_failed",
         application_args=["--root", "{{ params.root }}", "--run-name", "{{ safe_name(run_id) }}"],
     )

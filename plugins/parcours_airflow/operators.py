@@ -29,6 +29,7 @@ from parcours_airflow.drivers import (
 from parcours_airflow.failures import REFUSED, WRONG_INPUT, fail, note_failure
 from parcours_airflow.forms import checked_params
 from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page, spark_page
+from parcours_airflow.notes import note_run
 from parcours_airflow.output import JobOutput, report_of
 from parcours_airflow.triggers import PROGRESS_KEY, DriverTrigger
 from parcours_airflow.work import Work
@@ -201,9 +202,25 @@ class GateJob(SparkJob):
 
 
 class TrackedJob(SparkJob):
-    """A job that writes a report and logs a run in MLflow."""
+    """A job that writes a report and logs a run in MLflow; the note of its DAG run then leads to both."""
 
     operator_extra_links: ClassVar[Sequence[Any]] = (ReportLink(), MLflowLink())
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """As of any job."""
+        return self._noted(context, super().execute(context))
+
+    def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """As of any job."""
+        return self._noted(context, super().resume(context, event))
+
+    def _noted(self, context: Any, summary: dict[str, Any]) -> dict[str, Any]:
+        from parcours.cohort.plan import read_run
+
+        arguments = [str(argument) for argument in self.application_args or ()]
+        run = read_run(arguments[arguments.index("--run") + 1])
+        note_run(context, run, {"Report": self.pages.get("report", ""), "MLflow run": self.pages.get("mlflow", "")})
+        return summary
 
 
 class StudyReport(TrackedJob):

@@ -59,6 +59,7 @@ def describe(dag: Any) -> dict[str, Any]:
 
     return {
         "serialized_bytes": len(json.dumps(DagSerialization.to_dict(dag))),
+        "display_name": dag.dag_display_name,
         "tags": sorted(dag.tags),
         "doc_md": dag.doc_md,
         "description": dag.description,
@@ -99,6 +100,8 @@ def describe_param(param: Any) -> dict[str, Any]:
 def describe_task(task: Any) -> dict[str, Any]:
     """One task: what follows it, and how it behaves."""
     return {
+        "display_name": task.task_display_name,
+        "name": getattr(task, "name", None),
         "downstream": sorted(task.downstream_task_ids),
         "operator": task.task_type,
         "mapped": task.is_mapped,

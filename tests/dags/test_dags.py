@@ -50,20 +50,19 @@ def test_every_dag_is_described_tagged_owned_and_retried(dumped: dict[str, Any])
             assert (task["owner"], task["retries"]) == ("parcours", 2), f"{dag_id}.{name}"
 
 
-def test_flatten_maps_over_slices_then_the_gate_then_one_asset_for_each_product(dumped: dict[str, Any]) -> None:
+def test_flatten_maps_over_slices_then_the_gate_then_one_task_that_publishes(dumped: dict[str, Any]) -> None:
     tasks = dumped["dags"]["snds_flatten"]["tasks"]
     edges = {name: task["downstream"] for name, task in tasks.items()}
-    published = [f"publish_{name}" for name in ("DCIR", "HAD", "MCO", "MCO_CE", "RIP", "RIP3A", "SSR", "SSR_CE")]
     assert edges == {
         "scan": ["plan"],
         "plan": ["flatten", "references"],
         "references": ["flatten"],
         "flatten": ["gate"],
-        "gate": published,
-        **{name: [] for name in published},
+        "gate": ["publish"],
+        "publish": [],
     }
     assert [name for name, task in tasks.items() if task["mapped"]] == ["flatten"]
-    assert tasks["publish_DCIR"]["outlets"] == ["snds/flat/DCIR"]
+    assert tasks["publish"]["outlets"] == ["snds/flat"]  # an alias: only the assets that the task adds change
     assert tasks["gate"]["links"] == ["Spark", "Data Docs"]
 
 
@@ -74,6 +73,10 @@ def test_a_study_is_one_chain_from_plan_to_sign_off_beside_its_preview(dumped: d
     assert tasks["preview"]["downstream"] == [] and "preview" in tasks["plan"]["downstream"]
     for name, following in itertools.pairwise(order):
         assert following in tasks[name]["downstream"]
+    jobs = order[1:-1]
+    assert {tasks[name]["name"] for name in jobs} == {
+        f"{{{{ ti.xcom_pull(task_ids='plan', key='name') }}}} · {name}" for name in jobs
+    }
     assert tasks["report"]["links"] == ["Report", "MLflow run"]
     assert tasks["events"]["links"] == ["Spark"]
 
@@ -85,6 +88,28 @@ def test_a_sign_off_asks_notes_and_tells_mlflow(dumped: dict[str, Any]) -> None:
         "note": ["approve"],
         "approve": [],
     }
+
+
+def test_dags_and_tasks_are_shown_by_what_they_do(dumped: dict[str, Any]) -> None:
+    shown = {dag_id: dag["display_name"] for dag_id, dag in dumped["dags"].items()}
+    assert shown == {
+        "snds_flatten": "SNDS: raw files to flat tables",
+        "study__fall": "Fall: Medicines and fractures after a fall",
+        "sign_off": "Sign-off of reports",
+    }
+    for dag in dumped["dags"].values():
+        assert all(task["display_name"] != name for name, task in dag["tasks"].items())
+
+
+def test_the_form_says_words_as_a_person_does_and_ends_with_what_is_the_platforms(dumped: dict[str, Any]) -> None:
+    params = dumped["dags"]["study__fall"]["params"]
+    assert params["level"]["values_display"]["atc_class"] == "ATC class"
+    assert params["rules"]["values_display"]["hospital_stay"] == "hospital stay"
+    for name, param in params.items():
+        words = param.get("enum") or param.get("examples")
+        assert set(param.get("values_display", {})) == set(words or []), name
+    assert {list(dag["params"])[-1] for name, dag in dumped["dags"].items() if name != "sign_off"} == {"root"}
+    assert params["root"]["section"] == "Platform"
 
 
 def test_a_study_without_a_cron_line_starts_when_a_product_is_published_anew(
@@ -138,7 +163,7 @@ def test_a_wrong_value_in_the_form_is_refused_by_name(
 def test_the_help_of_each_field_ends_with_its_limits(dumped: dict[str, Any]) -> None:
     told = {name: param["description"] for name, param in dumped["dags"]["study__fall"]["params"].items()}
     assert told["age_minimum"].endswith("younger persons are left out. From 0 to 120 (a whole number).")
-    assert told["level"].endswith("One of: substance, atc_class, family, cip13, prescription.")
+    assert told["level"].endswith("One of: substance, ATC class, family, pack, prescription.")
     assert "hip, " in told["sites"].partition("Each one of: ")[2]
 
 

@@ -129,6 +129,22 @@ def test_the_assets_name_what_was_published(demo: Demo) -> None:
     assert extras["snds/flat/MCO"]["periods"] == 1
 
 
+def test_one_task_lists_what_was_published_and_the_studies_that_wait_for_it_start(demo: Demo) -> None:
+    run, tasks = demo.latest(FLATTEN)
+    assert tasks["publish"].state == "success"
+    assert set(demo.airflow.xcom(FLATTEN, run, tasks["publish"])) == {"DCIR", "MCO"}
+    waiting = demo.airflow.call(f"/assets?dag_ids={STUDY}")["assets"]
+    assert {asset["name"] for asset in waiting} == {"snds/flat/DCIR", "snds/flat/MCO"}
+
+
+def test_the_note_of_a_run_is_its_sentence_with_what_differs_and_leads_to_its_pages(demo: Demo) -> None:
+    run, _ = demo.latest(STUDY)
+    note = demo.airflow.call(f"/dags/{STUDY}/dagRuns/{quote(run)}")["note"]
+    assert note.startswith("**fall · 65 and over · data to 2017-") and "SYNTHETIC" in note.splitlines()[0]
+    assert "* fewest exposed cases 11, was 30" in note
+    assert f"[Report]({demo.platform.urls['docs']}/" in note and f"[MLflow run]({demo.platform.urls['mlflow']}/" in note
+
+
 def test_the_links_of_the_tasks_lead_somewhere(demo: Demo) -> None:
     flattening, flattened = demo.latest(FLATTEN)
     spark = demo.airflow.links(FLATTEN, flattening, flattened["flatten"])["Spark"]
@@ -271,7 +287,7 @@ def test_doubled_keys_stop_at_the_gate_and_nothing_is_published(demo: Demo, tmp_
         demo.follow(FLATTEN, conf)
     _, tasks = demo.latest(FLATTEN)
     assert (tasks["gate"].state, tasks["gate"].attempt) == ("failed", 1)
-    assert tasks["publish_DCIR"].state == "upstream_failed"
+    assert tasks["publish"].state == "upstream_failed"
     assert list((root / "flat" / "DCIR").glob("period=*/_MANIFEST.json"))
     assert not (root / "published").exists()
 

@@ -51,6 +51,11 @@ def what_if(run: Mapping[str, Any]) -> str:
     return f"what-if: {'; '.join(changed) if len(changed) <= MOST_CHANGES else f'{len(changed)} parameters differ'}"
 
 
+def application_name(run: Mapping[str, Any], stage: str) -> str:
+    """What Spark's pages call a job of a run: `fall · 75 and over · data to 2018-06 · train`."""
+    return SEPARATOR.join((run_line(run), stage))
+
+
 def is_what_if(run: Mapping[str, Any]) -> bool:
     """Whether parameters of a run differ from those of the study file."""
     return bool(run.get("changes"))

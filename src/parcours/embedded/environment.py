@@ -170,7 +170,10 @@ def _airflow(layout: Layout, secrets: Secrets, ports: Mapping[str, int]) -> dict
         "logging.logging_level": "INFO",
     }
     names = {key: "AIRFLOW__" + "__".join(key.upper().split(".")) for key in settings}
-    return {"AIRFLOW_HOME": str(layout.airflow)} | {names[key]: str(value) for key, value in settings.items()}
+    # With it the plan of a study writes the note of its DAG run.
+    login = {"conn_type": "http", "host": "127.0.0.1", "port": ports["airflow"], "login": USER}
+    note = {"AIRFLOW_CONN_AIRFLOW_API": json.dumps({**login, "password": secrets.password})}
+    return {"AIRFLOW_HOME": str(layout.airflow), **note} | {names[key]: str(value) for key, value in settings.items()}
 
 
 def write_spark_conf(layout: Layout) -> None:

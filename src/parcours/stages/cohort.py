@@ -25,6 +25,7 @@ from parcours.cohort.population import attrition, inclusion_steps, next_step
 from parcours.cohort.slices import EXPOSURES, FOLLOW_UP, OUTCOMES, CohortSlices
 from parcours.cohort.steps import COHORT, FEATURES, FLUX_LAGS, MEDICINES, PERSONS
 from parcours.cohort.study import Study
+from parcours.cohort.titles import application_name
 from parcours.engine.results import files_in
 from parcours.engine.work import now, read_table, summed, write_table
 from parcours.events.extractors import extractors
@@ -55,7 +56,7 @@ def run_cohort(run_json: str | Place) -> dict[str, Any]:
         manifest = held(final, stage_key(run, COHORT))
         if manifest is not None:
             return {"status": "reused", "stage": COHORT, "directory": str(final), **manifest["summary"]}
-        with workshop(root, f"cohort {run['cohort']}") as shop:
+        with workshop(root, f"cohort {run['cohort']}", application_name(run, COHORT)) as shop:
             manifest = make_cohort(run, root, shop, final)
     reused = all("reused_from" in step for step in manifest["steps"].values())
     return {"status": "reused" if reused else "done", "stage": COHORT, "directory": str(final), **manifest["summary"]}
@@ -158,7 +159,7 @@ def run_features(run_json: str | Place) -> dict[str, Any]:
         manifest = held(final, stage_key(run, FEATURES)) or taken(run, root, FEATURES, final)
         if manifest is not None:
             return {"status": "reused", "stage": FEATURES, "directory": str(final), **manifest["summary"]}
-        with workshop(root, f"features {run['cohort']}") as shop:
+        with workshop(root, f"features {run['cohort']}", application_name(run, FEATURES)) as shop:
             manifest = make_features(run, root, shop, final)
     return {"status": "done", "stage": FEATURES, "directory": str(final), **manifest["summary"]}
 

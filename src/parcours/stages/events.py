@@ -20,6 +20,7 @@ from parcours.cohort.steps import (
     required_products,
     stay_categories,
 )
+from parcours.cohort.titles import application_name
 from parcours.engine.results import files_in
 from parcours.engine.work import now, read_table, summed, write_table
 from parcours.errors import GateRefused, InputError
@@ -57,7 +58,7 @@ def run_events(run_json: str | Place) -> dict[str, Any]:
     with exclusive_writer(root, *finals.values()):
         todo = [name for name, step in steps.items() if held(finals[name], step["fingerprint"]) is None]
         if todo:
-            with workshop(root, f"events {run['cohort']}") as shop:
+            with workshop(root, f"events {run['cohort']}", application_name(run, EVENTS)) as shop:
                 EventSteps(run["data"], root, shop, steps, finals, lists_of(run), root).make(todo)
         # What was flattened again meanwhile may have been read half before, half after.
         _check_published(root, run)

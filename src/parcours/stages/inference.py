@@ -20,6 +20,7 @@ from parcours.cohort.plan import (
     stage_key,
     steps_in,
 )
+from parcours.cohort.titles import application_name
 from parcours.quality.passed import refuse_unless_passed
 from parcours.stages.releases import leave
 from parcours.stages.replicates import Pieces, here, on_spark
@@ -65,7 +66,7 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
             log.info("model of %s: reused", run["cohort"])
             return {"status": "reused", "stage": "train", "directory": str(final), **done["summary"]}
         started = _now()
-        with workshop(root, f"train {run['cohort']} {run['fingerprint']}") as shop:
+        with workshop(root, f"train {run['cohort']} {run['fingerprint']}", application_name(run, "train")) as shop:
             summary = _make_model(root, run, shop, final, started)
     return {"status": "done", "stage": "train", "directory": str(final), **summary}
 

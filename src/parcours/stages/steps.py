@@ -67,8 +67,11 @@ def cores_here() -> int:
 
 
 @contextmanager
-def workshop(root: Root, name: str) -> Iterator[Workshop]:
-    """Tasks run on the cluster that spark-submit was given; on a laptop in threads of this process, without Spark."""
+def workshop(root: Root, name: str, application: str) -> Iterator[Workshop]:
+    """Tasks run on the cluster that spark-submit was given; on a laptop in threads of this process, without Spark.
+
+    `name` is that of the job's progress, `application` what Spark's pages call it.
+    """
     from parcours.spark_given import given_master
 
     if given_master().split("[")[0] == "local":  # not local-cluster, which has executors
@@ -76,7 +79,7 @@ def workshop(root: Root, name: str) -> Iterator[Workshop]:
         return
     from parcours.session import spark_session
 
-    spark = spark_session(f"parcours {name}")
+    spark = spark_session(application)
     yield Workshop(root, name, spark, spark.sparkContext.defaultParallelism)
 
 

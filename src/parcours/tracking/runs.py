@@ -14,6 +14,7 @@ from parcours.storage.place import Place
 from parcours.tracking import record as shape
 from parcours.tracking.record import RunRecord
 from parcours.tracking.server import artifact_location, connect, faults_of_the_server, run_page, tracking_uri
+from parcours.tracking.view import TAG, saved_view
 
 if TYPE_CHECKING:
     from mlflow.entities import Dataset, Run
@@ -94,9 +95,12 @@ def _create(client: "MlflowClient", root: Place, record: RunRecord) -> "Run":
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         address = tracking_uri(root)
-        experiment_id = client.create_experiment(name, artifact_location(root, address), shape.EXPERIMENT_TAGS)
+        tags = {**shape.EXPERIMENT_TAGS, TAG: saved_view()}
+        experiment_id = client.create_experiment(name, artifact_location(root, address), tags)
     else:
         experiment_id = experiment.experiment_id
+        if experiment.tags.get(TAG) is None:  # what a user made of the view stays
+            client.set_experiment_tag(experiment_id, TAG, saved_view())
     return client.create_run(experiment_id, run_name=shape.run_name(record.run), tags=shape.run_tags(record))
 
 
