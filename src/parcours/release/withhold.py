@@ -122,18 +122,23 @@ def _targets(system: System, new: range) -> Iterator[Target]:
     told, rows = system.told, system.rows
     parts = {system.parts[place] for at in new for place in rows[at]}
     names = {told[at].cell.name for at in new}
-    near = [at for at in range(len(told)) if any(system.parts[place] in parts for place in rows[at])]
+    near = {at for at, row in enumerate(rows) if _touches(system, row, parts)}
     like = [at for at in range(len(told)) if at in near or told[at].cell.name in names]
     counted: dict[Name, list[tuple[Cell, Row, int]]] = defaultdict(list)
     for at in like:
         counted[told[at].cell.name].append((told[at].cell, rows[at], told[at].cell.count))
     for sets in (counted, _rests(system, like)):
-        yield from (Target(row, count) for same in sets.values() for _, row, count in same if is_small(count))
-        yield from _differences(sets)
+        alone = (Target(row, count) for same in sets.values() for _, row, count in same if is_small(count))
+        yield from (each for each in (*alone, *_differences(sets)) if _touches(system, each.row, parts))
     sources = {told[at].cell.source for at in new}
     for atom, place in system.atoms.items():
         if atom[0] in sources:
             yield Target({place: 1.0}, None)
+
+
+def _touches(system: System, row: Row, parts: set[int]) -> bool:
+    """Whether a row is of one of these parts of the system; of others a new release tells nothing."""
+    return any(system.parts[place] in parts for place in row)
 
 
 def _rests(system: System, near: Sequence[int]) -> dict[Name, list[tuple[Cell, Row, int]]]:
@@ -191,7 +196,7 @@ def _is_wide(target: Target, witnesses: Sequence[np.ndarray]) -> bool:
 def _next_to_withhold(system: System, told: Sequence[Told], kept: dict[int, bool], target: Target) -> int | None:
     """The first cell whose loss makes a target safe, else the one that helps most; None if all of them would not."""
     parts = {system.parts[place] for place in target.row}
-    left = [at for at, tells in kept.items() if tells and parts & {system.parts[place] for place in system.rows[at]}]
+    left = [at for at, tells in kept.items() if tells and _touches(system, system.rows[at], parts)]
     if not left or _is_given_away(system, told, {**kept, **dict.fromkeys(left, False)}, target):
         return None
     width: dict[int, float] = {}
