@@ -145,6 +145,8 @@ def stage_key(run: Mapping[str, Any], stage: str) -> str:
     own = {step["step"]: step["fingerprint"] for step in steps_in(run, stage)}
     if stage == COHORT:  # its summary tells of late flux
         own |= {step["step"]: step["fingerprint"] for step in run["steps"] if step["step"] == FLUX_LAGS}
+    if stage == REPORT and language_of(run) != LANGUAGES[0]:
+        own = {"run": str(run["fingerprint"]), "language": language_of(run)}
     return fingerprint(own) if own else str(run["fingerprint"])
 
 
@@ -219,7 +221,7 @@ def planned_stages(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     for stage in STAGES[1:]:
         directory = stage_directory(run, stage)
         manifest = read_manifest(directory)
-        done = manifest is not None and (stage != REPORT or in_language_of(run, manifest))
+        done = manifest is not None and (stage != REPORT or manifest["fingerprint"] == stage_key(run, REPORT))
         stages.append({"stage": stage, "directory": str(directory), "done": done})
     return stages
 
@@ -227,8 +229,3 @@ def planned_stages(run: Mapping[str, Any]) -> list[dict[str, Any]]:
 def language_of(run: Mapping[str, Any]) -> str:
     """The language of a run's report; English where its run.json is older than languages."""
     return str(run.get("language", LANGUAGES[0]))
-
-
-def in_language_of(run: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
-    """Whether a report was written in the language that the run asks for."""
-    return str(manifest.get("language", LANGUAGES[0])) == language_of(run)

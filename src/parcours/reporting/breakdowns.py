@@ -23,7 +23,7 @@ def breakdown_panels(findings: Findings) -> "Figure":
         axes = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
         for axis, panel in zip(axes, panels, strict=True):
             _bars(axis, panel, texts)
-        leave_margins(figure, top=1.3, bottom=0.75, left=1.7, right=0.55, wspace=0.75)
+        leave_margins(figure, top=1.3, bottom=0.75, left=2.05, right=0.55, wspace=0.75)
         source_line(figure, f"{findings.source} {texts.say('breakdowns_withheld')}")
     return figure
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS = 4, 3
 A_PAGE = COLUMNS * ROWS
-NAME_CHARACTERS = 25
+LINE_CHARACTERS = 30  # of a name and a code above a panel
 WIDTH, PANEL, GAP = 11.7, 1.45, 1.0  # inches; the gap holds the counts of one panel and the title of the next
 TOP, AXIS = 1.35, 0.75
 FOOT_CHARACTERS = 178
@@ -95,10 +95,11 @@ def _panel(axis: "Axes", peak: dict, curve: "pd.DataFrame", findings: Findings, 
 
 def _words(axis: "Axes", peak: dict, texts: Texts) -> None:
     """Above a panel the medicine and its flag in words, with its mark; under it how many persons stand behind it."""
-    name = peak["name"] if len(peak["name"]) <= NAME_CHARACTERS else f"{peak['name'][: NAME_CHARACTERS - 1]}…"
+    code = peak["drug"] if peak["drug"] != peak["name"] else ""
+    room = LINE_CHARACTERS - len(code)
+    name = peak["name"] if len(peak["name"]) <= room else f"{peak['name'][: room - 1]}…"
     axis.set_title(name, loc="left", fontsize=10, fontweight="bold", pad=16)
-    if peak["name"] != peak["drug"]:
-        axis.text(0.98, 0.97, peak["drug"], transform=axis.transAxes, fontsize=7, color=QUIET, ha="right", va="top")
+    axis.set_title(code, loc="right", fontsize=7, color=QUIET, pad=17)
     flag = peak["flag"]
     axis.plot(
         [0.02], [1.085], marker_of(flag), transform=axis.transAxes, color=colour_of(flag), markersize=4.5, clip_on=False

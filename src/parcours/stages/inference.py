@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from parcours.cohort.plan import (
     done_stage,
     done_step,
-    in_language_of,
     language_of,
     read_run,
     stage_directory,
@@ -86,13 +85,13 @@ def run_report(run_json: str | Place) -> dict[str, Any]:
     root, final = open_root(run["root"]), stage_directory(run, "report")
     with exclusive_writer(root, final):
         done = read_manifest(final)
-        if done is not None and done["fingerprint"] == run["fingerprint"] and in_language_of(run, done):
+        if done is not None and done["fingerprint"] == stage_key(run, "report"):
             return _report_again(root, run, final, done)
         started = _now()
         with local_staging(root, run["fingerprint"]) as staged:
             summary = _report(root, run, staged, final)
-            told = {"language": language_of(run), **_manifest(run, "report", staged, summary, started)}
-            commit_directory(root, staged, final, told)
+            told = {"fingerprint": stage_key(run, "report"), "language": language_of(run)}
+            commit_directory(root, staged, final, _manifest(run, "report", staged, summary, started) | told)
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
 
 

@@ -46,6 +46,25 @@ def test_each_parameter_of_the_table_is_one_field_of_its_section():
     assert {(p.section, p.name) for p in parameter_table().values()} == fields
 
 
+@pytest.mark.parametrize(
+    ("said", "title", "titles"),
+    [
+        ("Falls", "Falls", {"en": "Falls"}),
+        ({"fr": "Chutes", "en": "Falls"}, "Falls", {"en": "Falls", "fr": "Chutes"}),
+        ({"fr": "Chutes"}, "Chutes", {"fr": "Chutes"}),
+    ],
+)
+def test_a_title_may_be_given_by_language(written, said, title, titles):
+    study = load_study(written({"title": said}))
+    assert (study.title, study.titles) == (title, titles)
+
+
+def test_the_language_is_of_the_report_and_no_part_of_the_question(written):
+    english, french = (load_study(written({"language": language})) for language in ("en", "fr"))
+    assert (english.language, french.language) == ("en", "fr")
+    assert english.as_dict() == french.as_dict()
+
+
 def test_follow_up_starts_after_the_gap():
     assert load_study(FALL).population.follow_up_start == dt.date(2015, 1, 1)
 
@@ -147,6 +166,8 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"schedule": "0 6 5-2 * *"}, 'whose day "5-2" is not one of 1 to 31'),
         ({"deadline_hours": "two days"}, 'deadline_hours is "two days", but must be a number of hours up to 8760'),
         ({"deadline_hours": 0}, 'deadline_hours is "0", but must be'),
+        ({"language": "de"}, 'language is "de", but must be one of: en, fr.'),
+        ({"title": {"english": "Falls"}}, 'title: "english" is not known; known are en, fr.'),
         ({"cohort": "Fall"}, 'cohort is "Fall", but must be the file\'s own name'),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -248,6 +248,17 @@ def test_a_title_changes_nothing(root_with, study):
     assert renamed["fingerprint"] == first["fingerprint"] and renamed["title"] != first["title"]
 
 
+def test_another_language_is_the_same_run_with_another_report(root_with, study):
+    root = root_with(PERIODS)
+    first, french = planned(root, study), planned(root, replace(study, language="fr"))
+    assert french["fingerprint"] == first["fingerprint"] and made_again(first, french) == set()
+    assert (first["language"], french["language"]) == ("en", "fr")
+    assert [stage_key(first, stage) == stage_key(french, stage) for stage in ("features", "model", "report")] == [
+        *(True, True, False),
+    ]
+    assert stage_key(first, "report") == first["fingerprint"]
+
+
 def test_another_study_of_the_same_data_shares_its_events(root_with, study):
     root = root_with(PERIODS)
     mine, theirs = planned(root, study), planned(root, replace(study, cohort="hips"), sites=["hip"])
