@@ -108,6 +108,10 @@ def describe_task(task: Any) -> dict[str, Any]:
         "owner": task.owner,
         "retries": task.retries,
         "links": [link.name for link in task.operator_extra_links],
+        "mails": {
+            "failure": [one.compose.__name__ for one in task.on_failure_callback or []],
+            "success": [one.compose.__name__ for one in task.on_success_callback or []],
+        },
         "outlets": [asset.name for asset in (task.outlets or [])],
     }
 

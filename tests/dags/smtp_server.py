@@ -23,9 +23,9 @@ class MailServer(socketserver.ThreadingTCPServer):
         """Its address as an Airflow connection."""
         return f"smtp://127.0.0.1:{self.server_address[1]}/?disable_ssl=true&disable_tls=true"
 
-    def about(self, words: str) -> list[str]:
-        """The bodies of the mails with these words in their subject."""
-        found = [mail for mail in list(self.mails) if words in str(mail["Subject"])]
+    def about(self, words: str, after: int = 0) -> list[str]:
+        """The bodies of the mails with these words in their subject, but for so many first ones."""
+        found = [mail for mail in self.mails[after:] if words in str(mail["Subject"])]
         return [body.get_content() for mail in found if (body := mail.get_body(("html",)))]
 
 

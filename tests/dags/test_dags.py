@@ -213,6 +213,16 @@ def test_a_study_with_a_cron_line_has_it_beside_new_data_in_its_zone(
     assert (there["when"]["timezone"], there["deadline"]) == ("UTC", None)
 
 
+def test_mails_are_of_each_failure_and_of_the_report_and_only_where_somebody_gets_them(
+    read_dags: Callable[..., Any], dumped: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARCOURS_MAIL_TO", "desk@example.org")
+    for name, task in read_dags()["dags"]["study__fall"]["tasks"].items():
+        told = ["signals_message"] if name == "report" else []
+        assert task["mails"] == {"failure": ["failure_message"], "success": told}, name
+        assert dumped["dags"]["study__fall"]["tasks"][name]["mails"] == {"failure": [], "success": []}, name
+
+
 def test_dates_in_words_are_what_the_form_holds(read_dags: Callable[..., Any], studies: Callable[..., Path]) -> None:
     folder = studies()
     file = folder / "fall.yaml"
