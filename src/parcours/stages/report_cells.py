@@ -20,14 +20,14 @@ from parcours.release.definitions import (
 from parcours.release.withhold import Name
 from parcours.reporting.compile import CASES as COUNTED_CASES
 from parcours.reporting.compile import EVENTS as COUNTED_EVENTS
-from parcours.reporting.compile import Material, describe_cases
+from parcours.reporting.compile import Material, describe_cases, events_after
 from parcours.reporting.findings import AttritionStep, Breakdown, Findings
 from parcours.reporting.texts import ENGLISH, texts_in
 from parcours.stages.releases import followed_step, persons_by_step
 from parcours.storage.fingerprint import fingerprint
 
 IN_THE_MODEL = "cases in the model"
-EXPOSED = "exposed cases"
+EXPOSED, AFTER = "exposed cases", "events after exposure"
 BAND = re.compile(r"(\d+)\D+(\d+)")
 BY_AGE, BY_MONTHS, BY_SITE = "events by age", "cases by months followed", "events by site"
 CELLS = texts_in(ENGLISH)  # the ledger names cells in one language, whatever that of a report
@@ -79,12 +79,18 @@ def _years(run: Mapping[str, Any]) -> int:
 
 
 def _exposed_cells(material: Material, findings: Findings, cases: int) -> Iterator[Cell]:
+    """Exposed cases of each medicine, and their events under its curve."""
+    after = events_after(material, findings.bucket_days)
     drugs = material.summary.get("drugs") or {}
     for drug, shown in zip(findings.peaks["drug"], findings.peaks["exposed"], strict=True):
         count = int(drugs.get(drug, {}).get("exposed_cases", 0))
         source = exposed_source(material.run, str(drug))
         cell = cut_cell(material.run, EXPOSED, str(drug), source, count, shown)
         yield replace(cell, within=cases_source(material.run))
+    for drug, shown in zip(findings.peaks["drug"], findings.peaks["events_after"], strict=True):
+        source = fingerprint([exposed_source(material.run, str(drug)), AFTER])
+        cell = cut_cell(material.run, AFTER, str(drug), source, after.get(str(drug), 0), shown)
+        yield replace(cell, within=events_source(material.run))
 
 
 def findings_as_told(findings: Findings, told: Mapping[Name, Published], material: Material) -> Findings:
@@ -98,7 +104,7 @@ def findings_as_told(findings: Findings, told: Mapping[Name, Published], materia
     followed = told[PERSONS, followed_step(persons_by_step(material.attrition))]
     followed = findings.persons_followed if isinstance(followed, int) else followed
     breakdowns = _breakdowns(findings, told, material, {COUNTED_CASES: cases, COUNTED_EVENTS: events})
-    exposed = [told[EXPOSED, str(drug)] for drug in findings.peaks["drug"]]
+    exposed, after = ([told[table, str(drug)] for drug in findings.peaks["drug"]] for table in (EXPOSED, AFTER))
     counts = {"cases": cases, "events": events, "persons_followed": followed}
     metrics = {name: value for name, value in findings.metrics.items() if isinstance(counts.get(name, 0), int)}
     withheld = WITHHELD in (*told.values(),)
@@ -109,7 +115,7 @@ def findings_as_told(findings: Findings, told: Mapping[Name, Published], materia
         events=events,
         persons_followed=followed,
         breakdowns=breakdowns,
-        peaks=findings.peaks.assign(exposed=exposed),
+        peaks=findings.peaks.assign(exposed=exposed, events_after=after),
         metrics=metrics,
         notes=[*findings.notes, *([CELLS.say("withheld_note")] if withheld else [])],
     )
@@ -134,7 +140,7 @@ def with_counts_of(told: Findings, other: Findings) -> Findings:
         cases=told.cases,
         events=told.events,
         persons_followed=told.persons_followed,
-        peaks=other.peaks.assign(exposed=list(told.peaks["exposed"])),
+        peaks=other.peaks.assign(**{name: list(told.peaks[name]) for name in ("exposed", "events_after")}),
         metrics=told.metrics,
         notes=notes,
     )
