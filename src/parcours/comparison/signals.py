@@ -1,4 +1,4 @@
-"""The signals of a finished run, and which of them another run gained or lost; standard library only."""
+"""The signals of a finished run, and which of them another run gained or lost; nothing heavy is imported."""
 
 import csv
 import io
