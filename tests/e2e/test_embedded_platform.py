@@ -125,7 +125,7 @@ def test_each_product_and_year_was_a_task_of_its_own(demo: Demo) -> None:
 def test_the_assets_name_what_was_published(demo: Demo) -> None:
     events = demo.airflow.call("/assets/events")["asset_events"]
     extras = {event["name"]: event["extra"] for event in events}
-    assert set(extras) == {"snds/flat/DCIR", "snds/flat/MCO"}
+    assert set(extras) == {"snds/flat/DCIR", "snds/flat/MCO", "snds/study/fall"}
     assert extras["snds/flat/MCO"]["periods"] == 1
 
 

@@ -63,14 +63,21 @@ class Living:
         """The first run of the study that ended with tasks as wanted, of those that were started after a moment."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            found = self.airflow.call(f"/dags/{STUDY}/dagRuns?order_by=run_after&limit=100")["dag_runs"]
-            for run in (one for one in found if one["run_after"] > after and one["state"] in ("success", "failed")):
+            for run in self.ended(after):
                 tasks = {task.task: task.state for task in self.airflow.tasks(STUDY, run["dag_run_id"])}
                 assert run["state"] == "success", self.why(run["dag_run_id"])
                 if wanted(tasks):
                     return run["dag_run_id"], tasks
             time.sleep(2)
         raise AssertionError(f"no such run of {STUDY} within {PATIENCE:.0f} s")
+
+    def ended(self, after: str) -> list[dict[str, Any]]:
+        """The runs of the study that have ended, of those that were started after a moment, in their order."""
+        try:
+            found = self.airflow.call(f"/dags/{STUDY}/dagRuns?order_by=run_after&limit=100")["dag_runs"]
+        except TimeoutError:  # a busy machine answers later
+            return []
+        return [run for run in found if run["run_after"] > after and run["state"] in ("success", "failed")]
 
     def why(self, run: str) -> Any:
         """What the tasks of a run that failed say."""
