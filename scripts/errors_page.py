@@ -33,6 +33,7 @@ SECTIONS = {
     "models": "Models",
     "tracking": "MLflow",
     "reporting": "Reports",
+    "release": "Releases",
     "stages": "Stages and commands",
     "synth": "Synthetic deliveries",
     "embedded": "The platform on one machine",
