@@ -11,9 +11,9 @@ import logging
 from posixpath import basename
 from typing import Any
 
-from airflow.sdk import DAG, AssetAlias, Param, get_current_context, task
+from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from parcours_airflow.assets import flat_asset, published_state
+from parcours_airflow.assets import announce, flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, root_param
@@ -25,8 +25,6 @@ from parcours.snds.contracts import product_names
 
 log = logging.getLogger(__name__)
 PRODUCTS = tuple(product_names())
-# An asset that a task names as its outlet changes whenever the task succeeds; through an alias, those that it adds do.
-PUBLISHED = AssetAlias("snds/flat", group="snds")
 FLAT_PRODUCTS = tuple(name for name in PRODUCTS if not name.startswith(("IR_", "KI_")))
 
 
@@ -48,7 +46,11 @@ def plan() -> list[dict[str, Any]]:
     return slice_jobs(periods, common, narrowed=bool(params["periods"]))
 
 
-@task(trigger_rule="none_failed", task_display_name="List what was published", outlets=[PUBLISHED])
+@task(
+    trigger_rule="none_failed",
+    task_display_name="List what was published",
+    outlets=[flat_asset(product) for product in FLAT_PRODUCTS],
+)
 def publish() -> dict[str, Any]:
     """Announce the products of which the gate let something new through to the studies that wait for them."""
     context = get_current_context()
@@ -57,8 +59,8 @@ def publish() -> dict[str, Any]:
     new = {product: state for product, state in states.items() if state["fingerprint"] != before[product]}
     if not new:
         raise AirflowSkipException("Nothing new was published.")
+    announce(context, {flat_asset(product): state for product, state in new.items()})
     for product, state in new.items():
-        context["outlet_events"][PUBLISHED].add(flat_asset(product), extra=state)
         log.info("Published: %s, %d periods.", product, state["periods"])
     return new
 

@@ -34,6 +34,7 @@ SECTIONS = {
     "tracking": "MLflow",
     "reporting": "Reports",
     "comparison": "Comparisons",
+    "release": "Releases",
     "stages": "Stages and commands",
     "synth": "Synthetic deliveries",
     "front": "The platform on one machine",

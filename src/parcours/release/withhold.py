@@ -130,6 +130,8 @@ def _targets(system: System, new: range) -> Iterator[Target]:
     for sets in (counted, _rests(system, like)):
         alone = (Target(row, count) for same in sets.values() for _, row, count in same if is_small(count))
         yield from (each for each in (*alone, *_differences(sets)) if _touches(system, each.row, parts))
+    if len({each.release for each in told}) == 1:
+        return  # the smallest sets are the cells themselves
     sources = {told[at].cell.source for at in new}
     for atom, place in system.atoms.items():
         if atom[0] in sources:
