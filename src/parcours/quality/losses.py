@@ -30,8 +30,9 @@ def _share(rows: Mapping[str, Any]) -> float | str:
 
 
 def loss_charts(told: Mapping[str, Mapping[str, float | str]]) -> str:
-    """A small chart a product as HTML: a bar a period, an empty one where the share is withheld."""
-    return "".join(_chart(product, periods) for product, periods in told.items())
+    """A small chart a product as HTML, one below the other: a bar a period, an empty one where it is withheld."""
+    charts = "".join(_chart(product, periods) for product, periods in told.items())
+    return f"<div class=charts>{charts}</div>" if charts else ""
 
 
 def _chart(product: str, periods: Mapping[str, float | str]) -> str:
