@@ -29,7 +29,7 @@ def verdict(passed: bool, day: int) -> dict[str, Any]:
         "unexpected_count": 7,
         "element_count": 5001,
         "found": "fewer than 11 rows",
-        "sentence": "Rows lack a key column: fewer than 11 rows in 2016-01 (rule dcir_key, critical). Look at /data/flat.",
+        "sentence": "Rows lack a key column: fewer than 11 rows in 2016-01 (rule dcir_key, critical). Look at /data/f.",
         "periods": {"DCIR 2016-01": 7},
     }
     return {"passed": passed, "ended": ENDED.format(day=day), "rules": [rule]}

@@ -122,7 +122,7 @@ def test_a_study_tells_its_question_its_signals_and_its_runs_the_newest_first(ro
 def test_a_refused_run_says_why_and_has_no_report(root: Path, cohorts: Path) -> None:
     page = page_of(root, cohorts)
     assert "refused by the gate" in row_of(page, "hip")
-    assert "Rows lack a key column: fewer than 11 rows in 2016-01" in page.text and "/data/flat" not in page.text
+    assert "Rows lack a key column: fewer than 11 rows in 2016-01" in page.text and "/data/f" not in page.text
     # Its study file is gone, and its DAG with it.
     assert "none: it has no study file" in page.text
     assert not any("study__hip" in link for link in page.links)
