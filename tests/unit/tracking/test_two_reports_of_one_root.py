@@ -9,9 +9,9 @@ import pytest
 from parcours.cohort.plan import read_run
 from parcours.release.ledger import ledger_file
 from parcours.reporting.page import escape
+from parcours.reporting.texts import ENGLISH, texts_in
 from parcours.stages.inference import run_report, run_train
 from parcours.stages.releases import leave, summary_to_leave
-from parcours.stages.report_cells import WITHHELD_NOTE
 from parcours.storage.root import open_root
 from tests.spec.release.test_two_releases_spec import cases
 from tests.unit.release.drawn_reports import run_of
@@ -43,7 +43,7 @@ def test_the_exposed_cases_that_65_year_olds_would_be_found_by_are_withheld_and_
     assert all(number.isdigit() for number in exposed_cases(first).values())
     assert {drug for drug, number in exposed_cases(second).items() if number == "withheld"} >= near
     pages = [(run.parent / "report" / "report.html").read_text("utf-8") for run in (first, second)]
-    assert [escape(WITHHELD_NOTE) in page for page in pages] == [False, True]
+    assert [escape(texts_in(ENGLISH).say("withheld_note")) in page for page in pages] == [False, True]
 
 
 def test_the_summaries_of_training_and_report_and_the_metrics_tell_the_same_count(two_runs):
