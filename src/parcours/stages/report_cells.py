@@ -90,7 +90,9 @@ def _exposed_cells(material: Material, findings: Findings, cases: int) -> Iterat
     for drug, shown in zip(findings.peaks["drug"], findings.peaks["events_after"], strict=True):
         source = fingerprint([exposed_source(material.run, str(drug)), AFTER])
         cell = cut_cell(material.run, AFTER, str(drug), source, after.get(str(drug), 0), shown)
-        yield replace(cell, within=events_source(material.run))
+        first = material.run["study"]["outcomes"]["outcome_events"] == "first"  # one event a case
+        within = exposed_source(material.run, str(drug)) if first else events_source(material.run)
+        yield replace(cell, within=within)
 
 
 def findings_as_told(findings: Findings, told: Mapping[Name, Published], material: Material) -> Findings:

@@ -6,6 +6,7 @@ import pandas as pd
 from parcours.release.cells import Told
 from parcours.release.withhold import comparable, withhold
 from parcours.reporting.compile import Material, compile_findings
+from parcours.reporting.texts import ENGLISH
 from parcours.stages.report_cells import cells_of_report, findings_as_told
 
 EVERYBODY, STEPS, DRUGS = 9000, ("persons", "known", "age", "alive", "cases"), 12
@@ -38,7 +39,7 @@ def run_of(name, youngest, data):
     study = {
         "population": {**population, "age_minimum": youngest, "age_maximum": 120},
         "outcomes": {"outcome_events": "first"},
-        "model": {"bucket_days": 14},
+        "model": {"bucket_days": 14, "lags": 100},
     }
     names = ("population", "exposures", "outcomes", "features")
     steps = [{"step": step, "made_of": {"persons": data}} for step in names]
@@ -55,6 +56,7 @@ def report_of(persons, run):
     peaks = pd.DataFrame({"drug": screened, **dict.fromkeys(PEAKS, 0.0)})
     peaks = peaks.assign(selected=False, selected_share=0.0, first_lag=0, last_lag=1, peak_lag=0, flag="", before="")
     curves = pd.DataFrame({"drug": screened, "lag": 0, **dict.fromkeys(("log_ri", "lower", "upper"), 0.0)})
+    taken = [pd.DataFrame({"person_id": cases.index[cases[drug]], "drug": drug}) for drug in exposed]
     born = FIRST_DAY - 365 - (cases["age"] * 365.25 + 100).astype(int)
     return Material(
         run=run,
@@ -70,6 +72,8 @@ def report_of(persons, run):
             {"person_id": cases.index, "start": FIRST_DAY, "end": FIRST_DAY + cases["days"], "birth": born}
         ),
         events=pd.DataFrame({"person_id": cases.index, "day": day}),
+        # From the first day to the last, so that every exposed case has its event under the curve.
+        exposures=pd.concat(taken).assign(start=FIRST_DAY, end=LAST_DAY),
         outcomes=pd.DataFrame(
             {
                 "person_id": cases.index,
@@ -84,7 +88,7 @@ def report_of(persons, run):
 
 def released(material, former):
     """The findings as they leave after `former`, and the cells that the ledger then holds of them."""
-    findings = compile_findings(material)
+    findings = compile_findings(material, ENGLISH)
     cells, name = cells_of_report(material, findings), material.run["fingerprint"]
     left = withhold(comparable(cells, "fall", former), name, "fall", cells)
     told = findings_as_told(findings, {cell.name: cell.shown for cell in left}, material)

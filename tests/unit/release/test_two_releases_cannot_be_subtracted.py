@@ -1,5 +1,9 @@
-"""200 pairs of cohorts that differ by 1 to 10 persons: no number from 1 to 10 can be worked out from two reports."""
+"""Pairs of cohorts that differ by 1 to 10 persons: no number from 1 to 10 can be worked out from two reports.
 
+`PAIRS=200 pytest ...` (`make test-releases`) draws as many; a few are drawn otherwise.
+"""
+
+import os
 import sys
 from itertools import pairwise
 
@@ -9,10 +13,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from parcours.reporting.compile import compile_findings, describe_cases
+from parcours.reporting.texts import ENGLISH, texts_in
 from tests.unit.release.drawn_reports import STEPS, drawn_persons, numbers_told, released, report_of, run_of
 from tests.unit.release.reader import SAID, Reader, add, shape_is_known
 
-PAIRS = 200
+PAIRS = int(os.environ.get("PAIRS", "24"))
 # Of two age ranges, one within the other, or of two versions of the data; the larger cohort first, or the smaller one.
 KINDS = {
     "a narrower age": (True, True),
@@ -52,12 +57,12 @@ def two_reports(pair):
 
 def true_numbers(material):
     """Every number of a report, and of all that could have been in it."""
-    findings = compile_findings(material)
+    findings = compile_findings(material, ENGLISH)
     drugs = {drug: each["exposed_cases"] for drug, each in material.summary["drugs"].items()}
     chain = {step["step"]: step["persons"] for step in material.attrition}
     numbers = {("persons", step): count for step, count in chain.items()}
     numbers |= {("lost", step): chain[before] - chain[step] for before, step in pairwise(STEPS)}
-    for title, _, counts in describe_cases(material):
+    for title, _, counts in describe_cases(material, texts_in(ENGLISH)):
         numbers |= {(title, label): count for label, count in counts.items()}
     return numbers | {("exposed", drug): drugs[drug] for drug in findings.peaks["drug"]}
 

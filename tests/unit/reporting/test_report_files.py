@@ -117,7 +117,9 @@ def test_curves_come_twelve_a_page_on_one_scale_in_the_colour_of_their_flag(find
     panels = [axis for page in pages for axis in page.axes if axis.get_visible()]
     assert len(pages) == 2 and len(panels) == 14
     assert {axis.get_ylim() for axis in panels} == {ratio_limits(findings.peaks)} == {(0.25, 8)}
-    assert [axis.get_title(loc="left") for axis in panels] == [*findings.peaks["name"]]
+    titles = [axis.get_title(loc="left").removesuffix("…") for axis in panels]  # a long name is cut beside its code
+    assert all(name.startswith(title) for title, name in zip(titles, findings.peaks["name"], strict=True))
+    assert [axis.get_title(loc="right") for axis in panels] == [*findings.peaks["drug"]]
     flags = {"raised": VERMILLION, "lowered": BLUE, "rise before exposure": PURPLE, "none": QUIET}
     shades = [next(each for each in axis.collections if each.get_alpha() == 0.18) for axis in panels]
     colours = [to_hex(shade.get_facecolor()[0][:3]).upper() for shade in shades]

@@ -18,16 +18,16 @@ from parcours.storage.root import open_root
 from parcours.tracking.server import connect
 from tests.unit.tracking.study_run import make_run, write
 
-EARLIER, LATER = f"{400:016x}", f"{240:016x}"
+EARLIER, LATER = f"{400:016x}", f"{75:08x}{400:08x}"
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory, mlflow_server):
-    """A root with two reported runs, of 400 cases and of 240 among them."""
+    """A root with two reported runs, of 400 cases and of those of 75 and over among them."""
     root = tmp_path_factory.mktemp("root")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("MLFLOW_TRACKING_URI", mlflow_server)
-        for run_json in (make_run(root, 400, bootstrap=0), make_run(root, 240, bootstrap=0, age_minimum=75)):
+        for run_json in (make_run(root, 400, bootstrap=0), make_run(root, 400, bootstrap=0, age_minimum=75)):
             run_train(run_json)
             run_report(run_json)
     return root
@@ -42,8 +42,8 @@ def test_a_comparison_is_committed_once_and_is_an_artifact_of_the_later_run(root
     done = run_compare(str(root), EARLIER, f"fall/{LATER}")
     folder = root / "studies" / "fall" / LATER / "comparisons" / EARLIER
     assert (done["status"], done["page"]) == ("done", str(folder / "comparison.html"))
-    assert done["sentence"].startswith("75 and over instead of 65 and over: 240 of 400 cases, ")
-    assert done["cases of"] == {"both": 240, "gained": 0, "lost": 160}
+    assert done["sentence"].startswith("75 and over instead of 65 and over: 249 of 400 cases, ")
+    assert done["cases of"] == {"both": 249, "gained": 0, "lost": 151}
     files = {file["path"] for file in read_manifest(folder)["files"]}
     figures = {f"figures/{name}.{kind}" for name in ("relative-incidences", "curves") for kind in ("svg", "png")}
     assert files == {"comparison.html", "comparison.json", "medicines.csv", *figures}
