@@ -12,9 +12,9 @@ export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
 # `docs` is a folder too.
-.PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle test-oracle-r lint \
+.PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle test-oracle-r test-releases lint \
 	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
-	bench calibrate bench-flatten bench-featuring bench-inference bench-payloads bench-schedule stop up down down-volumes
+	bench calibrate bench-flatten bench-featuring bench-inference bench-payloads bench-schedule bench-eta stop up down down-volumes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,7 +86,7 @@ docs: setup ## Write again what is generated: the pages of errors, commands, for
 	@$(BIN)/python -m parcours.quality.reference
 	@$(BIN)/python -m parcours.quality.suites
 
-bench: bench-flatten bench-featuring bench-inference bench-payloads bench-schedule ## Run every benchmark; each writes a file under benchmarks/results
+bench: bench-flatten bench-featuring bench-inference bench-payloads bench-schedule bench-eta ## Run every benchmark; each writes a file under benchmarks/results
 
 bench-flatten: setup ## Measure flattening against SCALPEL's plan and DuckDB, at 1x, 4x and 16x (half an hour, 30 GB of disk)
 	@$(BIN)/python -m benchmarks.flatten
@@ -102,6 +102,12 @@ bench-payloads: setup ## Measure what it costs to cut rows into many claim bucke
 
 bench-schedule: setup ## Simulate flattening 32 TB on 20 nodes from what the two others measured (two minutes)
 	@$(BIN)/python -m benchmarks.schedule
+
+bench-eta: setup ## Watch what running jobs say of the time that is left, over five chains of the demo's size
+	@$(BIN)/python -m benchmarks.progress
+
+test-releases: setup ## Draw 200 pairs of cohorts that differ by 1 to 10 persons, and work out what two reports give away
+	@PAIRS=$(or $(PAIRS),200) $(BIN)/pytest -s tests/unit/release
 
 calibrate: setup ## Measure on drawn case series how often curves, intervals and flags are right (half an hour)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --shapes 200

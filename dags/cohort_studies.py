@@ -1,77 +1,163 @@
 """One DAG for each study file in `cohorts/`: plan -> events -> cohort -> features -> gate -> train -> report.
 
+With *Preview only* ticked, the run ends after a minute with about how many persons, cases and medicines it would have,
+and how long it would take. A report asks for sign-off in a DAG of its own, so that the study may run again meanwhile.
+
 The trigger form shows the study's parameters with their limits and help; what is changed there holds for one run.
-A study without a cron line starts when all the products it reads have been published anew, or by hand.
+A study starts when a product that it reads has been published anew, by its cron line where it has one, or by hand. A
+run that was not asked for by hand ends with the plan when there is nothing new.
 """
 
 from pathlib import Path
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, get_current_context, get_parsing_context, task
-from airflow.sdk.exceptions import AirflowFailException
-from parcours_airflow.assets import flat_asset
-from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from parcours_airflow.assets import study_asset
+from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, SIGN_OFF, default_root, kept_studies
 from parcours_airflow.failures import told_to_airflow
-from parcours_airflow.forms import checked_params, overrides, root_param, study_params
-from parcours_airflow.operators import GateJob, SparkJob, TrackedJob
+from parcours_airflow.forms import checked_params, overrides, preview_param, root_param, study_params
+from parcours_airflow.links import ReportLink, platform_links
+from parcours_airflow.mail import failure_message, mails, signals_message
+from parcours_airflow.notes import note_run, report_page
+from parcours_airflow.operators import GateJob, SparkJob, StudyReport
+from parcours_airflow.schedules import started_by_itself, study_deadline, study_schedule
 
-from parcours.cohort.study import Study, load_study
+from parcours.cohort.kept_studies import live_study
+from parcours.cohort.titles import run_line
 from parcours.errors import InputError
 
-PUBLISHED = [flat_asset(product) for product in STUDY_PRODUCTS]
+PREVIEW = "preview"
+TITLES = {
+    PREVIEW: "Preview, if asked for",
+    "events": "Read the events",
+    "cohort": "Build the cohort",
+    "features": "Make the features",
+    "gate": "Quality gate",
+    "train": "Fit the model",
+    "report": "Report and MLflow run",
+}
+BROKEN = "The study file has a mistake, so its last good version is what runs. Mend it: {}"
 
 
-@task
+@task(task_display_name="Plan the run")
 def plan(study_file: str) -> str:
     """Resolve the study with the form's parameters on the published data; the path of its run.json."""
-    from parcours.cohort.plan import write_run
+    from parcours.cohort.finished_runs import nothing_new
+    from parcours.cohort.plan import read_run, write_run
 
     context = get_current_context()
     with told_to_airflow(context):
-        study = load_study(Path(study_file))
+        study, mistake = live_study(Path(study_file), kept_studies())
+        if mistake:
+            tell(context, BROKEN.format(mistake))
         params = checked_params(context)
         changes = overrides(study.parameters(), params)
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
-        return str(write_run(params["root"], study, changes, asked_by))
+        path = write_run(params["root"], study, changes, asked_by)
+        run = read_run(path)
+        sentence = nothing_new(run) if started_by_itself(context) else None
+    said = [words for words in (BROKEN.format(mistake) if mistake else "", sentence) if words]
+    note_run(context, run, {"Report (when it is done)": report_page(path)}, said)
+    if sentence:
+        tell(context, sentence)
+        raise AirflowSkipException(sentence)
+    first = {PREVIEW: [], "events": []} | {PREVIEW if params["preview_only"] else "events": ["--run", str(path)]}
+    for stage, arguments in first.items():  # without arguments a job has nothing to do, nor have those after it
+        context["ti"].xcom_push(key=stage, value=[*arguments, "--stage", stage] if arguments else [])
+    context["ti"].xcom_push(key="sign_off", value=f"{study.cohort}__{run['fingerprint']}")
+    # For the names of the jobs, which a template renders without reading files.
+    context["ti"].xcom_push(key="name", value=run_line(run))
+    return str(path)
+
+
+def tell(context: Any, sentence: str) -> None:
+    """Keep a sentence about the run with its task, where whoever lists runs finds it."""
+    context["ti"].log.warning(sentence)
+    context["ti"].xcom_push(key="note", value=sentence)
 
 
 def study_dag(file: Path) -> DAG:
-    """The DAG of one study file; a file with a mistake gives a DAG whose only task fails with its sentence."""
+    """The DAG of one study file; with a mistake, of its last good version; a DAG that only tells it where none was."""
     try:
-        study = load_study(file)
+        study, mistake = live_study(file, kept_studies())
     except InputError as error:
         return broken_dag(file.stem, str(error))
+    told = BROKEN.format(mistake) if mistake else ""
     with DAG(
         dag_id=f"study__{study.cohort}",
-        description=study.title,
-        doc_md=f"{study.title}\n\n{study.description}\n\n{__doc__}",
-        schedule=study.schedule or PUBLISHED,
+        dag_display_name=f"{study.cohort.replace('_', ' ').capitalize()}: {study.title}",
+        description=told or study.title,
+        doc_md="\n\n".join(
+            filter(
+                None,
+                (f"**{told}**" if told else "", f"**{study.title}**", study.description, platform_links(), __doc__),
+            )
+        ),
+        schedule=study_schedule(study),
+        deadline=study_deadline(study),
         catchup=False,
         max_active_runs=1,
-        tags=["parcours", "study"],
-        default_args=DEFAULT_ARGS,
-        params={**study_params(study.parameters()), "root": root_param(default_root())},
+        tags=["parcours", "study", *(["broken"] if mistake else [])],
+        default_args={**DEFAULT_ARGS, "on_failure_callback": mails(failure_message)},
+        params={
+            **study_params(study.parameters()),
+            "preview_only": preview_param(),
+            "root": root_param(default_root()),
+        },
     ) as dag:
-        _chain(study, file)
+        _chain(file, study.cohort)
     return dag
 
 
-def _chain(study: Study, file: Path) -> None:
+def _chain(file: Path, cohort_name: str) -> None:
     run = plan(str(file))
-    events, cohort, features = (_featuring(study, run, stage) for stage in ("events", "cohort", "features"))
-    gate = GateJob(task_id="gate", job="quality", name=f"{study.cohort} gate", application_args=["--run", run])
-    train, report = _inference(SparkJob, study, run, "train"), _inference(TrackedJob, study, run, "report")
-    run >> events >> cohort >> features >> gate >> train >> report
+    preview, events = (_featuring(run[stage], stage) for stage in (PREVIEW, "events"))
+    cohort, features = (_featuring(_stage(run, stage), stage) for stage in ("cohort", "features"))
+    gate = GateJob(job="quality", application_args=["--run", run], **_named("gate"))
+    train = SparkJob(job="inference", application_args=_stage(run, "train"), **_named("train"))
+    report = StudyReport(
+        job="inference",
+        application_args=_stage(run, "report"),
+        outlets=[study_asset(cohort_name)],
+        on_success_callback=mails(signals_message),
+        **_named("report"),
+    )
+    run >> preview
+    run >> events >> cohort >> features >> gate >> train >> report >> _ask_for_sign_off()
 
 
-def _featuring(study: Study, run: Any, stage: str) -> SparkJob:
-    arguments = ["--run", run, "--stage", stage]
-    return SparkJob(task_id=stage, job="featuring", name=f"{study.cohort} {stage}", application_args=arguments)
+def _featuring(arguments: Any, stage: str) -> SparkJob:
+    """A stage of featuring; the plan says whether the first ones have anything to do."""
+    return SparkJob(job="featuring", application_args=arguments, **_named(stage))
 
 
-def _inference(operator: type[SparkJob], study: Study, run: Any, stage: str) -> SparkJob:
-    arguments = ["--run", run, "--stage", stage]
-    return operator(task_id=stage, job="inference", name=f"{study.cohort} {stage}", application_args=arguments)
+def _stage(run: Any, stage: str) -> list[Any]:
+    return ["--run", run, "--stage", stage]
+
+
+def _named(stage: str) -> dict[str, str]:
+    """How the task and its application are called: `fall · 75 and over · data to 2018-06 · train`."""
+    name = f"{{{{ ti.xcom_pull(task_ids='plan', key='name') }}}} · {stage}"
+    return {"task_id": stage, "task_display_name": TITLES[stage], "name": name}
+
+
+def _ask_for_sign_off() -> TriggerDagRunOperator:
+    """One sign-off for each run of the study, however often it is asked for."""
+    return TriggerDagRunOperator(
+        task_id="ask_for_sign_off",
+        task_display_name="Ask for sign-off",
+        trigger_dag_id=SIGN_OFF,
+        trigger_run_id="{{ ti.xcom_pull(task_ids='plan', key='sign_off') }}",
+        conf={
+            "run": "{{ ti.xcom_pull(task_ids='plan') }}",
+            "name": "{{ ti.xcom_pull(task_ids='plan', key='name') }}",
+            "report": "{{ ti.xcom_pull(task_ids='report', key='" + ReportLink().xcom_key + "') or '' }}",
+        },
+        note="{{ ti.xcom_pull(task_ids='plan', key='name') }}",
+        skip_when_already_exists=True,
+    )
 
 
 def broken_dag(name: str, sentence: str) -> DAG:

@@ -7,24 +7,28 @@ runs again. The gate publishes all or nothing; studies read only what it let thr
 change only when something new was published.
 """
 
+import logging
+from posixpath import basename
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from parcours_airflow.assets import flat_asset, published_state
+from parcours_airflow.assets import announce, flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, root_param
+from parcours_airflow.links import platform_links
 from parcours_airflow.operators import GateJob, ScanJob, SparkJob
 from parcours_airflow.slices import reference_arguments, slice_jobs
 
 from parcours.snds.contracts import product_names
 
+log = logging.getLogger(__name__)
 PRODUCTS = tuple(product_names())
 FLAT_PRODUCTS = tuple(name for name in PRODUCTS if not name.startswith(("IR_", "KI_")))
 
 
-@task(trigger_rule="none_failed")
+@task(trigger_rule="none_failed", task_display_name="Plan the slices")
 def plan() -> list[dict[str, Any]]:
     """Read the delivery and list the products and years to flatten; says at once what is wrong with the input."""
     from parcours.stages.flatten import plan_flatten
@@ -42,16 +46,23 @@ def plan() -> list[dict[str, Any]]:
     return slice_jobs(periods, common, narrowed=bool(params["periods"]))
 
 
-@task(trigger_rule="none_failed")
-def publish(product: str) -> dict[str, Any]:
-    """Announce the product to the studies that wait for it, when the gate let something new through."""
+@task(
+    trigger_rule="none_failed",
+    task_display_name="List what was published",
+    outlets=[flat_asset(product) for product in FLAT_PRODUCTS],
+)
+def publish() -> dict[str, Any]:
+    """Announce the products of which the gate let something new through to the studies that wait for them."""
     context = get_current_context()
     before = context["ti"].xcom_pull(task_ids="plan", key="published_before")
-    state = published_state(context["params"]["root"], product)
-    if state["fingerprint"] == before[product]:
-        raise AirflowSkipException(f"Nothing new of {product} was published.")
-    context["outlet_events"][flat_asset(product)].extra = state
-    return state
+    states = {product: published_state(context["params"]["root"], product) for product in FLAT_PRODUCTS}
+    new = {product: state for product, state in states.items() if state["fingerprint"] != before[product]}
+    if not new:
+        raise AirflowSkipException("Nothing new was published.")
+    announce(context, {flat_asset(product): state for product, state in new.items()})
+    for product, state in new.items():
+        log.info("Published: %s, %d periods.", product, state["periods"])
+    return new
 
 
 def product_list(title: str, description: str, **items: Any) -> Param:
@@ -64,14 +75,16 @@ def product_list(title: str, description: str, **items: Any) -> Param:
 
 with DAG(
     dag_id="snds_flatten",
+    dag_display_name="SNDS: raw files to flat tables",
     description="Raw SNDS files to checked, published flat tables",
-    doc_md=__doc__,
+    doc_md="\n\n".join(filter(None, (platform_links(), __doc__))),
     schedule=None,
     catchup=False,
     max_active_runs=1,
     tags=["parcours", "flatten"],
     default_args=DEFAULT_ARGS,
     user_defined_macros={"safe_name": safe_name},
+    user_defined_filters={"basename": basename},
     params={
         "delivery": Param(
             default_delivery(),
@@ -94,8 +107,9 @@ with DAG(
 ) as dag:
     scan = ScanJob(
         task_id="scan",
+        task_display_name="Scan a large delivery",
         job="scan",
-        name="scan",
+        name="flatten · scan · {{ params.delivery | basename }}",
         application_args=[
             *("--delivery", "{{ params.delivery }}", "--root", "{{ params.root }}"),
             *("--products", "{{ (params.products or []) | join(',') }}"),
@@ -105,20 +119,24 @@ with DAG(
     scan >> planned
     references = SparkJob(
         task_id="references",
+        task_display_name="Flatten referentials",
         job="flatten",
-        name="references",
+        name="flatten · referentials · {{ params.delivery | basename }}",
         application_args=planned["references"],
     )
     flatten = SparkJob.partial(
-        task_id="flatten", job="flatten", trigger_rule="none_failed", map_index_template="{{ task.name }}"
+        task_id="flatten",
+        task_display_name="Flatten a product and year",
+        job="flatten",
+        trigger_rule="none_failed",
+        map_index_template="{{ task.name }}",
     ).expand_kwargs(planned)
     gate = GateJob(
         task_id="gate",
+        task_display_name="Quality gate",
         job="quality",
-        name="gate",
+        name="flatten · gate · {{ params.delivery | basename }}",
         trigger_rule="none_failed",
         application_args=["--root", "{{ params.root }}", "--run-name", "{{ safe_name(run_id) }}"],
     )
-    references >> flatten >> gate
-    for name in FLAT_PRODUCTS:
-        gate >> publish.override(task_id=f"publish_{name}", outlets=[flat_asset(name)])(name)
+    references >> flatten >> gate >> publish()

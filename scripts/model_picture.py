@@ -11,11 +11,12 @@ import pandas as pd
 
 from parcours.models import CaseSeries, ConvSCCS
 from parcours.reporting.curves import draw_window, windows
-from parcours.reporting.style import FAINT, INK, PURPLE, QUIET, VERMILLION, new_figure, png, ratio_axis, styled
+from parcours.reporting.scale import USUAL, ratio_axis
+from parcours.reporting.style import FAINT, INK, PURPLE, QUIET, VERMILLION, new_figure, png, styled
+from parcours.reporting.texts import ENGLISH, texts_in
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "curves.png"
 DAYS, CASES, BUCKET, LAGS = 1095, 1500, 14, 13
-LIMITS = (0.18, 8.0)
 PEAK, FADES = 3.0, 40.0  # relative incidence on the day of the purchase, and the days in which its logarithm falls by e
 PANELS = {
     "raises": ("Raises the risk, fading: flagged", VERMILLION),
@@ -73,7 +74,7 @@ def panel(axis: Any, curve: pd.DataFrame, name: str) -> None:
     axis.fill_between([*after["day"], last], low, high, step="post", color=colour, alpha=0.18, linewidth=0)
     axis.stairs(curve["penalised"], [*curve["day"], last], baseline=None, color=INK, linewidth=0.9)
     for window in windows(curve, BUCKET):
-        draw_window(axis, window, colour, LIMITS)
+        draw_window(axis, window, colour, USUAL)
     if name != "brought":
         days = np.arange(curve["day"].min(), last)
         real = np.where(days >= 0, truth(days), 1.0) if name == "raises" else np.ones(len(days))
@@ -92,7 +93,7 @@ def main() -> None:
         axes = figure.subplots(1, 3, sharey=True)
         for axis, name in zip(axes, PANELS, strict=True):
             panel(axis, table[table["drug"] == name].sort_values("lag"), name)
-        ratio_axis(axes[0], *LIMITS, along="y")
+        ratio_axis(axes[0], USUAL, "y", texts_in(ENGLISH))
         axes[0].set_ylabel("relative incidence")
         figure.subplots_adjust(left=0.06, right=0.99, top=0.9, bottom=0.15, wspace=0.06)
         PICTURE.parent.mkdir(exist_ok=True)

@@ -12,10 +12,13 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 COHORTS = CHECKOUT / "cohorts"
 SPARK_JOBS = CHECKOUT / "spark_jobs"
 
+# The DAG in which a person answers for a report.
+SIGN_OFF = "sign_off"
+
 # A wrong input or a refusal of the gate is never retried, whatever stands here: see operators.py.
 DEFAULT_ARGS: dict[str, Any] = {"owner": "parcours", "retries": 2, "retry_delay": timedelta(seconds=30)}
 
-# Products that studies read and that have an asset; studies without a cron line start when all of them are published.
+# Products that studies read and that have an asset: studies start when one of them is published anew.
 STUDY_PRODUCTS = ("DCIR", "MCO")
 
 
@@ -27,6 +30,12 @@ def default_root() -> str:
 def default_delivery() -> str:
     """The delivery that the trigger form proposes."""
     return os.environ.get("PARCOURS_DELIVERY") or str(CHECKOUT / ".parcours" / "delivery")
+
+
+def kept_studies() -> Path:
+    """The folder of the last good version of each study file: a part of Airflow's state, not of the checkout."""
+    home = os.environ.get("AIRFLOW_HOME")
+    return (Path(home) if home else Path.home() / "airflow") / "studies"
 
 
 def scan_here_gigabytes() -> float:

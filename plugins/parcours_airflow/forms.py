@@ -8,7 +8,7 @@ from airflow.sdk import Param
 from parcours.cohort.parameters import refuse_unknown
 
 TYPES: dict[str, dict[str, Any]] = {
-    "date": {"type": "string", "format": "date"},
+    "date": {"type": "string"},
     "integer": {"type": "integer"},
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
@@ -23,7 +23,20 @@ LIMITS = ("minimum", "maximum", "enum", "pattern")
 
 def root_param(default: str) -> Param:
     """Where the flat tables and studies are."""
-    return Param(default, type="string", minLength=1, title="Root", section="Data", description="Folder of the root.")
+    return Param(
+        default,
+        type="string",
+        minLength=1,
+        title="Folder of all results",
+        section="Platform",
+        description="The root: where flat tables and studies are, as the machine that runs the jobs sees it.",
+    )
+
+
+def preview_param() -> Param:
+    """Whether the run only says what it would find."""
+    words = "End after a minute with about how many persons, cases and medicines there are, and how long a run takes."
+    return Param(False, type="boolean", title="Preview only", section="Platform", description=words)
 
 
 def study_params(parameters: Sequence[Mapping[str, Any]]) -> dict[str, Param]:
@@ -56,6 +69,9 @@ def overrides(parameters: Sequence[Mapping[str, Any]], filled: Mapping[str, Any]
 def _param(parameter: Mapping[str, Any]) -> Param:
     schema = {**TYPES[parameter["type"]], "title": parameter["title"], "section": parameter["section_title"]}
     limits = {name: parameter[name] for name in LIMITS if parameter.get(name) is not None}
+    schema["examples"] = parameter["examples"] or None
+    if limits.get("enum"):
+        schema["values_display"] = {word: parameter["texts"][word] for word in limits["enum"]}
     if parameter["type"] in LISTS:
         schema["items"] = {**schema["items"], **limits}
         schema["examples"] = limits.get("enum")

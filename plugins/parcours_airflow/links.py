@@ -22,6 +22,16 @@ def spark_page(application: str | None) -> str:
     return f"{history}/history/{application}/jobs/" if application else ""
 
 
+def platform_links() -> str:
+    """Markdown that leads to the platform's other pages, of those whose addresses are set; "" where none is."""
+    pages = {
+        "Reports and data quality": os.environ.get("PARCOURS_DATA_DOCS_URL", ""),
+        "MLflow": os.environ.get("PARCOURS_MLFLOW_URL") or os.environ.get("MLFLOW_TRACKING_URI", ""),
+        "Spark": os.environ.get("PARCOURS_SPARK_HISTORY_URL", ""),
+    }
+    return " · ".join(f"[{name}]({page})" for name, page in pages.items() if page.startswith("http"))
+
+
 class SparkLink(BaseOperatorLink):
     """The job's pages in Spark's history server, running or finished."""
 

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from parcours.errors import InputError, ParcoursError, RetryableFault
 from parcours.leaving import fit_to_leave
 from parcours.storage.job_status import read_status
+from parcours_airflow.assets import announce
 from parcours_airflow.cluster import Cluster, cluster_of
 from parcours_airflow.defaults import SPARK_JOBS, scan_here_gigabytes
 from parcours_airflow.drivers import (
@@ -28,6 +29,7 @@ from parcours_airflow.drivers import (
 from parcours_airflow.failures import REFUSED, WRONG_INPUT, fail, note_failure
 from parcours_airflow.forms import checked_params
 from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page, spark_page
+from parcours_airflow.notes import note_run
 from parcours_airflow.output import JobOutput, report_of
 from parcours_airflow.triggers import PROGRESS_KEY, DriverTrigger
 from parcours_airflow.work import Work
@@ -200,9 +202,42 @@ class GateJob(SparkJob):
 
 
 class TrackedJob(SparkJob):
-    """A job that writes a report and logs a run in MLflow."""
+    """A job that writes a report and logs a run in MLflow; the note of its DAG run then leads to both."""
 
     operator_extra_links: ClassVar[Sequence[Any]] = (ReportLink(), MLflowLink())
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """As of any job."""
+        return self._noted(context, super().execute(context))
+
+    def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """As of any job."""
+        return self._noted(context, super().resume(context, event))
+
+    def _noted(self, context: Any, summary: dict[str, Any]) -> dict[str, Any]:
+        from parcours.cohort.plan import read_run
+
+        arguments = [str(argument) for argument in self.application_args or ()]
+        run = read_run(arguments[arguments.index("--run") + 1])
+        note_run(context, run, {"Report": self.pages.get("report", ""), "MLflow run": self.pages.get("mlflow", "")})
+        return summary
+
+
+class StudyReport(TrackedJob):
+    """The report of a study, which updates the study's asset."""
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """As of any job."""
+        return self._announced(super().execute(context), context)
+
+    def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """As of any job."""
+        return self._announced(super().resume(context, event), context)
+
+    def _announced(self, summary: dict[str, Any], context: Any) -> dict[str, Any]:
+        facts = {name: summary[name] for name in ("fingerprint", "status") if name in summary}
+        announce(context, dict.fromkeys(self.outlets, facts))
+        return summary
 
 
 def _short(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ READS: dict[str, Files] = {
     "quality": (*FLAT, *RUN),
     "featuring": RUN,
     "inference": RUN,
+    "inference approve": (*RUN, ("--run", "sign_off.json")),
 }
 LEAVES: dict[str, Files] = {
     "scan": (("--root", "_scans/*.json"),),
@@ -29,6 +30,7 @@ LEAVES: dict[str, Files] = {
     "featuring features": (("--run", "features/_MANIFEST.json"),),
     "inference train": (("--run", "model/_MANIFEST.json"),),
     "inference report": (("--run", "report/_MANIFEST.json"),),
+    "inference approve": (("--run", "sign_off.json"),),
 }
 
 

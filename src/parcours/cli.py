@@ -149,6 +149,20 @@ def plan(
 
 
 @app.command()
+def preview(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson = False) -> None:
+    """About how many persons, cases and medicines a study has, and how long it will take; changes nothing."""
+
+    def work() -> dict[str, Any]:
+        from parcours.cohort.study import load_study
+        from parcours.stages.preview import preview_study
+        from parcours.storage.root import open_root
+
+        return preview_study(open_root(root), load_study(study_file(cohort)), overrides_of(settings or ()))
+
+    _finish("Preview", work, as_json)
+
+
+@app.command()
 def flatten(
     delivery: DeliveryPath, root: Root, product: Products = None, period: Periods = None, as_json: AsJson = False
 ) -> None:
@@ -206,13 +220,14 @@ def features(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJ
         from parcours.stages.cohort import run_cohort, run_features
         from parcours.stages.events import run_events
         from parcours.stages.quality import run_study_gate
+        from parcours.stages.releases import summary_to_leave
 
         run = _planner(cohort, root, settings)()
         return {
             "run": str(run),
             "events": run_events(run),
-            "cohort": run_cohort(run),
-            "features": run_features(run),
+            "cohort": summary_to_leave(run, run_cohort(run)),
+            "features": summary_to_leave(run, run_features(run)),
             "gate": run_study_gate(run),
         }
 
@@ -225,8 +240,10 @@ def train(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJson
 
     def work() -> dict[str, Any]:
         from parcours.stages.inference import run_train
+        from parcours.stages.releases import summary_to_leave
 
-        return run_train(_planner(cohort, root, settings)())
+        run = _planner(cohort, root, settings)()
+        return summary_to_leave(run, run_train(run))
 
     _finish("Model", work, as_json)
 
@@ -241,6 +258,35 @@ def report(cohort: Cohort, root: Root, settings: Settings = None, as_json: AsJso
         return run_report(_planner(cohort, root, settings)())
 
     _finish("Report", work, as_json)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more; the others are compared with the first. A run is called by its fingerprint or its first "
+            "characters (4 or more), by cohort/fingerprint, or by the path of its run.json"
+        ),
+    ],
+    root: Root,
+    as_json: AsJson = False,
+) -> None:
+    """Finished runs side by side: what was changed, and what became of counts, curves and signals."""
+    from functools import partial
+
+    from parcours.stages.comparison import run_compare
+
+    def work() -> dict[str, Any]:
+        if len(runs) < 2:
+            raise InputError("One run is not compared with anything: give two runs or more.")
+        return {"comparisons": [run_compare(root, runs[0], other) for other in runs[1:]]}
+
+    if as_json or len(runs) < 2:
+        _finish("Comparison", work, as_json)
+        return
+    for other in runs[1:]:
+        _finish("Comparison", partial(run_compare, root, runs[0], other), as_json)
 
 
 @app.command()

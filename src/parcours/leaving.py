@@ -1,8 +1,9 @@
 """What may leave the root: the one place that decides how a count is told outside of it.
 
 A count of 1 to 10 persons, or of rows and events that stand for them, leaves as `<11`; a larger one that would give it
-back leaves as `hidden`; zero is told, nobody is in it. The threshold is that of ATIH and CASD for PMSI data. Manifests,
-verdicts and tables inside the root stay exact.
+back leaves as `hidden`; zero is told, nobody is in it. What an earlier report of the same persons would undo leaves as
+`withheld`, which says nothing of its size (see `parcours.release`). The threshold is that of ATIH and CASD for PMSI
+data. Manifests, verdicts and tables inside the root stay exact.
 """
 
 import re
@@ -11,8 +12,11 @@ from numbers import Real
 from typing import Any
 
 THRESHOLD = 11
+# Whoever reads everything that left must be left with as many values for a count of 1 to 10 as `<11` leaves: ten.
+SAFETY_RANGE = THRESHOLD - 1
 SMALL = "<11"
 HIDDEN = "hidden"
+WITHHELD = "withheld"
 
 Published = int | str
 
@@ -24,14 +28,15 @@ VALUE = re.compile(r"\b(?:\d{4}-\d\d-\d\d|(?=[A-Za-z]*\d)[0-9A-Za-z]{8,})\b")
 NOT_OF_PERSONS = frozenset({
     "bytes", "done", "drugs", "eta_seconds", "files", "first_day", "group", "held_out_likelihood", "iterations",
     "last_day", "lower", "medicines_lowering", "medicines_raising", "medicines_rising_before", "medicines_screened",
-    "medicines_selected", "periods", "planted_ri", "ri", "rules", "seconds", "share", "steps", "total", "truth", "tv",
-    "upper",
+    "medicines_selected", "p_value", "periods", "planted_ri", "ri", "rules", "seconds", "share", "steps", "total",
+    "truth", "tv", "upper",
 })  # fmt: skip
 # Each is a part of the next: the difference of two of them counts persons or events too.
 BECAME = "became_events"
 NESTED = ("cases", "events", "persons_followed")
 IN_ATTRITION = ("cases", "persons_followed")
 ROWS = "row(s)"
+_MARKS_IN_WORDS = {HIDDEN: "11 or more", WITHHELD: "a withheld number of"}
 UNITS_NOT_OF_PERSONS = frozenset({"amount(s)", "month(s)", "table(s)", "year(s)"})
 
 
@@ -95,7 +100,7 @@ def in_words(count: Published, unit: str) -> str:
     """
     plural = unit.replace("(s)", "s")
     if isinstance(count, str) or (is_small(count) and unit not in UNITS_NOT_OF_PERSONS):
-        return f"{'11 or more' if count == HIDDEN else 'fewer than 11'} {plural}"
+        return f"{_MARKS_IN_WORDS.get(str(count), 'fewer than 11')} {plural}"
     return f"{count} {unit.replace('(s)', '') if count == 1 else plural}"
 
 
@@ -250,7 +255,7 @@ def _is_safe_beside(step: int, kept: set[int], persons: Sequence[int]) -> bool:
 
 
 def _is_safe_run(losses: list[int]) -> bool:
-    """Whether the sum of consecutive losses may be known: it is not small, nor does it determine a small one."""
+    """Whether the sum of consecutive losses may be known: it is not small, and leaves ten values to each that is."""
     known, small = sum(losses), [loss for loss in losses if is_small(loss)]
     if not small:
         return True
@@ -258,4 +263,4 @@ def _is_safe_run(losses: list[int]) -> bool:
     others = len(small) - 1
     lowest = 1 if larger else max(1, known - (THRESHOLD - 1) * others)
     highest = min(THRESHOLD - 1, known - others - THRESHOLD * larger)
-    return len(losses) > 1 and not is_small(known) and highest > lowest
+    return len(losses) > 1 and not is_small(known) and highest - lowest >= SAFETY_RANGE - 1

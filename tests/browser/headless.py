@@ -72,5 +72,5 @@ def row_about(page: str, word: str) -> list[str]:
     """The cells of the first table row that holds the word, as text."""
     rows = [row for row in re.findall(r"<tr[^>]*>.*?</tr>", page, re.DOTALL) if word in row]
     assert rows, f"no row of the page is about {word}"
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", rows[0], re.DOTALL)
+    cells = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", rows[0], re.DOTALL)
     return [" ".join(unescape(re.sub(r"<[^>]+>", " ", cell)).split()) for cell in cells]

@@ -254,12 +254,20 @@ def test_the_job_logged_in_to_mlflow_and_its_artifact_is_served(cluster: Cluster
 
 
 def test_verdicts_on_hdfs_are_served_and_rows_are_not(cluster: Cluster) -> None:
+    ended = {"ended": "2026-11-30T13:00:00+00:00"}
+    told = {
+        "quality/r1/verdict.json": {**ended, "passed": True, "rules": []},
+        "studies/fall/a/run.json": {"cohort": "fall", "fingerprint": "a", "name": "fall · all ages"},
+        "studies/fall/a/report/_MANIFEST.json": {**ended, "summary": {}},
+    }
+    for path, content in told.items():
+        cluster.inside("airflow-scheduler", "write", f"/parcours/{path}", json.dumps(content))
     for path in ("quality/r1/data_docs/index.html", "studies/fall/a/report/report.html", "flat/DCIR/0.parquet"):
         cluster.inside("airflow-scheduler", "write", f"/parcours/{path}", f"content of {path}")
     assert text_of(cluster.page("docs", "/quality/r1/data_docs/index.html")).startswith("content of quality")
     listed = text_of(cluster.page("docs"))
     assert 'href="/quality/r1/data_docs/index.html"' in listed
-    assert 'href="/studies/fall/a/report/report.html"' in listed
+    assert 'href="/studies/fall/a/report/report.html"' in listed and "fall · all ages" in listed
     for path in (
         "/flat/DCIR/0.parquet",
         "/quality/r1/data_docs/../../../flat/DCIR/0.parquet",

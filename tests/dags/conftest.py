@@ -31,10 +31,11 @@ UNKNOWN = {
 
 @pytest.fixture(scope="session")
 def read_dags() -> Callable[..., dict[str, Any]]:
-    """Read all DAG files once more; `cohorts` is another folder of study files."""
+    """Read all DAG files once more; `cohorts` is another folder of study files, `airflow_home` one that stays."""
 
-    def read(cohorts: Path | None = None, **tried: dict[str, Any]) -> dict[str, Any]:
-        asked = json.dumps({"cohorts": str(cohorts) if cohorts else None, **tried})
+    def read(cohorts: Path | None = None, airflow_home: Path | None = None, **tried: dict[str, Any]) -> dict[str, Any]:
+        folders = {"cohorts": cohorts, "airflow_home": airflow_home}
+        asked = json.dumps({**{name: str(folder) for name, folder in folders.items() if folder}, **tried})
         found = subprocess.run([sys.executable, str(DUMP), asked], capture_output=True, text=True, check=False)
         assert found.returncode == 0, found.stderr[-3000:]
         return dict(json.loads(found.stdout))

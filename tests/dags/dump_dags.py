@@ -22,6 +22,7 @@ def prepare(airflow_home: str) -> None:
         AIRFLOW__CORE__PLUGINS_FOLDER=str(HOME / "plugins"),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
         AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR",
+        PARCOURS_DATA_DOCS_URL="http://127.0.0.1:8090",
     )
     sys.path.insert(0, str(HOME / "plugins"))
 
@@ -48,6 +49,7 @@ def read_dags(
         "refusals": {dag_id: refusals(bag.dags[dag_id], values) for dag_id, values in wrong.items()},
         "unknown": {dag_id: unknown_names(bag.dags[dag_id], conf) for dag_id, conf in unknown.items()},
         "plugins": plugins(),
+        "views": views(),
     }
 
 
@@ -57,15 +59,37 @@ def describe(dag: Any) -> dict[str, Any]:
 
     return {
         "serialized_bytes": len(json.dumps(DagSerialization.to_dict(dag))),
+        "display_name": dag.dag_display_name,
         "tags": sorted(dag.tags),
         "doc_md": dag.doc_md,
         "description": dag.description,
-        "schedule": str(dag.schedule if not isinstance(dag.schedule, list) else [a.name for a in dag.schedule]),
+        "when": describe_schedule(dag.schedule),
+        "deadline": describe_deadline(dag),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "params": {name: describe_param(dag.params.get_param(name)) for name in dag.params},
         "tasks": {task.task_id: describe_task(task) for task in dag.tasks},
     }
+
+
+def describe_schedule(schedule: Any) -> dict[str, Any] | None:
+    """What starts the DAG: a cron line in its zone, any of these assets."""
+    if schedule is None:
+        return None
+    assets = getattr(schedule, "asset_condition", schedule)
+    found: dict[str, Any] = {"any_of": sorted(asset.name for asset in assets.objects)}
+    if timetable := getattr(schedule, "timetable", None):
+        found |= {"cron": timetable.expression, "timezone": str(timetable.timezone)}
+    return found
+
+
+def describe_deadline(dag: Any) -> list[Any] | None:
+    """From when on a run is late, after how many seconds, and what is called."""
+    alerts = dag.deadline or []
+    if not alerts:
+        return None
+    alert = alerts[0] if isinstance(alerts, list) else alerts
+    return [type(alert.reference).__name__, alert.interval.total_seconds(), alert.callback.path]
 
 
 def describe_param(param: Any) -> dict[str, Any]:
@@ -76,12 +100,18 @@ def describe_param(param: Any) -> dict[str, Any]:
 def describe_task(task: Any) -> dict[str, Any]:
     """One task: what follows it, and how it behaves."""
     return {
+        "display_name": task.task_display_name,
+        "name": getattr(task, "name", None),
         "downstream": sorted(task.downstream_task_ids),
         "operator": task.task_type,
         "mapped": task.is_mapped,
         "owner": task.owner,
         "retries": task.retries,
         "links": [link.name for link in task.operator_extra_links],
+        "mails": {
+            "failure": [one.compose.__name__ for one in task.on_failure_callback or []],
+            "success": [one.compose.__name__ for one in task.on_success_callback or []],
+        },
         "outlets": [asset.name for asset in (task.outlets or [])],
     }
 
@@ -128,11 +158,20 @@ def plugins() -> list[str]:
     return [*found, *plugins_manager.get_import_errors().values()]
 
 
+def views() -> list[dict[str, Any]]:
+    """The pages that Airflow shows in a frame, as its own interface tells them."""
+    from airflow import plugins_manager
+    from airflow.api_fastapi.core_api.datamodels.plugins import ExternalViewResponse
+
+    found, _ = plugins_manager._get_ui_plugins()
+    return [ExternalViewResponse(**view).model_dump(exclude_unset=True) for view in found]
+
+
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     noise = io.StringIO()
     with tempfile.TemporaryDirectory() as airflow_home:
-        prepare(airflow_home)
+        prepare(asked.get("airflow_home") or airflow_home)
         with contextlib.redirect_stdout(noise):
             answer = read_dags(asked.get("cohorts"), asked.get("wrong", {}), asked.get("unknown", {}))
         sys.stdout.write(json.dumps(answer, default=str))

@@ -28,7 +28,7 @@ def flatten(tmp_path: Path) -> Work:
 
 def test_every_job_has_its_row() -> None:
     jobs = {file.stem for file in (HOME / "spark_jobs").glob("*.py")}
-    assert set(READS) == jobs
+    assert set(READS) == jobs | {"inference approve"}  # the one stage that reads more than the run
     assert {key.split()[0] for key in LEAVES} == jobs
 
 

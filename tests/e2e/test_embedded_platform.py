@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import psutil
@@ -62,6 +63,13 @@ class Demo:
         run = runs[0]["dag_run_id"]
         return run, {task.task: task for task in self.airflow.tasks(dag, run)}
 
+    def until(self, dag: str, run: str, task: str, state: str) -> None:
+        """Wait until a task of a run is in a state."""
+        deadline = time.monotonic() + 120
+        while (found := {one.task: one.state for one in self.airflow.tasks(dag, run)}.get(task)) != state:
+            assert time.monotonic() < deadline, f"{dag}.{task} is {found}"
+            time.sleep(1)
+
     def follow(self, dag: str, conf: dict[str, Any]) -> list[TaskState]:
         """Trigger a run and follow it to its end."""
         with follower({dag: 1.0}) as shown:
@@ -100,9 +108,10 @@ def test_the_chain_runs_through_the_scheduler_to_medicines_beside_their_truth(de
     tested = [row["numbers"] for row in medicines if row["numbers"]["ri"] is not None]  # where enough is expected
     assert all(numbers["ri"] > 0 and numbers["lower"] <= numbers["ri"] <= numbers["upper"] for numbers in tested)
     _, tasks = demo.latest(STUDY)
-    assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(
-        ("plan", "events", "cohort", "features", "gate", "train", "report"), "success"
-    )
+    chain = ("plan", "events", "cohort", "features", "gate", "train", "report", "ask_for_sign_off")
+    assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(chain, "success") | {
+        "preview": "skipped"  # it was not asked for one
+    }
 
 
 def test_each_product_and_year_was_a_task_of_its_own(demo: Demo) -> None:
@@ -116,8 +125,24 @@ def test_each_product_and_year_was_a_task_of_its_own(demo: Demo) -> None:
 def test_the_assets_name_what_was_published(demo: Demo) -> None:
     events = demo.airflow.call("/assets/events")["asset_events"]
     extras = {event["name"]: event["extra"] for event in events}
-    assert set(extras) == {"snds/flat/DCIR", "snds/flat/MCO"}
+    assert set(extras) == {"snds/flat/DCIR", "snds/flat/MCO", "snds/study/fall"}
     assert extras["snds/flat/MCO"]["periods"] == 1
+
+
+def test_one_task_lists_what_was_published_and_the_studies_that_wait_for_it_start(demo: Demo) -> None:
+    run, tasks = demo.latest(FLATTEN)
+    assert tasks["publish"].state == "success"
+    assert set(demo.airflow.xcom(FLATTEN, run, tasks["publish"])) == {"DCIR", "MCO"}
+    waiting = demo.airflow.call(f"/assets?dag_ids={STUDY}")["assets"]
+    assert {asset["name"] for asset in waiting} == {"snds/flat/DCIR", "snds/flat/MCO"}
+
+
+def test_the_note_of_a_run_is_its_sentence_with_what_differs_and_leads_to_its_pages(demo: Demo) -> None:
+    run, _ = demo.latest(STUDY)
+    note = demo.airflow.call(f"/dags/{STUDY}/dagRuns/{quote(run)}")["note"]
+    assert note.startswith("**fall · 65 and over · data to 2017-") and "SYNTHETIC" in note.splitlines()[0]
+    assert "* fewest exposed cases 11, was 30" in note
+    assert f"[Report]({demo.platform.urls['docs']}/" in note and f"[MLflow run]({demo.platform.urls['mlflow']}/" in note
 
 
 def test_the_links_of_the_tasks_lead_somewhere(demo: Demo) -> None:
@@ -136,13 +161,38 @@ def test_the_links_of_the_tasks_lead_somewhere(demo: Demo) -> None:
     assert page.startswith(demo.platform.urls["mlflow"]) and demo.result["mlflow_run_id"] in page
 
 
+def test_home_leads_to_the_report_and_tells_what_airflow_knows(demo: Demo) -> None:
+    run, tasks = demo.latest(STUDY)
+    report = demo.airflow.links(STUDY, run, tasks["report"])["Report"]
+    home = demo.result["home"]
+    assert list(demo.result)[-1] == "home" and report.startswith(f"{home}/")
+
+    def page() -> str:
+        return str(http.call(f"{home}/"))
+
+    def about_airflow(told: str) -> bool:  # it is asked beside the page
+        return "Nothing runs in Airflow." in told and "paused in Airflow" not in told
+
+    deadline = time.monotonic() + 60
+    while not about_airflow(page()) and time.monotonic() < deadline:
+        time.sleep(1)
+    assert about_airflow(page())
+    assert f'href="{report.removeprefix(home)}"' in page() and "SYNTHETIC DATA" in page()
+    assert f"{demo.platform.urls['airflow']}/dags/{STUDY}/runs/" in page()
+    assert demo.platform.urls["mlflow"] + "/#/experiments/" in page()
+    of_run = str(http.call(f"{home}/?in=airflow&dag={STUDY}&run={quote(run)}"))
+    assert demo.result["fingerprint"] in of_run and demo.platform.urls["mlflow"] not in of_run
+    (plugin,) = [one for one in demo.airflow.call("/plugins")["plugins"] if one["name"] == "parcours"]
+    assert [view["destination"] for view in plugin["external_views"]] == ["nav", "dag", "dag_run"]
+
+
 def test_the_run_is_in_mlflow_with_its_fingerprint(demo: Demo) -> None:
     asked = f"{demo.platform.urls['mlflow']}/api/2.0/mlflow/runs/get?run_id={demo.result['mlflow_run_id']}"
     run = http.call(asked)["run"]
     assert run["info"]["status"] == "FINISHED"
     tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
     assert tags["fingerprint"] == demo.result["fingerprint"]
-    assert tags["source"] == "SYNTHETIC" and "min_exposed_cases 11 (study file: 30)" in tags["what_if"]
+    assert tags["source"] == "SYNTHETIC" and "fewest exposed cases 11, was 30" in tags["what_if"]
 
 
 def test_the_report_of_made_up_persons_says_so_and_names_no_snds(demo: Demo) -> None:
@@ -169,6 +219,33 @@ def test_a_report_made_again_finds_its_mlflow_run(demo: Demo) -> None:
     second = demo.airflow.xcom(STUDY, run, again["report"])
     assert again["report"].attempt == 2
     assert (second["status"], second["mlflow_run_id"]) == ("reused", first["mlflow_run_id"])
+
+
+def test_a_report_waits_for_a_person_and_mlflow_follows_the_decision(demo: Demo) -> None:
+    run, _ = demo.latest("sign_off")
+    study, tasks = demo.latest(STUDY)
+    report = demo.airflow.xcom(STUDY, study, tasks["report"])
+    demo.until("sign_off", run, "ask", "awaiting_input")
+    answer = {"chosen_options": ["approved"], "params_input": {"reason": "all controls are flat"}}
+    asked = f"/dags/sign_off/dagRuns/{quote(run)}/taskInstances/ask/-1/hitlDetails"
+    assert str(demo.airflow.call(asked)["subject"]).startswith("Does the report of fall")
+    demo.airflow.call(asked, "PATCH", answer)
+    with follower({"sign_off": 1.0}) as shown:
+        shown.run(demo.airflow, "sign_off", run)
+    found = http.call(
+        f"{demo.platform.urls['mlflow']}/api/2.0/mlflow/registered-models/alias?name=study-fall&alias=approved"
+    )
+    version = found["model_version"]
+    assert version["run_id"] == report["mlflow_run_id"]
+    (words,) = [tag["value"] for tag in version["tags"] if tag["key"] == "sign_off"]
+    assert re.fullmatch(rf"approved by {demo.platform.user} on \d{{4}}-\d\d-\d\d: all controls are flat", words)
+
+
+def test_a_preview_says_what_a_run_would_find_and_computes_nothing_else(demo: Demo) -> None:
+    tasks = {task.task: task for task in demo.follow(STUDY, {**SMALL_STUDY, "age_minimum": 70, "preview_only": True})}
+    assert (tasks["preview"].state, tasks["events"].state, tasks["report"].state) == ("success", "skipped", "skipped")
+    told = demo.airflow.xcom(STUDY, demo.latest(STUDY)[0], tasks["preview"])
+    assert told["cases"] > 11 and told["share_read"] == 1.0
 
 
 def test_the_form_refuses_a_wrong_value_by_name(demo: Demo) -> None:
@@ -210,7 +287,7 @@ def test_doubled_keys_stop_at_the_gate_and_nothing_is_published(demo: Demo, tmp_
         demo.follow(FLATTEN, conf)
     _, tasks = demo.latest(FLATTEN)
     assert (tasks["gate"].state, tasks["gate"].attempt) == ("failed", 1)
-    assert tasks["publish_DCIR"].state == "upstream_failed"
+    assert tasks["publish"].state == "upstream_failed"
     assert list((root / "flat" / "DCIR").glob("period=*/_MANIFEST.json"))
     assert not (root / "published").exists()
 

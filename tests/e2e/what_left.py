@@ -147,7 +147,7 @@ def own_words() -> tuple[str, ...]:
     catalogues = [load_catalogue(name) for name in catalogue_names()]
     views = [view.description for catalogue in catalogues for view in catalogue.views]
     rules = [getattr(rule, name) for catalogue in catalogues for rule in catalogue.rules for name in RULE_TEXTS]
-    helps = [parameter.help for parameter in parameter_table().values()]
+    helps = [text for one in parameter_table().values() for text in (one.help, one.form_help)]
     return tuple(sorted({*views, *rules, *helps}, key=len, reverse=True))
 
 

@@ -60,8 +60,8 @@ def parameters(study: Study) -> dict[str, str]:
     """The parameters of a study that the peer knows."""
     population, exposures, outcomes = study.population, study.exposures, study.outcomes
     return {
-        "study_start": population.study_start.isoformat(),
-        "study_end": population.study_end.isoformat(),
+        "study_start": population.first_day.isoformat(),
+        "study_end": population.last_day.isoformat(),
         "age_minimum": str(population.age_minimum),
         "start_gap_months": str(population.start_gap_months),
         "washout_months": str(exposures.washout_months),

@@ -7,11 +7,11 @@ Source: T. Mack, Distribution-free calculation of the standard error of chain la
 23 (1993); the lags themselves: Santé publique France, "SNDS, ce qu'il faut savoir", 2020.
 """
 
-import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from parcours.cohort.study import Population, add_months
+from parcours.cohort.months import add_months, month_name, month_number, months
+from parcours.cohort.study import Population
 
 # Care months with fewer lines tell nothing of lags; fewer care months than these give no ratio.
 FEWEST_LINES, FEWEST_MONTHS = 11, 2
@@ -23,19 +23,10 @@ def periods_needed(population: Population) -> dict[str, list[str]]:
     Care enters a flux in the month after it at the earliest, so the first flux needed is the second month of the study;
     the last one is `late_flux_months` after the month of its end.
     """
-    first = add_months(population.study_start.replace(day=1), 1)
-    last = add_months(population.study_end.replace(day=1), population.late_flux_months)
-    years = range(population.study_start.year, population.study_end.year + 1)
+    first = add_months(population.first_day.replace(day=1), 1)
+    last = add_months(population.last_day.replace(day=1), population.late_flux_months)
+    years = range(population.first_day.year, population.last_day.year + 1)
     return {"DCIR": months(first, last), "MCO": [str(year) for year in years]}
-
-
-def months(first: dt.date, last: dt.date) -> list[str]:
-    """The months from one day to another, both included, as 2016-01."""
-    found, day = [], first.replace(day=1)
-    while day <= last:
-        found.append(f"{day:%Y-%m}")
-        day = add_months(day, 1)
-    return found
 
 
 def arrived_by_lag(lines: Iterable[tuple[str, str, int]], flux_months: Collection[str]) -> list[float] | None:
@@ -88,7 +79,7 @@ def missing_care(
         return {"measured": False}
     steps = [share - before for before, share in zip([0.0, *arrived], arrived, strict=False)]
     published = set(flux_months)
-    care_months = months(population.study_start, population.study_end)
+    care_months = months(population.first_day, population.last_day)
     shares = {month: _missing(month, steps, published) for month in care_months}
     return {
         "measured": True,
@@ -104,15 +95,4 @@ def _missing(month: str, steps: list[float], published: set[str]) -> float:
 
 
 def _later(month: str, by: int) -> str:
-    number = int(month[:4]) * 12 + int(month[5:]) - 1 + by
-    return f"{number // 12:04d}-{number % 12 + 1:02d}"
-
-
-def missing_care_sentence(found: Mapping[str, Any]) -> str:
-    """What a report says of it."""
-    if not found["measured"]:
-        return "Late flux: the delivery has too few flux months to tell which share of the care is still to come."
-    return (
-        f"Late flux: {found['study']:.1%} of the care of the study is expected to be missing, "
-        f"{found['last_month']:.1%} of that of its last month, by the lags of this delivery."
-    )
+    return month_name(month_number(month) + by)

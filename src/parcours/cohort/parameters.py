@@ -3,8 +3,8 @@
 import datetime as dt
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from parcours.cohort.definitions import definition_names, rule_names, site_names
+from parcours.cohort.relative_dates import EXAMPLES, relative_date
 from parcours.errors import InputError
 
 TABLE = Path(__file__).parent / "parameters.yaml"
@@ -23,7 +24,11 @@ TRUE_WORDS, FALSE_WORDS = ("true", "yes", "1", "on"), ("false", "no", "0", "off"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row of `parameters.yaml`; `default` is MISSING when a study file must give the value."""
+    """One row of `parameters.yaml`; `default` is MISSING when a study file must give the value.
+
+    `help` names other parameters as a study file does, `form_help` by their titles. `enum` are the allowed words,
+    `texts` what a person calls them, `empty` what a list without items means.
+    """
 
     name: str
     section: str
@@ -36,6 +41,30 @@ class Parameter:
     enum: tuple[str, ...] | None = None
     enum_from: str | None = None
     pattern: str | None = None
+    form_help: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    empty: str = "none"
+    # For a date: the bound of the study, start or end, whose words it takes as well.
+    relative: str | None = None
+
+    @property
+    def noun(self) -> str:
+        """The title without its unit: `Start gap` of `Start gap (months)`."""
+        return self.title.partition(" (")[0]
+
+    @property
+    def unit(self) -> str:
+        """The unit in the title: `months` of `Start gap (months)`; "" where it has none."""
+        return self.title.partition(" (")[2].removesuffix(")")
+
+    def text(self, word: str) -> str:
+        """What a person calls an allowed word."""
+        return self.texts.get(word, word.replace("_", " "))
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Words that may stand in place of a date."""
+        return EXAMPLES[self.relative] if self.relative else ()
 
     def choices(self, codelists: Path) -> tuple[str, ...] | None:
         """The allowed words of the parameter, or None when any value of its type will do."""
@@ -49,7 +78,9 @@ class Parameter:
 def parameter_table() -> dict[str, Parameter]:
     """Every parameter by name, in the order of the table."""
     declared = yaml.safe_load(TABLE.read_text("utf-8"))["parameters"]
-    return {row["name"]: _parameter(row) for row in declared}
+    names = {row["name"]: row["name"] for row in declared}
+    titles = {row["name"]: f"“{row['title'].partition(' (')[0]}”" for row in declared}
+    return {row["name"]: _parameter(row, names, titles) for row in declared}
 
 
 @cache
@@ -58,9 +89,16 @@ def section_titles() -> dict[str, str]:
     return dict(yaml.safe_load(TABLE.read_text("utf-8"))["sections"])
 
 
-def _parameter(row: dict[str, Any]) -> Parameter:
-    words = row.pop("enum", None)
-    return Parameter(**row, enum=tuple(words) if words else None)
+def _parameter(row: dict[str, Any], names: Mapping[str, str], titles: Mapping[str, str]) -> Parameter:
+    texts = row.pop("enum", {})
+    told = row.pop("help")
+    return Parameter(
+        **row,
+        help=told.format(**{**names, **{word: word for word in texts}}),
+        form_help=told.format(**{**titles, **texts}),
+        enum=tuple(texts) or None,
+        texts=texts,
+    )
 
 
 def near_miss(word: str, known: Sequence[str]) -> str:
@@ -74,14 +112,15 @@ def limits(parameter: Parameter, choices: Sequence[str] | None) -> str:
     """What a value of the parameter may be, as a sentence; `choices` are its allowed words, None: any."""
     each = "Each " if parameter.type in ("strings", "numbers") else ""
     if choices:
-        return _sentence(f"{each}one of: {', '.join(choices)}")
+        return _sentence(f"{each}one of: {', '.join(map(parameter.text, choices))}")
     if parameter.minimum is not None:
         whole = " (a whole number)" if parameter.type == "integer" else ""
         return _sentence(f"{each}from {parameter.minimum} to {parameter.maximum}{whole}")
     if parameter.pattern:
         return _sentence(f"{each}{_PATTERN_NAMES[parameter.pattern]}")
-    days = f"A date from {FIRST_DAY} to {LAST_DAY}."
-    return {"date": days, "boolean": "true or false."}.get(parameter.type, "")
+    if parameter.relative:
+        return f"A date from {FIRST_DAY} to {LAST_DAY}, or words: {', '.join(parameter.examples)}."
+    return "true or false." if parameter.type == "boolean" else ""
 
 
 def _sentence(text: str) -> str:
@@ -107,6 +146,8 @@ def checked(parameter: Parameter, value: Any, where: str, codelists: Path) -> An
     Raises InputError: one sentence with the place, the name, the value and what is allowed.
     """
     place = f"{where}: {parameter.section}.{parameter.name}"
+    if parameter.relative:
+        return relative_date(value, parameter.relative) or _date(value, place, parameter.examples)
     converted = CONVERTERS[parameter.type](value, place)
     choices = parameter.choices(codelists)
     for item in converted if isinstance(converted, tuple) else (converted,):
@@ -135,11 +176,14 @@ _PATTERN_NAMES = {
 }
 
 
-def _date(value: Any, place: str) -> dt.date:
+def _date(value: Any, place: str, words: Sequence[str]) -> dt.date:
     try:  # YAML makes an instant of a day that has an hour
         day = value if type(value) is dt.date else dt.date.fromisoformat(str(value))
     except ValueError:
-        raise InputError(f'{place} is "{value}", but must be a date such as 2014-01-31.') from None
+        known = ", ".join(f'"{each}"' for each in words)
+        raise InputError(
+            f'{place} is "{value}", but must be a date such as 2014-01-31, or words such as {known}.'
+        ) from None
     if not FIRST_DAY <= day <= LAST_DAY:
         raise InputError(f"{place} is {day}, but must lie between {FIRST_DAY} and {LAST_DAY}.")
     return day
@@ -198,7 +242,6 @@ def _numbers(value: Any, place: str) -> tuple[float, ...]:
 
 
 CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
-    "date": _date,
     "integer": _integer,
     "number": _number,
     "boolean": _boolean,

@@ -10,9 +10,10 @@ from typing import Any
 from parcours.cohort.definitions import check_uses
 from parcours.cohort.late_flux import periods_needed
 from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_copies, planned_codelists
-from parcours.cohort.steps import COHORT, EVENTS, FLUX_LAGS, STAGES, products_read, required_products, steps_of
-from parcours.cohort.study import Study, resolve, study_from_dict
-from parcours.cohort.titles import changes, study_subtitle, study_title
+from parcours.cohort.steps import COHORT, EVENTS, FLUX_LAGS, REPORT, STAGES, products_read, required_products, steps_of
+from parcours.cohort.study import LANGUAGES, Study, resolve, study_from_dict
+from parcours.cohort.titles import changes, run_name, study_subtitle, study_title
+from parcours.cohort.window import dated
 from parcours.errors import InputError
 from parcours.events.codelists import check_codelists
 from parcours.storage.fingerprint import code_version, fingerprint, sources_version
@@ -48,8 +49,9 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
 
     Raises what `write_run` raises.
     """
-    resolved = resolve(study, overrides)
-    data = published_data(root, products_read(resolved), required_products(resolved))
+    asked = resolve(study, overrides)
+    data = published_data(root, products_read(asked), required_products(asked))
+    resolved = dated(asked, data, str(root.path))
     missing = missing_periods(resolved, data)
     _check_missing(resolved, missing)
     check_codelists(resolved.codelists)
@@ -59,7 +61,8 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     made_of = {
         "study": resolved.as_dict(),
         # A what-if run and the study itself are two runs, even where the study file is changed to say the same later.
-        "changes": changes(study, resolved),
+        # Words are compared as they are written: the days that they stand for today change nothing.
+        "changes": changes(study, asked),
         "data": data,
         "identity": persons,
         "codelists": codelists,
@@ -69,12 +72,17 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     steps = steps_of(resolved, data, persons, codelists)
     return {
         "cohort": study.cohort,
+        "name": run_name(resolved, data),
         "title": study_title(resolved),
         "subtitle": study_subtitle(resolved),
+        # No part of what the run is: another language writes its report again, and nothing else.
+        "language": resolved.language,
+        "titles": dict(resolved.titles),
         "synthetic": is_synthetic(every for product in data for every in committed_periods(root, product).values()),
         "fingerprint": mark,
         "root": str(root.path),
         **made_of,
+        "dates_in_words": asked.population.words,
         "code_version": code_version(),
         "steps": [step.as_dict() for step in steps],
         # The same in runs that read the same events.
@@ -137,6 +145,8 @@ def stage_key(run: Mapping[str, Any], stage: str) -> str:
     own = {step["step"]: step["fingerprint"] for step in steps_in(run, stage)}
     if stage == COHORT:  # its summary tells of late flux
         own |= {step["step"]: step["fingerprint"] for step in run["steps"] if step["step"] == FLUX_LAGS}
+    if stage == REPORT and language_of(run) != LANGUAGES[0]:
+        own = {"run": str(run["fingerprint"]), "language": language_of(run)}
     return fingerprint(own) if own else str(run["fingerprint"])
 
 
@@ -210,5 +220,12 @@ def planned_stages(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     stages = [{"stage": EVENTS, "directory": str(open_root(run["root"]).path / "events"), "done": events}]
     for stage in STAGES[1:]:
         directory = stage_directory(run, stage)
-        stages.append({"stage": stage, "directory": str(directory), "done": read_manifest(directory) is not None})
+        manifest = read_manifest(directory)
+        done = manifest is not None and (stage != REPORT or manifest["fingerprint"] == stage_key(run, REPORT))
+        stages.append({"stage": stage, "directory": str(directory), "done": done})
     return stages
+
+
+def language_of(run: Mapping[str, Any]) -> str:
+    """The language of a run's report; English where its run.json is older than languages."""
+    return str(run.get("language", LANGUAGES[0]))

@@ -6,8 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from parcours.cohort.months import add_months
 from parcours.cohort.observation import Known, observed
-from parcours.cohort.study import FIRST_PURCHASE, Population, add_months
+from parcours.cohort.study import FIRST_PURCHASE, Population
 from parcours.engine.duck import query
 from parcours.engine.sql import listed
 
@@ -28,7 +29,7 @@ class Step:
 
 def inclusion_steps(population: Population) -> tuple[Step, ...]:
     """The steps from all persons to the followed ones, in order; ages are completed years at study start."""
-    start = _day(population.study_start)
+    start = _day(population.first_day)
     age = f"CASE WHEN birth <= {start} THEN date_sub('year', birth, {start}) END"
     low, high = population.age_minimum, population.age_maximum
     steps = [
@@ -46,7 +47,7 @@ def inclusion_steps(population: Population) -> tuple[Step, ...]:
 
 def _purchase_steps(population: Population) -> list[Step]:
     """The steps of a study in which the first purchase of one of its medicines decides who is followed."""
-    first, last, months = population.study_start, population.study_end, population.first_purchase_within_months
+    first, last, months = population.first_day, population.last_day, population.first_purchase_within_months
     steps = []
     if population.observation_from == FIRST_PURCHASE:
         bought = f"with a purchase of the study's medicines from {first} to {last}"
@@ -85,7 +86,7 @@ def follow_up_of(
     persons = observed(persons, known, population)
     failed = " ".join(f"WHEN NOT coalesce({step.keeps}, false) THEN '{step.name}'" for step in steps)
     marked = query(f"SELECT *, CASE {failed} ELSE '{KEPT}' END AS step FROM persons", persons=persons)
-    last = _day(population.study_end)
+    last = _day(population.last_day)
     followed = query(
         f"""
         SELECT person_id, start, least(death, lost, {last}) AS "end",

@@ -6,13 +6,14 @@ Standard library and YAML only: Airflow reads studies when it parses its DAGs.
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from parcours.cohort.definitions import load_definition
 from parcours.cohort.medicine_levels import PRESCRIPTION
+from parcours.cohort.months import add_months
 from parcours.cohort.parameters import (
     MISSING,
     Parameter,
@@ -23,20 +24,25 @@ from parcours.cohort.parameters import (
     refuse_unknown,
     section_titles,
 )
+from parcours.cohort.relative_dates import RelativeDate, form_pattern
+from parcours.cohort.schedule import TIMEZONE, checked_deadline, checked_schedule, checked_timezone
 from parcours.errors import InputError
 from parcours.yaml_names import read_values
 
 DAYS_A_MONTH = 365.25 / 12
 FIRST_PURCHASE = "first_purchase"
-FILE_KEYS = ("cohort", "title", "description", "schedule", "codelists")
+FILE_KEYS = ("cohort", "title", "description", "language", "schedule", "timezone", "deadline_hours", "codelists")
+# Of reports. Neither who is followed nor what is estimated depends on it.
+LANGUAGES = ("en", "fr")
+Day = dt.date | RelativeDate
 
 
 @dataclass(frozen=True)
 class Population:
-    """Who is followed and when; `study_end` is the last day, included."""
+    """Who is followed and when; `study_end` is the last day, included. Words stand for days until a run is planned."""
 
-    study_start: dt.date
-    study_end: dt.date
+    study_start: Day
+    study_end: Day
     age_minimum: int
     age_maximum: int
     sex: str
@@ -51,9 +57,25 @@ class Population:
     incomplete_data: str
 
     @property
+    def first_day(self) -> dt.date:
+        """The day of `study_start`. Raises ValueError where it is still in words."""
+        return _day(self.study_start)
+
+    @property
+    def last_day(self) -> dt.date:
+        """The day of `study_end`. Raises ValueError where it is still in words."""
+        return _day(self.study_end)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """{study_start or study_end: its words}, of those that are no days."""
+        dates = {"study_start": self.study_start, "study_end": self.study_end}
+        return {name: str(date) for name, date in dates.items() if isinstance(date, RelativeDate)}
+
+    @property
     def follow_up_start(self) -> dt.date:
         """Study start plus the gap: the first day on which anybody is followed."""
-        return add_months(self.study_start, self.start_gap_months)
+        return add_months(self.first_day, self.start_gap_months)
 
     @property
     def looks_at_first_purchases(self) -> bool:
@@ -135,7 +157,11 @@ SECTIONS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Study:
-    """One study, every parameter set. `codelists` is the folder of its code lists, `file` the one it was read from."""
+    """One study, every parameter set. `codelists` is the folder of its code lists, `file` the one it was read from.
+
+    `timezone` is that of `schedule`, a cron line; a run that takes longer than `deadline_hours` is told of. `language`
+    is that of its reports, `titles` its title by language where the file gives more than one.
+    """
 
     cohort: str
     title: str
@@ -148,17 +174,22 @@ class Study:
     outcomes: Outcomes
     model: ModelSettings
     file: Path | None = None
+    timezone: str = TIMEZONE
+    deadline_hours: float | None = None
+    language: str = LANGUAGES[0]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def washout_end(self) -> dt.date:
         """The first day on which a first purchase is taken for a start."""
-        return add_months(self.population.study_start, self.exposures.washout_months)
+        return add_months(self.population.first_day, self.exposures.washout_months)
 
     def parameters(self) -> list[dict[str, Any]]:
-        """Every parameter as {name, value, type, minimum, maximum, enum, pattern, section, title, help}, JSON-able.
+        """Every parameter as {name, value, type, minimum, maximum, enum, pattern, examples, section, title, help}.
 
-        `section` is the section's name; `section_title` its heading. For lists, limits, enum and pattern hold for each
-        item. `help` ends with the limits in words.
+        JSON-able. `section` is the section's name; `section_title` its heading. For lists, limits, enum and pattern
+        hold for each item. `texts` is what a person calls each word of `enum`. `help` is that of the form and ends with
+        the limits in words; `examples` are words that may stand for a date.
         """
         return [self._described(parameter) for parameter in parameter_table().values()]
 
@@ -171,22 +202,25 @@ class Study:
             "minimum": parameter.minimum,
             "maximum": parameter.maximum,
             "enum": list(choices) if choices else None,
-            "pattern": f"^({parameter.pattern})$" if parameter.pattern else None,
+            "pattern": _pattern(parameter),
+            "examples": list(parameter.examples),
             "section": parameter.section,
             "section_title": section_titles()[parameter.section],
             "title": parameter.title,
-            "help": f"{parameter.help} {limits(parameter, choices)}".strip(),
+            "texts": {word: parameter.text(word) for word in choices or ()},
+            "help": f"{parameter.form_help} {limits(parameter, choices)}".strip(),
         }
 
     def as_dict(self) -> dict[str, Any]:
         """{cohort, section: {parameter: value}}: JSON-able, everything that decides the result and nothing else."""
-        sections = {section: _plain(asdict(getattr(self, section))) for section in SECTIONS}
+        sections = {section: _plain(vars(getattr(self, section))) for section in SECTIONS}
         return {"cohort": self.cohort, **sections}
 
 
-def load_study(path: Path | str) -> Study:
+def load_study(path: Path | str, folder: Path | None = None) -> Study:
     """The study of one YAML file, every parameter checked and defaults filled in.
 
+    The folder of its code lists is looked for from `folder`, that of the file unless given.
     Raises InputError: one sentence with the file, the key, the value and what is allowed.
     """
     path = Path(path)
@@ -197,19 +231,23 @@ def load_study(path: Path | str) -> Study:
         raise InputError(
             f'{path}: cohort is "{cohort}", but must be the file\'s own name in lower case, "{path.stem.lower()}".'
         )
-    codelists = (path.parent / str(declared.get("codelists", "../codelists"))).resolve()
+    codelists = ((folder or path.parent) / str(declared.get("codelists", "../codelists"))).resolve()
     sections = {section: _section(section, declared.get(section) or {}, str(path), codelists) for section in SECTIONS}
+    titles = _titles(declared.get("title") or cohort, path)
     study = Study(
         cohort=cohort,
-        title=str(declared.get("title") or cohort),
+        title=next(iter(titles.values())),
         description=str(declared.get("description") or "").strip(),
-        schedule=_schedule(declared.get("schedule"), path),
+        schedule=checked_schedule(declared.get("schedule"), path),
+        timezone=checked_timezone(declared.get("timezone", TIMEZONE), path),
+        deadline_hours=checked_deadline(declared.get("deadline_hours"), path),
         codelists=codelists,
         file=path,
+        language=_language(declared.get("language", LANGUAGES[0]), path),
+        titles=titles,
         **sections,
     )
-    _check_together(study, str(path))
-    return study
+    return checked_together(study, str(path))
 
 
 def study_from_dict(declared: Mapping[str, Any], codelists: Path) -> Study:
@@ -236,17 +274,33 @@ def resolve(study: Study, overrides: Mapping[str, Any]) -> Study:
             raise InputError(f"{where}: {parameter.section}.{parameter.name} is given twice; give it once.")
         changes.setdefault(parameter.section, {})[parameter.name] = checked(parameter, value, where, study.codelists)
     sections = {section: replace(getattr(study, section), **values) for section, values in changes.items()}
-    resolved = replace(study, **sections)
-    _check_together(resolved, where)
-    return resolved
+    return checked_together(replace(study, **sections), where)
 
 
-def add_months(day: dt.date, months: int) -> dt.date:
-    """The same day some months later, or the last day of that month when it has no such day."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    following = dt.date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
-    last = (following - dt.timedelta(days=1)).day
-    return dt.date(year, month + 1, min(day.day, last))
+def checked_together(study: Study, where: str) -> Study:
+    """The study, whose parameters go together; what depends on days is looked at once they are no words.
+
+    Raises InputError: one sentence with the parameter, the value and what to do.
+    """
+    population = study.population
+    if not population.words:
+        _check_dates(population, where)
+    _check_gap(study, where)
+    if population.age_maximum < population.age_minimum:
+        raise InputError(
+            f"{where}: population.age_maximum is {population.age_maximum}, "
+            f"but must not be below age_minimum, {population.age_minimum}."
+        )
+    if not study.outcomes.rules:
+        raise InputError(f"{where}: outcomes.rules is empty, but a study needs at least one rule.")
+    _check_rules(study, where)
+    _check_trackloss(population, where)
+    if study.medicines.level == PRESCRIPTION and study.exposures.interaction_level > 1:
+        raise InputError(
+            f"{where}: exposures.interaction_level is {study.exposures.interaction_level}, but a prescription is "
+            "several medicines already, and two would be named as a third: set it to 1, or choose another level."
+        )
+    return study
 
 
 def _parameter_named(key: str, where: str) -> Parameter:
@@ -288,40 +342,30 @@ def _section(section: str, declared: Any, where: str, codelists: Path) -> Any:
     return SECTIONS[section](**values)
 
 
-def _schedule(value: Any, path: Path) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str) and (len(value.split()) == 5 or value in ("@daily", "@weekly", "@monthly", "@yearly")):
-        return value
-    raise InputError(f'{path}: schedule is "{value}", but must be a cron line such as "0 6 1 * *", or null.')
+def _titles(declared: Any, path: Path) -> dict[str, str]:
+    """{language: title}, English first where it is given; a title in no language named is that of every report."""
+    if not isinstance(declared, Mapping):
+        return {LANGUAGES[0]: str(declared)}
+    _check_keys(declared, LANGUAGES, f"{path}: title")
+    return {language: str(declared[language]) for language in LANGUAGES if declared.get(language)}
 
 
-def _check_together(study: Study, where: str) -> None:
-    population = study.population
-    if population.study_end <= population.study_start:
+def _language(value: Any, path: Path) -> str:
+    if value not in LANGUAGES:
+        raise InputError(f'{path}: language is "{value}", but must be one of: {", ".join(LANGUAGES)}.')
+    return str(value)
+
+
+def _check_dates(population: Population, where: str) -> None:
+    if population.last_day <= population.first_day:
         raise InputError(
             f"{where}: population.study_end is {population.study_end}, "
             f"but must come after study_start, {population.study_start}."
         )
-    if population.follow_up_start > population.study_end:
+    if population.follow_up_start > population.last_day:
         raise InputError(
             f"{where}: population.start_gap_months is {population.start_gap_months}, which leaves no follow-up "
             f"before study_end, {population.study_end}: shorten the gap or lengthen the study."
-        )
-    _check_gap(study, where)
-    if population.age_maximum < population.age_minimum:
-        raise InputError(
-            f"{where}: population.age_maximum is {population.age_maximum}, "
-            f"but must not be below age_minimum, {population.age_minimum}."
-        )
-    if not study.outcomes.rules:
-        raise InputError(f"{where}: outcomes.rules is empty, but a study needs at least one rule.")
-    _check_rules(study, where)
-    _check_trackloss(population, where)
-    if study.medicines.level == PRESCRIPTION and study.exposures.interaction_level > 1:
-        raise InputError(
-            f"{where}: exposures.interaction_level is {study.exposures.interaction_level}, but a prescription is "
-            "several medicines already, and two would be named as a third: set it to 1, or choose another level."
         )
 
 
@@ -364,4 +408,18 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, RelativeDate):
+        return value.words
     return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def _day(date: Day) -> dt.date:
+    if isinstance(date, RelativeDate):
+        raise ValueError(f'"{date}" is no day before a run is planned on a root.')
+    return date
+
+
+def _pattern(parameter: Parameter) -> str | None:
+    if parameter.relative:
+        return form_pattern(parameter.relative)
+    return f"^({parameter.pattern})$" if parameter.pattern else None

@@ -2,18 +2,72 @@
 
 import datetime as dt
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from parcours.cohort.parameters import parameter_table
+from parcours.cohort.parameters import Parameter, parameter_table
 from parcours.cohort.study import FIRST_PURCHASE, Medicines, Outcomes, Population, Study
 
 # The highest age that no real person is left out by.
 NO_HIGHEST_AGE = 120
 NAMED = 4
-
+MOST_CHANGES = 2  # told in one line
+CLAIMS = "DCIR"
+PERIOD = re.compile(r"\d{4}(-\d{2})?")
+SEPARATOR = " · "
 
 # Ages written into a title would stay when the parameter changes: they are told from the parameter instead.
 WRITTEN_AGES = re.compile(r"[,:;]?\s*(aged\s+)?\d{1,3}( years)?( and over| or over| to \d{1,3}( years)?)\b")
+
+
+def run_name(study: Study, data: Mapping[str, Mapping[str, str]]) -> str:
+    """`fall · 75 and over · data to 2018-06`: the study, who is followed, the last month of claims that is read.
+
+    `data` is {product: {period: fingerprint}}. Without claims it is the last period of whatever is read; it is left out
+    where nothing is. Runs may share a name: what differs from the study file is told beside it (`run_line`).
+    """
+    last = last_period(data)
+    return SEPARATOR.join([study.cohort, _who(study.population), *([f"data to {last}"] if last else [])])
+
+
+def run_line(run: Mapping[str, Any]) -> str:
+    """The name of a run (the content of its run.json) and what differs from the study file, in one line.
+
+    `fall · 75 and over · data to 2018-06 · what-if: youngest age 75, was 65`; of many differences their number.
+    """
+    return SEPARATOR.join(filter(None, (named(run), what_if(run))))
+
+
+def named(run: Mapping[str, Any]) -> str:
+    """The name of a run; the name of its study when it was planned without one."""
+    return str(run.get("name") or run["cohort"])
+
+
+def what_if(run: Mapping[str, Any]) -> str:
+    """`what-if: youngest age 75, was 65`, of many differences their number; "" for the study itself."""
+    changed = change_words(run.get("changes") or {})
+    if not changed:
+        return ""
+    return f"what-if: {'; '.join(changed) if len(changed) <= MOST_CHANGES else f'{len(changed)} parameters differ'}"
+
+
+def application_name(run: Mapping[str, Any], stage: str) -> str:
+    """What Spark's pages call a job of a run: `fall · 75 and over · data to 2018-06 · train`."""
+    return SEPARATOR.join((run_line(run), stage))
+
+
+def is_what_if(run: Mapping[str, Any]) -> bool:
+    """Whether parameters of a run differ from those of the study file."""
+    return bool(run.get("changes"))
+
+
+def last_period(data: Mapping[str, Mapping[str, str]]) -> str | None:
+    """The last month or year of claims, else of any product; a period that has no date says nothing of time."""
+    for products in ([CLAIMS], [*data]):
+        dated = [period for product in products for period in data.get(product, {}) if PERIOD.fullmatch(period)]
+        if dated:
+            return max(dated)
+    return None
 
 
 def study_title(study: Study) -> str:
@@ -33,9 +87,40 @@ def changes(study: Study, resolved: Study) -> dict[str, dict[str, Any]]:
     return {name: {"file": file, "run": run} for name, (file, run) in values.items() if file != run}
 
 
-def change_words(changed: dict[str, dict[str, Any]]) -> list[str]:
-    """`age_minimum 75 (study file: 65)`, one for each parameter that differs."""
-    return [f"{name} {_value(each['run'])} (study file: {_value(each['file'])})" for name, each in changed.items()]
+def change_words(changed: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """`youngest age 75, was 65`, `start gap 18 months, was 12`: one for each parameter that differs."""
+    return [_change(name, each["run"], each["file"]) for name, each in changed.items()]
+
+
+def _change(name: str, run: Any, file: Any) -> str:
+    parameter = parameter_table().get(name)
+    if parameter is None:  # of a run that was planned by another version
+        return f"{name} {run}, was {file}"
+    noun, used = _small(parameter.noun), _value(parameter, run)
+    unit = f" {parameter.unit}" if parameter.unit and used != parameter.empty else ""
+    return f"{noun} {used}{unit.removesuffix('s') if run == 1 else unit}, was {_value(parameter, file)}"
+
+
+def _small(noun: str) -> str:
+    """As it stands in a sentence: `ATC codes` stay."""
+    return noun if noun[1:2].isupper() else f"{noun[0].lower()}{noun[1:]}"
+
+
+def _value(parameter: Parameter, value: Any) -> str:
+    """`true` and `false` are told as on and off, words by their texts, lists with "and" before the last."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return _spoken([_value(parameter, item) for item in value]) if value else parameter.empty
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return parameter.text(value) if parameter.enum or parameter.enum_from else str(value)
+
+
+def _spoken(words: list[str]) -> str:
+    more = len(words) - NAMED
+    shown = [*words[:NAMED], f"{more} more"] if more > 0 else words
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def _who(population: Population) -> str:
@@ -46,7 +131,7 @@ def _who(population: Population) -> str:
 
 
 def _when(population: Population) -> str:
-    first, last = population.study_start, population.study_end
+    first, last = population.first_day, population.last_day
     if (first.month, first.day) != (1, 1) or last + dt.timedelta(days=1) != dt.date(last.year + 1, 1, 1):
         return f"{first} to {last}"
     return str(first.year) if first.year == last.year else f"{first.year} to {last.year}"
@@ -76,9 +161,3 @@ def _outcomes(outcomes: Outcomes) -> str:
 def _listed(words: tuple[str, ...]) -> str:
     more = len(words) - NAMED
     return ", ".join(words[:NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return _listed(tuple(map(str, value))) or "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)

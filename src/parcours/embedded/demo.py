@@ -92,19 +92,15 @@ def _summary(platform: Platform, airflow: Airflow, run: str, tasks: list[TaskSta
     run_json = Path(airflow.xcom(STUDY, run, named["plan"]))
     medicines = medicines_table(run_json, platform.layout.delivery / "truth.json")
     report = airflow.xcom(STUDY, run, named["report"])
-    pages = {**airflow.links(STUDY, run, named["gate"]), **airflow.links(STUDY, run, named["report"])}
     return {
         "medicines": worth_showing(medicines),
         "screened": {"medicines": len(medicines), "rows": medicines},
         **recovery(medicines),
         "mlflow_run_id": report["mlflow_run_id"],
         "fingerprint": json.loads(run_json.read_text("utf-8"))["fingerprint"],
-        "Data Docs": pages.get("Data Docs"),
-        "report": pages.get("Report"),
-        "MLflow run": pages.get("MLflow run"),
-        "Airflow": f"{platform.urls['airflow']} (user {platform.user}, password in {platform.password_file})",
-        "Spark history": platform.urls["history"],
-        "verdicts and reports": platform.urls["docs"],
+        "login": f"user {platform.user}, password in {platform.password_file}",
+        # The last line: everything else is a click from there.
+        "home": platform.urls["docs"],
     }
 
 

@@ -5,25 +5,20 @@ import json
 import os
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from parcours.errors import InputError
+from parcours.front.pages import Pages, read_json
+from parcours.storage.place import stamp
+from parcours.storage.progress import in_order, running_jobs
+from parcours.storage.root import open_root
 
 SECONDS_TO_ANSWER = 30
-
-
-class Pages(Protocol):
-    """Files of a root; paths are relative to it, with `/` between their parts."""
-
-    def find(self, pattern: str) -> list[str]:
-        """Files that match `quality/*/index.html`, where `*` stands for one name or a part of it."""
-
-    def read(self, path: str) -> bytes | None:
-        """Content of a file, None when there is no such file. Raises OSError when the root cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +27,22 @@ class LocalPages:
 
     root: Path
 
-    def find(self, pattern: str) -> list[str]:
+    def find(self, pattern: str) -> dict[str, str]:
         """See Pages."""
-        return [page.relative_to(self.root).as_posix() for page in self.root.glob(pattern)]
+        found = {}
+        for page in self.root.glob(pattern):
+            with suppress(FileNotFoundError):  # replaced at this moment
+                found[page.relative_to(self.root).as_posix()] = ":".join(map(str, stamp(page)))
+        return found
 
     def read(self, path: str) -> bytes | None:
         """See Pages."""
         file = self.root / path
         return file.read_bytes() if file.is_file() else None
+
+    def running(self) -> list[dict[str, Any]]:
+        """See Pages."""
+        return running_jobs(open_root(self.root))
 
 
 @dataclass(frozen=True)
@@ -49,30 +52,36 @@ class HdfsPages:
     web: str
     root: str
 
-    def find(self, pattern: str) -> list[str]:
+    def find(self, pattern: str) -> dict[str, str]:
         """See Pages; one request for each folder on the way."""
-        found = [""]
+        found = {"": ""}
         for part in pattern.split("/"):
-            found = [
-                f"{folder}/{name}".lstrip("/")
+            found = {
+                f"{folder}/{name}".lstrip("/"): told
                 for folder in found
-                for name in (self._names(folder) if "*" in part else [part])
+                for name, told in (self._entries(folder) if "*" in part else {part: ""}).items()
                 if fnmatchcase(name, part)
-            ]
-        literal_end = "*" not in pattern.rsplit("/", 1)[-1]
-        return [path for path in found if not literal_end or self._exists(path)]
+            }
+        if "*" in pattern.rsplit("/", 1)[-1]:
+            return found
+        return {path: told for path in found if (told := self._stamp(path)) is not None}
 
     def read(self, path: str) -> bytes | None:
         """See Pages."""
         return self._get(path, "OPEN")
 
-    def _names(self, folder: str) -> list[str]:
+    def running(self) -> list[dict[str, Any]]:
+        """See Pages; a job that was killed cannot be told from others here: it is there until the next begins."""
+        return in_order(read_json(self, path) for path in self.find("_progress/*.json"))
+
+    def _entries(self, folder: str) -> dict[str, str]:
         answer = self._get(folder, "LISTSTATUS")
         entries: list[dict[str, Any]] = json.loads(answer)["FileStatuses"]["FileStatus"] if answer else []
-        return [entry["pathSuffix"] for entry in entries if entry["pathSuffix"]]
+        return {entry["pathSuffix"]: _told(entry) for entry in entries if entry["pathSuffix"]}
 
-    def _exists(self, path: str) -> bool:
-        return self._get(path, "GETFILESTATUS") is not None
+    def _stamp(self, path: str) -> str | None:
+        answer = self._get(path, "GETFILESTATUS")
+        return None if answer is None else _told(json.loads(answer)["FileStatus"])
 
     def _get(self, path: str, operation: str) -> bytes | None:
         user = os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
@@ -85,6 +94,11 @@ class HdfsPages:
             if error.code == 404:
                 return None
             raise
+
+
+def _told(status: dict[str, Any]) -> str:
+    """The stamp of what WebHDFS tells of a file or folder."""
+    return ":".join(str(status.get(name)) for name in ("fileId", "modificationTime", "length"))
 
 
 def pages_of(root: str) -> Pages:

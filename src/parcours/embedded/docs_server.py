@@ -1,90 +1,144 @@
-"""Serves the verdicts of the gate and the reports of studies, and nothing else of the root, to this machine only.
+"""Serves home, the verdicts of the gate and the reports of studies, and nothing else of the root, to this machine only.
 
 The root holds rows about persons: a plain file server over it would hand them to every local user.
 """
 
 import argparse
-import html
+import os
 import posixpath
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from parcours.embedded.docs_pages import Pages, pages_of
-from parcours.reporting.web_page import header, section, table, web_page
+from parcours.embedded.airflow_now import AirflowNow
+from parcours.embedded.docs_pages import pages_of
+from parcours.front import home
+from parcours.front.addresses import Addresses, addresses_from
+from parcours.front.pages import Pages, Remembered
+from parcours.front.running import running_part
+from parcours.front.study_part import HOW_TO_COMPARE, Around
+from parcours.home import project_home
 
 SERVED = re.compile(
     r"^/((quality/[^/]+|studies/[^/]+/[^/]+/quality)/data_docs/.+"
-    r"|studies/[^/]+/[^/]+/report/([^/]+/)*[^/]+\.(html|csv|png|svg))$"
+    r"|studies/[^/]+/[^/]+/(report|comparisons/[^/]+)/([^/]+/)*[^/]+\.(html|csv|png|svg))$"
 )
-LISTED = ("quality/*/data_docs/index.html", "studies/*/*/quality/data_docs/index.html", "studies/*/*/report/*.html")
-# Browsers then ask nobody else for a script, a style or a font, whatever a page says.
+# Browsers then ask nobody else for a script, a style or a font, whatever a page says; only Airflow may frame a page.
 NOTHING_FROM_OUTSIDE = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 LOCAL_NAMES = ("127.0.0.1", "localhost")
+HTML = "text/html; charset=utf-8"
+OWN_FILES = {"/home.css": "text/css; charset=utf-8", "/home.js": "text/javascript; charset=utf-8"}
+Question = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Front:
+    """What the server makes pages of: the root, the study files, addresses, and what Airflow tells."""
+
+    pages: Pages
+    cohorts: Path
+    environment: Mapping[str, str]
+    remembered: Remembered = field(init=False)
+    airflow: AirflowNow = field(init=False)
+    addresses: Addresses = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "remembered", Remembered(self.pages))
+        object.__setattr__(self, "airflow", AirflowNow(self.environment))
+        object.__setattr__(self, "addresses", addresses_from(self.environment))
+
+    def made(self, path: str, question: Question) -> str | None:
+        """The page that is made for a request, None when it is none of these."""
+        makers: dict[str, Callable[[Question], str]] = {
+            "/": self._home,
+            "/running": lambda asked: running_part(self.pages.running(), self._around(asked)),
+            HOW_TO_COMPARE: self._how_to_compare,
+        }
+        return makers[path](question) if path in makers else None
+
+    def policy(self) -> str:
+        """What browsers are told that a page may fetch, and who may frame it."""
+        return f"{NOTHING_FROM_OUTSIDE}; frame-ancestors {self.addresses.airflow or ''} 'self'"
+
+    def _home(self, question: Question) -> str:
+        asked = home.Asked(question.get("dag"), question.get("run"), _is_framed(question))
+        return home.home_page(home.read_root(self.remembered, self.cohorts), asked, self._around(question))
+
+    def _around(self, question: Question) -> Around:
+        return Around(self.addresses, self.airflow.facts(), _is_framed(question))
+
+    def _how_to_compare(self, question: Question) -> str:
+        root = self.environment.get("PARCOURS_ROOT", "ROOT")
+        return home.how_to_compare(root, *(question.get(name, "") for name in ("study", "later", "earlier")))
+
+
+def _is_framed(question: Question) -> bool:
+    return question.get("in") == "airflow"
 
 
 class DocsHandler(SimpleHTTPRequestHandler):
-    """Answers for a list of what there is, and for the pages that `SERVED` names."""
+    """Answers for home, and for the pages that `SERVED` names."""
 
-    def __init__(self, *args: Any, pages: Pages, **kwargs: Any) -> None:
-        self.pages = pages
+    def __init__(self, *args: Any, front: Front, **kwargs: Any) -> None:
+        self.front = front
         super().__init__(*args, **kwargs)
 
     def send_head(self) -> BytesIO | None:
-        """Refuse whatever is not a page of the gate or of a report."""
+        """Refuse whatever is not home or a page of the gate, of a report or of a comparison."""
         if (self.headers.get("Host") or "").split(":")[0] not in LOCAL_NAMES:
             self.send_error(HTTPStatus.FORBIDDEN, "Only this machine is served")
             return None
-        path = posixpath.normpath(unquote(urlsplit(self.path).path))
+        address = urlsplit(self.path)
+        path = posixpath.normpath(unquote(address.path))
+        question = {name: values[-1] for name, values in parse_qs(address.query).items()}
         try:
-            content = self._list() if path == "/" else self._page(path)
+            kind, content = self._answer(path, question)
         except OSError:
             self.send_error(HTTPStatus.BAD_GATEWAY, "The root cannot be read now")
             return None
         if content is None:
             self.send_error(HTTPStatus.NOT_FOUND, "No such page of the gate or of a report")
             return None
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", "text/html; charset=utf-8" if path == "/" else self.guess_type(path))
-        self.send_header("Content-Security-Policy", NOTHING_FROM_OUTSIDE)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
+        self._send(kind, len(content))
         return BytesIO(content)
 
-    def _page(self, path: str) -> bytes | None:
-        return self.pages.read(path.lstrip("/")) if SERVED.match(path) else None
+    def _answer(self, path: str, question: Question) -> tuple[str, bytes | None]:
+        """The kind of a page and its content, None when there is no such page."""
+        made = self.front.made(path, question)
+        if made is not None:
+            return HTML, made.encode()
+        if path in OWN_FILES:
+            return OWN_FILES[path], (Path(home.__file__).parent / path.lstrip("/")).read_bytes()
+        return self.guess_type(path), self.front.pages.read(path.lstrip("/")) if SERVED.match(path) else None
 
-    def _list(self) -> bytes:
-        found = sorted(page for pattern in LISTED for page in self.pages.find(pattern))
-        return _list_page(found).encode()
-
-
-def _list_page(found: list[str]) -> str:
-    """The first page: the gate's verdicts on the data, then study by study its gate and its reports."""
-    rows = "".join(f"<tr>{_list_row(page)}</tr>" for page in found)
-    opening = header("Parcours", "Verdicts and reports", "What the gate said of the data and of each study's features.")
-    listed = table(("about", "run", "page"), rows) if found else "<p>Nothing yet: check a root or run a study.</p>"
-    return web_page("Verdicts and reports", [opening, section("Pages", listed)])
-
-
-def _list_row(page: str) -> str:
-    parts = page.split("/")
-    about, run = ("data", parts[1]) if parts[0] == "quality" else (f"study {parts[1]}", parts[2])
-    name = "quality gate" if page.endswith("data_docs/index.html") else parts[-1].removesuffix(".html")
-    cells = (html.escape(about), html.escape(run), f'<a href="/{html.escape(page)}">{html.escape(name)}</a>')
-    return "".join(f"<td>{cell}</td>" for cell in cells)
+    def _send(self, kind: str, length: int) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Security-Policy", self.front.policy())
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
 
 
-def serve(pages: Pages, port: int, host: str = "127.0.0.1") -> ThreadingHTTPServer:
-    """A server that is bound and not yet running; port 0 takes a free one.
+def serve(
+    pages: Pages,
+    port: int,
+    host: str = "127.0.0.1",
+    cohorts: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> ThreadingHTTPServer:
+    """A server that is bound and not yet running; port 0 takes a free one. `cohorts` are the project's own study files.
 
     A `host` other than this machine's own address is for a container, whose port is published on 127.0.0.1 alone.
     """
-    return ThreadingHTTPServer((host, port), partial(DocsHandler, pages=pages))
+    front = Front(pages, cohorts or project_home() / "cohorts", environment)
+    return ThreadingHTTPServer((host, port), partial(DocsHandler, front=front))
 
 
 def main() -> None:

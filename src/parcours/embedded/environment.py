@@ -12,6 +12,9 @@ from parcours.session import SHORT_JOB_JVM
 
 # Settings of other installations in the user's shell would mix with ours.
 FOREIGN = ("AIRFLOW_", "MLFLOW_", "SPARK_", "PARCOURS_", "PYSPARK_")
+# Who gets mails about studies, from whom, and the mail server as an address of Airflow's: smtp://user:password@host:25.
+MAIL = ("PARCOURS_MAIL_TO", "PARCOURS_MAIL_FROM")
+MAIL_SERVER, MAIL_CONNECTION = "PARCOURS_MAIL_SERVER", "AIRFLOW_CONN_SMTP_DEFAULT"
 TASK_TOKEN_SECONDS = 14 * 24 * 3600
 
 # Most jobs here last seconds: the second compiler starts ten times later, which saves a third of a short job's CPU
@@ -67,6 +70,7 @@ def service_environment(
         **_spark(layout),
         **_airflow(layout, secrets, ports),
         **_mlflow(ports),
+        **_mail(inherited),
     }
 
 
@@ -80,9 +84,16 @@ def _parcours(layout: Layout, ports: Mapping[str, int]) -> dict[str, str]:
         "PARCOURS_HOME": str(layout.checkout),
         "PARCOURS_ROOT": str(layout.root),
         "PARCOURS_DELIVERY": str(layout.delivery),
+        "PARCOURS_AIRFLOW_URL": urls(ports)["airflow"],
         "PARCOURS_DATA_DOCS_URL": urls(ports)["docs"],
         "PARCOURS_SPARK_HISTORY_URL": urls(ports)["history"],
     }
+
+
+def _mail(inherited: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: inherited[name] for name in MAIL if inherited.get(name)}
+    server = inherited.get(MAIL_SERVER)
+    return {**kept, MAIL_CONNECTION: server} if server else kept
 
 
 def _spark(layout: Layout) -> dict[str, str]:
@@ -159,7 +170,10 @@ def _airflow(layout: Layout, secrets: Secrets, ports: Mapping[str, int]) -> dict
         "logging.logging_level": "INFO",
     }
     names = {key: "AIRFLOW__" + "__".join(key.upper().split(".")) for key in settings}
-    return {"AIRFLOW_HOME": str(layout.airflow)} | {names[key]: str(value) for key, value in settings.items()}
+    # With it the plan of a study writes the note of its DAG run.
+    login = {"conn_type": "http", "host": "127.0.0.1", "port": ports["airflow"], "login": USER}
+    note = {"AIRFLOW_CONN_AIRFLOW_API": json.dumps({**login, "password": secrets.password})}
+    return {"AIRFLOW_HOME": str(layout.airflow), **note} | {names[key]: str(value) for key, value in settings.items()}
 
 
 def write_spark_conf(layout: Layout) -> None:

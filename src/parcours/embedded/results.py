@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parcours.reporting.findings import BEFORE, LOWERED, RAISED
-from parcours.reporting.style import ratio_text
+from parcours.reporting.texts import ENGLISH, texts_in
 
 STRONG = 2.0
 WITH_EFFECT = ("raises", "lowers")
@@ -75,10 +75,11 @@ def _mean_over_days(curve: list[float], first: int, last: int) -> float:
 def _row(numbers: dict[str, Any]) -> dict[str, Any]:
     """What is shown of a medicine; one for which too few events are expected has no relative incidence."""
     bounded = numbers["lower"] is not None
-    interval = f" ({ratio_text(numbers['lower'])}-{ratio_text(numbers['upper'])})" if bounded else ""
+    ratio = texts_in(ENGLISH).ratio
+    interval = f" ({ratio(numbers['lower'])}-{ratio(numbers['upper'])})" if bounded else ""
     return {
         "medicine": numbers["name"],
-        "peak RI": "–" if numbers["ri"] is None else f"{ratio_text(numbers['ri'])}{interval}",
+        "peak RI": "–" if numbers["ri"] is None else f"{ratio(numbers['ri'])}{interval}",
         "days": "–" if numbers["ri"] is None else f"{numbers['first_day']}-{numbers['last_day']}",
         "flag": numbers["flag"],
         "planted": f"{numbers['kind']} {numbers['planted_ri']:g}" if numbers["kind"] else "",

@@ -1,7 +1,8 @@
 """Data Docs as people read them: what Great Expectations' site builder calls to draw its pages.
 
 Its own pages fetch scripts and styles from half a dozen sites and are unreadable without them; these fetch nothing. The
-first page tells every rule and what was found, and each table that rules look at has a page with more of each rule.
+first page says in sentences what was found, why and what to do, with a chart of the rows that were lost beside it; each
+rule is folded away below. Each table that rules look at has a page with more of each rule.
 """
 
 import shutil
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from parcours.errors import ParcoursError
 from parcours.quality.catalogue import Rule, View, catalogue_names, load_catalogue
 from parcours.quality.context import docs_directory
-from parcours.reporting.web_page import header, section, synthetic_banner, table, tiles, web_page
+from parcours.quality.losses import loss_charts
+from parcours.reporting.web_page import folded, header, section, synthetic_banner, table, tiles, web_page
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import (
@@ -26,7 +28,16 @@ if TYPE_CHECKING:
 FAILED, WARNED, PASSED = "failed", "warned", "passed"
 WORDS = {FAILED: "✗ failed", WARNED: "! warning", PASSED: "✓ passed"}
 ORDER = (FAILED, WARNED, PASSED)
+TALLY = {FAILED: "failed", WARNED: "warned", PASSED: "passed"}
 MOST_PERIODS = 12
+MOST_SENTENCES = 3
+REFUSED_DATA = (
+    "Nothing of this is published: studies go on with what was published before. Put it right in the delivery, flatten "
+    "that again and check it again."
+)
+REFUSED_STUDY = "No model is trained on these features. Put it right in the study or its data, and run it again."
+PASSED_DATA = "Every critical rule holds: the data are published, and studies may read them."
+PASSED_STUDY = "Every critical rule holds: the model may be trained on these features."
 OF_A_STUDY = "features"  # what the views of a study say in place of a period
 HOW_TO_READ = """
 A rule looks at every row of a table. A <b>critical</b> rule that fails refuses the data: no study reads them. A
@@ -117,7 +128,7 @@ def verdict(findings: Iterable[Finding]) -> str:
 
 
 def about_run(result: "ExpectationSuiteValidationResult") -> dict[str, Any]:
-    """What the gate says of its run beside the results: run_name, products, place, started, synthetic."""
+    """What the gate says of its run beside the results: run_name, products, place, started, synthetic, losses."""
     return dict(cast("dict[str, Any]", result.meta)["about"])
 
 
@@ -160,6 +171,8 @@ def _opening(about: Mapping[str, Any], findings: list[Finding]) -> Iterator[str]
     yield header(
         _run_line(about), f"{said[0].upper()}{said[1:]}", f"{', '.join(about['products'])} in {about['place']}"
     )
+    sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in _said(about, findings))
+    yield section("In short", f"<div class=beside><div>{sentences}</div>{loss_charts(about['losses'])}</div>")
     yield tiles({
         "rules checked": str(len(states)),
         "passed": str(states.count(PASSED)),
@@ -168,16 +181,41 @@ def _opening(about: Mapping[str, Any], findings: list[Finding]) -> Iterator[str]
     })  # fmt: skip
 
 
+def _said(about: Mapping[str, Any], findings: Iterable[Finding]) -> Iterator[str]:
+    """What was refused and why, and what to do: a sentence a critical rule that failed, and one more."""
+    struck = [finding for finding in findings if finding.state != PASSED]
+    failed = [finding for finding in struck if finding.state == FAILED]
+    of_study = OF_A_STUDY.upper() in about["products"]
+    for finding in failed[:MOST_SENTENCES]:
+        periods = f" {_periods(finding.periods)}" if finding.periods else ""
+        yield f"{finding.rule.problem}: {finding.found}{periods}. Look at {finding.where}."
+    if len(failed) > MOST_SENTENCES:
+        yield f"{_number(len(failed) - MOST_SENTENCES, 'other critical rule')} failed as well, told below."
+    if failed:
+        yield REFUSED_STUDY if of_study else REFUSED_DATA
+    else:
+        passed = PASSED_STUDY if of_study else PASSED_DATA
+        yield passed + (f" {_number(len(struck), 'warning')} below: worth a look." if struck else "")
+
+
 def _sections(findings: Mapping[str, list[Finding]], pages: Mapping[str, str]) -> Iterator[str]:
-    """What did not pass, then every rule, table by table."""
+    """What did not pass, then every rule, table by table, folded away."""
     head = ("result", "rule", "found", "severity")
     struck = sorted((f for each in findings.values() for f in each if f.state != PASSED), key=_reading_order)
     if struck:
         yield section("What did not pass", table((*head, "where to look"), "".join(map(_row_with_place, struck))))
     for name, each in findings.items():
-        more = f'<p><a href="{escape(pages[name])}">More of each rule</a></p>' if name in pages else ""
-        yield section(name, f"<p>{escape(views()[name].description)}</p>", table(head, "".join(map(_row, each))), more)
+        more = (
+            f'<p><a href="{escape(pages[name])}">More of each rule of {escape(name)}</a></p>' if name in pages else ""
+        )
+        rules = folded(f"{len(each)} rules: {_tally(each)}", table(head, "".join(map(_row, each)), name))
+        yield section(name, f"<p>{escape(views()[name].description)}</p>", rules, more)
     yield section("How to read this", f"<p>{HOW_TO_READ}</p>")
+
+
+def _tally(findings: Iterable[Finding]) -> str:
+    states = [finding.state for finding in findings]
+    return ", ".join(f"{states.count(state)} {TALLY[state]}" for state in ORDER if state in states)
 
 
 def _row(finding: Finding) -> str:

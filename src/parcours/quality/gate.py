@@ -13,8 +13,10 @@ from parcours.quality.catalogue import Catalogue, catalogue_version, load_catalo
 from parcours.quality.context import run_context
 from parcours.quality.data_docs import build_pages
 from parcours.quality.evaluation import evaluate
+from parcours.quality.losses import losses
 from parcours.quality.manifests import Manifests, fingerprints
 from parcours.quality.passed import features_state
+from parcours.quality.steps import GateSteps
 from parcours.quality.tables import (
     private_session,
     register_features,
@@ -28,6 +30,7 @@ from parcours.storage.commit import exclusive_writer, show, staging_attempt
 from parcours.storage.fingerprint import fingerprint
 from parcours.storage.manifest import committed_periods, is_synthetic, read_manifest, write_json
 from parcours.storage.place import Place, copy_folder
+from parcours.storage.progress import told_progress
 from parcours.storage.publication import publish
 from parcours.storage.root import Root, open_root
 
@@ -41,16 +44,22 @@ DATA_DOCS = "data_docs"
 
 @dataclass(frozen=True)
 class Task:
-    """What one run of the gate is about: `place` is named in sentences, `folder` takes verdict and Data Docs."""
+    """What one run of the gate is about: `place` is named in sentences, `folder` takes verdict and Data Docs.
+
+    `job` is what it is called while it runs, `rows` those of each product.
+    """
 
     root: Root
+    job: str
     place: Place
     folder: Place
     run_name: str
     products: tuple[str, ...]
     catalogues: tuple[Catalogue, ...]
     fingerprints: dict[str, dict[str, str]]
+    rows: dict[str, int]
     synthetic: bool
+    losses: dict[str, dict[str, float | str]]
 
 
 def check_root(
@@ -67,13 +76,16 @@ def check_root(
     own = [load_catalogue(name) for name in product_catalogues() if name in manifests]
     task = Task(
         root=root,
+        job=f"gate {run_name}",
         place=root.path,
         folder=root.quality(_checked_name(run_name)),
         run_name=run_name,
         products=tuple(manifests),
         catalogues=(*own, load_catalogue("RECONCILIATION")),
         fingerprints=fingerprints(manifests),
+        rows={name: sum(each["rows"]["written"] for each in held.values()) for name, held in manifests.items()},
         synthetic=is_synthetic(each for periods in manifests.values() for each in periods.values()),
+        losses=losses(manifests),
     )
     verdict = _run(task, spark, lambda session: _register_root(session, task, manifests))
     refuse(verdict)
@@ -96,13 +108,16 @@ def check_features(spark: Callable[[], "SparkSession"], run_json: Place) -> dict
         raise InputError(f"{study} holds no finished features; run the features stage of {run['cohort']} first.")
     task = Task(
         root=open_root(run["root"]),
+        job=f"gate {run['cohort']} {run['fingerprint']}",
         place=study,
         folder=study / "quality",
         run_name=f"{run['cohort']}-{run['fingerprint']}",
         products=("FEATURES",),
         catalogues=(load_catalogue("FEATURES"),),
         fingerprints=features_state(manifest),
+        rows={},
         synthetic=bool(run.get("synthetic", False)),
+        losses={},
     )
     summary = json.loads((study / "features" / "summary.json").read_text("utf-8"))
     verdict = _run(task, spark, lambda session: register_features(session, study / "features", summary))
@@ -139,12 +154,15 @@ def _run(task: Task, spark: Callable[[], "SparkSession"], register: Callable[["S
     earlier = _earlier_verdict(task)
     if earlier is not None:
         return {**earlier, "status": "reused"}
-    with exclusive_writer(task.root, task.folder):
+    with exclusive_writer(task.root, task.folder), told_progress(task.root, task.job) as tell:
         started = datetime.now(UTC)
+        steps = GateSteps(task.catalogues, task.rows, tell)
         session = private_session(spark())
         register(session)
+        steps.behind("tables")
         with run_context() as context, staging_attempt(task.root, fingerprint(task.fingerprints)) as staged:
-            rules = _evaluate(session, context, task, started)
+            steps.behind("rules")
+            rules = _evaluate(session, context, task, started, steps)
             copy_folder(build_pages(context), staged / DATA_DOCS)
             show(task.root, staged / DATA_DOCS, task.folder / DATA_DOCS)
         verdict = _verdict(task, rules, started)
@@ -162,7 +180,7 @@ def _earlier_verdict(task: Task) -> dict[str, Any] | None:
 
 
 def _evaluate(
-    session: "SparkSession", context: "FileDataContext", task: Task, started: datetime
+    session: "SparkSession", context: "FileDataContext", task: Task, started: datetime, steps: GateSteps
 ) -> list[dict[str, Any]]:
     records = []
     run_id, about = _run_id(task.run_name, started), _about(task, started)
@@ -172,6 +190,7 @@ def _evaluate(
             rules = catalogue.rules_of(view.name)
             outcomes = evaluate(context, view.name, rules, frame, run_id, about) if rules else []
             records += [rule_record(outcome, catalogue.name, str(task.place)) for outcome in outcomes]
+            steps.behind(view.name)
     return records
 
 
@@ -182,6 +201,7 @@ def _about(task: Task, started: datetime) -> dict[str, Any]:
         "products": list(task.products),
         "place": str(task.place),
         "synthetic": task.synthetic,
+        "losses": task.losses,
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
     }
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from parcours.leaving import THRESHOLD
 from parcours.reporting.findings import Breakdown, Findings
 from parcours.reporting.style import BLUE, FAINT, QUIET, headline, leave_margins, new_figure, source_line, styled
-from parcours.reporting.suppression import shown
+from parcours.reporting.texts import Texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,24 +14,21 @@ if TYPE_CHECKING:
 
 def breakdown_panels(findings: Findings) -> "Figure":
     """The breakdowns side by side."""
-    panels = findings.breakdowns
+    panels, texts = findings.breakdowns, findings.texts
     longest = max((len(panel.labels) for panel in panels), default=1)
     with styled():
         figure = new_figure(11.7, 2.3 + 0.26 * max(longest, 6))
-        headline(figure, "Cases and their events", _subtitle(findings), findings.mark)
+        subtitle = texts.say("breakdowns_subtitle", title=findings.title, cases=texts.count(findings.cases))
+        headline(figure, texts.say("breakdowns_title"), subtitle, findings.mark)
         axes = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
         for axis, panel in zip(axes, panels, strict=True):
-            _bars(axis, panel)
-        leave_margins(figure, top=1.3, bottom=0.75, left=1.7, right=0.55, wspace=0.75)
-        source_line(figure, f"{findings.source} Hatched: withheld, too few persons.")
+            _bars(axis, panel, texts)
+        leave_margins(figure, top=1.3, bottom=0.75, left=2.05, right=0.55, wspace=0.75)
+        source_line(figure, f"{findings.source} {texts.say('breakdowns_withheld')}")
     return figure
 
 
-def _subtitle(findings: Findings) -> str:
-    return f"{findings.title} · {shown(findings.cases)} cases"
-
-
-def _bars(axis: "Axes", panel: Breakdown) -> None:
+def _bars(axis: "Axes", panel: Breakdown, texts: Texts) -> None:
     known = [count for count in panel.counts if isinstance(count, int)]
     longest = max([*known, THRESHOLD])
     for place, count in enumerate(panel.counts):
@@ -40,7 +37,7 @@ def _bars(axis: "Axes", panel: Breakdown) -> None:
         else:
             axis.barh(place, longest * 0.06, color="white", edgecolor=QUIET, hatch="/////", height=0.72, linewidth=0.6)
         length = count if isinstance(count, int) else longest * 0.06
-        axis.text(length + longest * 0.02, place, shown(count), va="center", fontsize=8, color=QUIET)
+        axis.text(length + longest * 0.02, place, texts.count(count), va="center", fontsize=8, color=QUIET)
     axis.set_yticks(range(len(panel.labels)))
     axis.set_yticklabels(panel.labels, fontsize=8.5)
     axis.tick_params(axis="y", length=0, labelcolor="#1B1F24")

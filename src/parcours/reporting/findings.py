@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parcours.leaving import Published
+from parcours.reporting.texts import Texts, texts_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,17 +39,22 @@ class Breakdown:
 class Findings:
     """Everything in a report.
 
-    - peaks: one row a medicine, in reading order: drug, name, exposed (as it may leave), selected, selected_share,
-      peak_lag, peak_day (first day of that bucket), first_day, last_day and peak_days (of the window that stands out
-      most), ri, lower, upper, p_value, flag; before (raised, lowered or none), before_ri, before_lower, before_upper,
-      before_p_value of the days before the exposure; ri is nan where too little is expected for a test;
+    - language: in which titles, steps, breakdowns and notes are; flags, sites as codes and columns are in no language;
+    - name: the sentence that the run is listed by;
+    - peaks: one row a medicine, in reading order: drug, name, exposed and events_after (cases, and their events on the
+      days of the curve from the purchase on, as they may leave), selected, selected_share, peak_lag, peak_day (first
+      day of that bucket), first_day, last_day (of the window that stands out most), ri, lower, upper, p_value, flag;
+      before (raised, lowered or none), before_ri, before_lower, before_upper, before_p_value of the days before the
+      exposure; ri is nan where too little is expected for a test;
     - curves: one row a medicine and lag: drug, name, lag, day, ri, lower, upper, band_lower, band_upper, penalised_ri;
       lags below 0 lie before the exposure;
     - cases, events, persons_followed: counts as they may leave;
     - changes: {parameter: {file, run}} for a what-if run, else empty; synthetic: whether the persons are made up.
     """
 
+    language: str
     cohort: str
+    name: str
     title: str
     subtitle: str
     changes: Mapping[str, Mapping[str, Any]]
@@ -56,7 +62,6 @@ class Findings:
     fingerprint: str
     source: str
     bucket_days: int
-    interval: str
     peaks: "pd.DataFrame"
     curves: "pd.DataFrame"
     attrition: list[AttritionStep]
@@ -71,8 +76,18 @@ class Findings:
     @property
     def mark(self) -> str:
         """What no reader of a figure may overlook: `SYNTHETIC DATA · WHAT-IF RUN`; empty for a study on real data."""
-        said = {"SYNTHETIC DATA": self.synthetic, "WHAT-IF RUN": bool(self.changes)}
-        return " · ".join(word for word, holds in said.items() if holds)
+        said = {"mark_synthetic": self.synthetic, "mark_what_if": bool(self.changes)}
+        return " · ".join(self.texts.say(word) for word, holds in said.items() if holds)
+
+    @property
+    def texts(self) -> Texts:
+        """The texts of its language."""
+        return texts_in(self.language)
+
+    @property
+    def tested(self) -> int:
+        """Medicines that have a p value: so many are corrected for."""
+        return int(self.peaks["p_value"].notna().sum())
 
     @property
     def first_day(self) -> int:

@@ -5,198 +5,166 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from parcours.reporting.findings import BEFORE, INTERVAL_BEFORE, LOWERED, NOT_FLAGGED, RAISED, Findings
-from parcours.reporting.forest import before_text
-from parcours.reporting.style import interval_text, ratio_text
-from parcours.reporting.suppression import shown
-from parcours.reporting.web_page import folded, header, section, synthetic_banner, table, tiles, web_page
+from parcours.leaving import Published
+from parcours.reporting.curves import A_PAGE
+from parcours.reporting.findings import BEFORE, LOWERED, NOT_FLAGGED, RAISED, Breakdown, Findings
+from parcours.reporting.forest import MEDICINES
+from parcours.reporting.page_tables import (
+    attrition_table,
+    before_table,
+    breakdown_table,
+    differences_table,
+    peaks_table,
+    settings_table,
+)
+from parcours.reporting.texts import Texts
+from parcours.reporting.web_page import folded, header, section, synthetic_banner, tiles, web_page
 
-HOW_TO_READ = """
-The model compares each case with itself: was the event more frequent in the days after the first purchase of a medicine
-than in the rest of that person's follow-up? What stays the same in a person (sex, chronic illness, habits) cancels out.
-A <b>relative incidence</b> of 2 means twice as frequent, 1 no change, 0.5 half as frequent. Each medicine is told by
-the window of days that stands out most. A medicine is <b>flagged</b> exactly when its 95&nbsp;% interval does not hold
-1, which is exactly when its p value, that of the largest of its windows, passes the correction of Benjamini and
-Hochberg over all medicines at 5&nbsp;%. A flag is a signal to look into, not a cause: an illness that brings both the
-medicine and the event raises the same curve. <b>Selected</b> says that the penalised model keeps the curve, and its
-share how often it does when the cases are drawn anew.
-"""
-BEFORE_THE_PURCHASE = """
-A medicine cannot cause what happened before it was bought. Events that also cluster in the days <i>before</i> the
-purchase mean that something else brings the two together: the event itself leads to the medicine (reverse causation: an
-opioid after a fracture), its first signs do (protopathic bias), or the illness that the medicine is for raises the risk
-(indication). What follows the purchase is then no measure of an effect: such a medicine is listed as <b>rise before
-exposure</b>, never as raising the risk. A fall before the purchase mostly means that the event delays the medicine.
-"""
-WITHHELD = """
-Counts of 1 to 10 persons show as <b>&lt;11</b>; <b>hidden</b> marks a larger count that would give one of them back.
-"""
+Pictures = Mapping[str, bytes]
 
 
-def report_page(findings: Findings, figures: Mapping[str, bytes], verdict: Mapping[str, Any] | None) -> str:
-    """The report as HTML; `figures` are PNG by name: forest, flowchart, breakdowns, curves-01, curves-02, ..."""
-    sections = [
-        *synthetic_banner(findings.synthetic),
+def report_page(findings: Findings, figures: Pictures, verdict: Mapping[str, Any] | None) -> str:
+    """The report as HTML; `figures` are SVG by name: forest, flowchart, breakdowns, curves-01, curves-02, ..."""
+    texts = findings.texts
+    parts = [
+        *synthetic_banner(findings.synthetic, texts),
         _header(findings),
         _facts(findings, verdict),
         *_differences(findings),
-        section("What stands out", _standing_out(findings), f"<p>{HOW_TO_READ}</p>"),
-        section("Peaks", _figure(figures, "forest", "Window that stands out most of each medicine")),
-        section("Before the exposure", f"<p>{BEFORE_THE_PURCHASE}</p>", _before(findings)),
-        section("Curves", *_curves(findings, figures)),
-        section(
-            "From the data to the study", _figure(figures, "flowchart", "Attrition flowchart"), f"<p>{WITHHELD}</p>"
-        ),
-        section("Cases", _figure(figures, "breakdowns", "Cases by site, age and follow-up"), *_notes(findings)),
-        section("All medicines", folded("Table of all peaks", _peaks_table(findings.peaks.to_dict("records")))),
-        section("Settings", folded("Resolved parameters of the study", _settings(findings.settings))),
+        section(texts.say("section_standing_out"), _standing_out(findings), _how_to_read(findings)),
+        section(texts.say("section_peaks"), _figure(figures, "forest", _forest_in_words(findings), findings)),
+        section(texts.say("section_before"), f"<p>{texts.html('before_the_purchase')}</p>", _before(findings)),
+        section(texts.say("section_curves"), *_curves(findings, figures)),
+        section(texts.say("section_attrition"), *_attrition(findings, figures)),
+        section(texts.say("section_cases"), *_cases(findings, figures)),
+        section(texts.say("section_all"), folded(texts.say("all_summary"), _all_peaks(findings))),
+        section(texts.say("section_settings"), folded(texts.say("settings_summary"), settings_table(findings))),
+        _certificate(findings.metrics, texts),
     ]
-    sections.append(_certificate(findings.metrics))
-    return web_page(" · ".join(filter(None, (findings.mark, findings.title))), sections)
+    return web_page(" · ".join(filter(None, (findings.mark, findings.title))), parts, texts.language)
 
 
 def _header(findings: Findings) -> str:
-    over = f"Study {findings.cohort} · run {findings.fingerprint}"
+    over = findings.texts.say("over", name=findings.name, run=findings.fingerprint)
     return header(over, findings.title, f"{findings.subtitle}. {findings.source}")
+
+
+def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
+    texts = findings.texts
+    gate = "gate_not_run" if verdict is None else "gate_passed" if verdict.get("passed") else "gate_refused"
+    facts: dict[str, Published] = {
+        "fact_followed": findings.persons_followed,
+        "fact_cases": findings.cases,
+        "fact_screened": len(findings.peaks),
+        "fact_flagged": int((findings.peaks["flag"] != NOT_FLAGGED).sum()),
+    }
+    told = {texts.say(name): texts.count(count) for name, count in facts.items()}
+    return tiles({**told, texts.say("fact_gate"): texts.say(gate)})
 
 
 def _differences(findings: Findings) -> Iterable[str]:
     """What a what-if run changed."""
     if findings.changes:
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(_text(cell))}</td>" for cell in (name, each["run"], each["file"])) + "</tr>"
-            for name, each in findings.changes.items()
-        )
-        said = "<p>This run answers another question than the study: these parameters were changed for it.</p>"
-        yield section("What differs from the study file", said, table(("parameter", "this run", "study file"), rows))
+        said = findings.texts.say("differences")
+        yield section(findings.texts.say("section_differences"), f"<p>{escape(said)}</p>", differences_table(findings))
 
 
-def _facts(findings: Findings, verdict: Mapping[str, Any] | None) -> str:
-    gate = "not run" if verdict is None else "passed" if verdict.get("passed") else "refused"
-    facts = {
-        "persons followed": shown(findings.persons_followed),
-        "cases": shown(findings.cases),
-        "medicines screened": shown(len(findings.peaks)),
-        "medicines selected": shown(int(findings.peaks["selected"].sum())),
-        "quality gate": gate,
-    }
-    return tiles(facts)
+def _how_to_read(findings: Findings) -> str:
+    return f"<p>{findings.texts.html('how_to_read', tested=findings.tested, days=findings.last_day)}</p>"
 
 
 def _standing_out(findings: Findings) -> str:
-    flagged = [findings.flagged(flag) for flag in (RAISED, LOWERED, BEFORE)]
+    texts, flagged = findings.texts, [findings.flagged(flag) for flag in (RAISED, LOWERED, BEFORE)]
     if all(rows.empty for rows in flagged):
-        return "<p>No medicine is flagged: no curve differs from 1 by more than chance explains.</p>"
-    raises, lowers, before = (len(rows) for rows in flagged)
-    sentence = f"<p>{raises} flagged as raising the risk, {lowers} as lowering it"
-    sentence += f"; {before} rise before the purchase already.</p>" if before else ".</p>"
-    return sentence + _peaks_table([row for rows in flagged for row in rows.to_dict("records")])
+        return f"<p>{escape(texts.say('no_flag'))}</p>"
+    raised, lowered, before = (len(rows) for rows in flagged)
+    sentence = texts.say("flags_and_before" if before else "flags", raised=raised, lowered=lowered, before=before)
+    rows = [row for rows in flagged for row in rows.to_dict("records")]
+    return f"<p>{escape(sentence)}</p>{peaks_table(rows, texts.say('caption_flagged'), texts)}"
 
 
-PEAKS_HEAD = (
-    *("medicine", "code", "exposed cases", "relative incidence", "95% interval", "days of the window", "p value"),
-    *("selected (share)", "before the exposure", "flag"),
-)
-
-
-def _peaks_table(rows: Sequence[Mapping[Any, Any]]) -> str:
-    return table(PEAKS_HEAD, "".join(_peak_row(row) for row in rows))
-
-
-def _peak_row(row: Mapping[Any, Any]) -> str:
-    tested = row["ri"] == row["ri"]
-    cells = (
-        *(row["name"], row["drug"], shown(row["exposed"]), ratio_text(row["ri"])),
-        interval_text(row["lower"], row["upper"]),
-        row["peak_days"] if tested else "–",
-        f"{row['p_value']:.2g}" if tested else "–",
-        _selected(row),
-        before_text(row),
-        row["flag"] if row["flag"] != NOT_FLAGGED else "",
-    )
-    return _row(row["flag"], cells)
-
-
-def _row(flag: str, cells: Iterable[Any]) -> str:
-    kind = flag.replace(" ", "-")
-    return f"<tr class={escape(kind)}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
-
-
-def _selected(row: Mapping[Any, Any]) -> str:
-    share = row["selected_share"]
-    word = "yes" if row["selected"] else "no"
-    return word if share != share else f"{word} ({share:.0%})"
+def _all_peaks(findings: Findings) -> str:
+    texts = findings.texts
+    return peaks_table(findings.peaks.to_dict("records"), texts.say("caption_all"), texts)
 
 
 def _before(findings: Findings) -> str:
     """The medicines whose events rise or fall before the purchase."""
     rows = findings.peaks[findings.peaks["before"] != NOT_FLAGGED].to_dict("records")
-    if not rows:
-        return "<p>No medicine of this run: nothing rises or falls in these days by more than chance explains.</p>"
-    head = ("medicine", "code", "relative incidence before", INTERVAL_BEFORE, "p value", "after the purchase", "flag")
-    return table(head, "".join(_before_row(row) for row in rows))
+    return before_table(rows, findings.texts) if rows else f"<p>{escape(findings.texts.say('no_before'))}</p>"
 
 
-def _before_row(row: Mapping[Any, Any]) -> str:
-    cells = (
-        *(row["name"], row["drug"], ratio_text(row["before_ri"])),
-        interval_text(row["before_lower"], row["before_upper"]),
-        f"{row['before_p_value']:.2g}",
-        ratio_text(row["ri"]),
-        row["flag"] if row["flag"] != NOT_FLAGGED else "",
-    )
-    return _row(row["flag"], cells)
+def _curves(findings: Findings, figures: Pictures) -> Iterable[str]:
+    """Pages with a flagged medicine are open, the others folded."""
+    texts, pages = findings.texts, sorted(name for name in figures if name.startswith("curves-"))
+    flagged = int((findings.peaks["flag"] != NOT_FLAGGED).sum())
+    for number, name in enumerate(pages):
+        medicines = ", ".join(findings.peaks["name"].iloc[number * A_PAGE : (number + 1) * A_PAGE])
+        words = texts.say("picture_curves", first=findings.first_day, last=findings.last_day, medicines=medicines)
+        picture = _figure(figures, name, words, findings)
+        folds = texts.say("curves_folded", number=number + 1, pages=len(pages), medicines=medicines)
+        yield picture if number == 0 or number * A_PAGE < flagged else folded(folds, picture)
 
 
-def _certificate(metrics: Mapping[str, float]) -> str:
+def _attrition(findings: Findings, figures: Pictures) -> Iterable[str]:
+    texts, steps = findings.texts, findings.attrition
+    first, last = (texts.count(steps[place].persons) for place in (0, -1))
+    words = texts.say("picture_flowchart", steps=len(steps), first=first, last=last)
+    yield _figure(figures, "flowchart", words, findings)
+    yield folded(texts.say("as_table"), attrition_table(findings))
+    yield f"<p>{texts.html('withheld')}</p>"
+
+
+def _cases(findings: Findings, figures: Pictures) -> Iterable[str]:
+    texts, panels = findings.texts, findings.breakdowns
+    if panels:
+        words = texts.say("picture_breakdowns", panels="; ".join(_panel_in_words(panel, texts) for panel in panels))
+        yield _figure(figures, "breakdowns", words, findings)
+        yield folded(texts.say("as_table"), "".join(breakdown_table(panel, texts) for panel in panels))
+    for note in findings.notes:
+        yield f"<p class=note>{escape(note)}</p>"
+
+
+def _panel_in_words(panel: Breakdown, texts: Texts) -> str:
+    cells = ", ".join(f"{label} {texts.count(n)}" for label, n in zip(panel.labels, panel.counts, strict=True))
+    return f"{panel.title}: {cells}"
+
+
+def _forest_in_words(findings: Findings) -> str:
+    texts = findings.texts
+    named = {
+        key: ", ".join(findings.flagged(flag)["name"]) or texts.say("word_none")
+        for key, flag in (("raised", RAISED), ("lowered", LOWERED), ("before", BEFORE))
+    }
+    return texts.say("picture_forest", shown=min(len(findings.peaks), MEDICINES), **named)
+
+
+def _certificate(metrics: Mapping[str, float], texts: Texts) -> str:
     """The small print: how well the fit was solved, and with which penalties."""
     if "certificate_residual" not in metrics:
         return ""
-    return (
-        f"<p class=note>Fit: penalties tv {metrics['tv']:.3g} and group {metrics['group']:.3g} chosen by "
-        f"cross-validation, {metrics['share']:.0%} of the shrinkage undone; breach of optimality "
-        f"{metrics['certificate_residual']:.1e} of the largest term of the gradient after "
-        f"{metrics['iterations']:.0f} steps, {metrics['certificate_tolerance']:.0e} allowed.</p>"
+    said = texts.say(
+        "certificate",
+        tv=texts.number(metrics["tv"], ".3g"),
+        group=texts.number(metrics["group"], ".3g"),
+        share=texts.share(metrics["share"]),
+        residual=texts.number(metrics["certificate_residual"], ".1e"),
+        steps=texts.count(int(metrics["iterations"])),
+        allowed=texts.number(metrics["certificate_tolerance"], ".0e"),
     )
+    return f"<p class=note>{escape(said)}</p>"
 
 
-def _curves(findings: Findings, figures: Mapping[str, bytes]) -> Iterable[str]:
-    """Pages with a flagged medicine are open, the others folded."""
-    from parcours.reporting.curves import A_PAGE
-
-    pages = sorted(name for name in figures if name.startswith("curves-"))
-    flagged = int((findings.peaks["flag"] != NOT_FLAGGED).sum())
-    for number, name in enumerate(pages):
-        picture = _figure(figures, name, f"Curves of relative incidence, page {number + 1}")
-        is_open = number == 0 or number * A_PAGE < flagged
-        yield picture if is_open else folded(f"Page {number + 1} of {len(pages)}", picture)
-
-
-def _settings(settings: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in _flat(settings, prefix="")
-    )
-    return table(("parameter", "value"), rows)
-
-
-def _flat(value: Any, prefix: str) -> Iterable[tuple[str, str]]:
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", _text(inner)
-
-
-def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _notes(findings: Findings) -> list[str]:
-    return [f"<p class=note>{escape(note)}</p>" for note in findings.notes]
-
-
-def _figure(figures: Mapping[str, bytes], name: str, description: str) -> str:
+def _figure(figures: Pictures, name: str, words: str, findings: Findings) -> str:
+    """A figure with its words for who does not see it; it scrolls by itself on a narrow screen."""
     if name not in figures:
         return ""
-    data = base64.b64encode(figures[name]).decode()
-    return f'<figure><img alt="{escape(description)}" src="data:image/png;base64,{data}"></figure>'
+    titles: Sequence[str] = (name.split("-")[0], *name.split("-")[1:])
+    label = findings.texts.say("figure_scroll", figure=_short(titles, findings.texts))
+    picture = f'<img alt="{escape(words)}" src="data:image/svg+xml;base64,{base64.b64encode(figures[name]).decode()}">'
+    return f'<figure tabindex=0 aria-label="{escape(label)}">{picture}</figure>'
+
+
+def _short(name: Sequence[str], texts: Texts) -> str:
+    title = texts.say(f"{name[0]}_title")
+    return " ".join((title, *(str(int(number)) for number in name[1:])))

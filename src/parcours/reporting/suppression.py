@@ -4,13 +4,14 @@ Two kinds of cells are withheld. A *small* cell (1 to 10) shows `<11`. A *second
 is withheld because a margin minus its neighbours would give a small cell back. Zero is never withheld: nobody is in it.
 
 An attacker is taken to know this rule: a small cell lies in 1..10, a secondary one is 11 or more. A table is safe when,
-knowing that and every published number, each small cell can still take at least two values.
+knowing that and every published number, each small cell can still take ten values, as many as `<11` leaves; where no
+table is, as where the total is small itself, all that is above zero is withheld.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from parcours.leaving import THRESHOLD, Published, is_small, shown_mark
+from parcours.leaving import SAFETY_RANGE, THRESHOLD, Published, is_small, shown_mark
 
 
 def shown(count: Published) -> str:
@@ -38,7 +39,7 @@ class PublishedTable:
 def publish_table(counts: Sequence[Sequence[int]]) -> PublishedTable:
     """Suppress a table of additive counts (rows x columns) whose row, column and grand totals are published too.
 
-    Withholds secondary cells, the smallest first, until no small cell is determined by what remains.
+    Withholds secondary cells, the smallest first, until what remains leaves ten values to each small cell.
     """
     grid = _with_margins(counts)
     height, width = len(grid), len(grid[0])
@@ -71,28 +72,31 @@ def _margin_equations(height: int, width: int) -> list[dict[int, int]]:
 
 
 def _protect(values: Sequence[int], equations: list[dict[int, int]]) -> set[int]:
-    """Places to withhold so that every small cell keeps at least two possible values."""
+    """Places to withhold so that every small cell keeps ten possible values, or all above zero if none do."""
     small = {place for place, value in enumerate(values) if is_small(value)}
     hidden = set(small)
-    while (exposed := _first_determined(small, hidden, values, equations)) is not None:
-        hidden.add(_next_to_hide(exposed, hidden, values, equations))
+    while (exposed := _first_bounded(small, hidden, values, equations)) is not None:
+        following = _next_to_hide(exposed, hidden, values, equations)
+        if following is None:
+            break
+        hidden.add(following)
     return hidden
 
 
-def _next_to_hide(exposed: int, hidden: set[int], values: Sequence[int], equations: list[dict[int, int]]) -> int:
-    """The smallest published cell that shares an equation with the exposed cell, else with any withheld cell."""
+def _next_to_hide(exposed: int, hidden: set[int], values: Sequence[int], equations: list[dict[int, int]]) -> int | None:
+    """The smallest published cell in an equation of the exposed cell, else of any withheld cell, if there is one."""
     for withheld in ({exposed}, hidden):
         neighbours = {place for line in equations if withheld & line.keys() for place in line} - hidden
         candidates = [place for place in neighbours if values[place] >= THRESHOLD]
         if candidates:
             return min(candidates, key=lambda place: (values[place], place))
-    raise AssertionError("every margin above zero is withheld and a small cell is still determined")
+    return None
 
 
-def _first_determined(
+def _first_bounded(
     small: Iterable[int], hidden: set[int], values: Sequence[int], equations: list[dict[int, int]]
 ) -> int | None:
-    """A small cell whose value follows from what is published, by linear programming over the withheld cells.
+    """A small cell to which what is published leaves fewer than ten values, by a linear programme of the withheld.
 
     The margin equations form a transportation problem with integer bounds, so its extremes are whole numbers and the
     linear bounds are the exact ones.
@@ -111,6 +115,6 @@ def _first_determined(
         highest = linprog(-goal, A_eq=matrix, b_eq=known, bounds=bounds)
         if not (lowest.success and highest.success):
             raise AssertionError("the true table must be feasible")
-        if -highest.fun - lowest.fun < 0.5:
+        if -highest.fun - lowest.fun < SAFETY_RANGE - 1.5:
             return place
     return None

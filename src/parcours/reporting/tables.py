@@ -9,7 +9,20 @@ from typing import Any
 from parcours.reporting.findings import Findings
 
 PEAKS = (
-    *("drug", "name", "exposed_cases", "selected", "peak_lag", "peak_day", "ri", "lower", "upper", "p_value", "flag"),
+    *(
+        "drug",
+        "name",
+        "exposed_cases",
+        "events_after",
+        "selected",
+        "peak_lag",
+        "peak_day",
+        "ri",
+        "lower",
+        "upper",
+        "p_value",
+        "flag",
+    ),
     *("first_day", "last_day", "selected_share"),
     *("before", "before_ri", "before_lower", "before_upper", "before_p_value"),
 )
@@ -34,7 +47,8 @@ def peak_rows(findings: Findings) -> list[list[Any]]:
     """Rows of peaks.csv, in reading order."""
     return [
         [
-            row["drug"], row["name"], row["exposed"], bool(row["selected"]), int(row["peak_lag"]), int(row["peak_day"]),
+            row["drug"], row["name"], row["exposed"], row["events_after"], bool(row["selected"]), int(row["peak_lag"]),
+            int(row["peak_day"]),
             *(_rounded(row[name]) for name in ("ri", "lower", "upper")), _significant(row["p_value"]), row["flag"],
             int(row["first_day"]), int(row["last_day"]), _rounded(row["selected_share"]), row["before"],
             *(_rounded(row[f"before_{name}"]) for name in ("ri", "lower", "upper")),

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from parcours.reporting.texts import ENGLISH, Texts, texts_in
+
 STYLE = Path(__file__).with_name("page.css")
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -22,15 +24,16 @@ PAGE = """<!doctype html>
 """
 
 
-def web_page(title: str, parts: Iterable[str]) -> str:
-    """A whole page from its title (text) and the parts of its body (HTML)."""
-    return PAGE.format(title=escape(title), style=STYLE.read_text("utf-8"), body="\n".join(parts))
+def web_page(title: str, parts: Iterable[str], language: str = ENGLISH, style: str = "") -> str:
+    """A whole page from its title (text) and the parts of its body (HTML); `style` is CSS of this kind of page."""
+    body, css = "\n".join(parts), STYLE.read_text("utf-8") + style
+    return PAGE.format(language=language, title=escape(title), style=css, body=body)
 
 
-def synthetic_banner(synthetic: bool) -> list[str]:
-    """The first thing that a page of made-up data says; nothing on others."""
-    said = "SYNTHETIC DATA: the persons behind this page are made up, and no number here is about a real one."
-    return [f"<p class=synthetic>{said}</p>"] if synthetic else []
+def synthetic_banner(synthetic: bool, texts: Texts | None = None) -> list[str]:
+    """The first thing that a page of made-up data says, in English where no texts are given; nothing on others."""
+    said = (texts or texts_in(ENGLISH)).say("synthetic")
+    return [f"<p class=synthetic>{escape(said)}</p>"] if synthetic else []
 
 
 def header(over: str, title: str, under: str) -> str:
@@ -44,10 +47,17 @@ def tiles(facts: dict[str, str]) -> str:
     return f"<dl class=facts>{each}</dl>"
 
 
-def table(head: Sequence[str], body: str) -> str:
-    """A table that scrolls by itself on a narrow screen; `body` is its rows as HTML."""
+def table(head: Sequence[str], body: str, caption: str = "", label: str = "") -> str:
+    """A table that scrolls by itself on a narrow screen, also by keyboard; `body` is its rows as HTML.
+
+    `caption` is what it shows, `label` what a screen reader calls the part that scrolls (else its first heading).
+    """
     names = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
-    return f"<div class=scroll><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
+    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return (
+        f'<div class=scroll tabindex=0 role=group aria-label="{escape(label or caption or head[0])}">'
+        f"<table>{said}<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def section(title: str, *parts: str) -> str:

@@ -40,8 +40,8 @@ def extract_events(root_uri: str, categories: Sequence[str] = ()) -> dict[str, A
     with exclusive_writer(root, *finals.values()):
         todo = [name for name, step in steps.items() if held(finals[name], step["fingerprint"]) is None]
         if todo:
-            with workshop(root, "events") as shop:
-                EventSteps(data, root, shop, steps, finals, own_codelists).make(todo)
+            with workshop(root, "events", "all extractors · events") as shop:
+                EventSteps(data, root, shop, steps, finals, own_codelists, root).make(todo)
         _check_unchanged(root, data, identity)
     told = {name: read_manifest(finals[name]) or {} for name in sorted(wanted)}
     return {

@@ -21,6 +21,7 @@ def run_chain(
     from parcours.stages.flatten import run_flatten
     from parcours.stages.inference import run_report, run_train
     from parcours.stages.quality import run_check, run_study_gate
+    from parcours.stages.releases import summary_to_leave
 
     report = on_progress or (lambda done, total, label: None)
     summary: dict[str, Any] = {}
@@ -39,5 +40,5 @@ def run_chain(
     ]
     for number, (name, stage) in enumerate(stages, start=2):
         report(number, 8, name)
-        summary[name] = stage(run)
+        summary[name] = summary_to_leave(run, stage(run))
     return {"run": str(run), **summary}

@@ -25,6 +25,7 @@ from parcours.cohort.population import attrition, inclusion_steps, next_step
 from parcours.cohort.slices import EXPOSURES, FOLLOW_UP, OUTCOMES, CohortSlices
 from parcours.cohort.steps import COHORT, FEATURES, FLUX_LAGS, MEDICINES, PERSONS
 from parcours.cohort.study import Study
+from parcours.cohort.titles import application_name
 from parcours.engine.results import files_in
 from parcours.engine.work import now, read_table, summed, write_table
 from parcours.events.extractors import extractors
@@ -55,13 +56,17 @@ def run_cohort(run_json: str | Place) -> dict[str, Any]:
         manifest = held(final, stage_key(run, COHORT))
         if manifest is not None:
             return {"status": "reused", "stage": COHORT, "directory": str(final), **manifest["summary"]}
-        with workshop(root, f"cohort {run['cohort']}") as shop:
-            manifest = _make_cohort(run, root, shop, final)
+        with workshop(root, f"cohort {run['cohort']}", application_name(run, COHORT)) as shop:
+            manifest = make_cohort(run, root, shop, final)
     reused = all("reused_from" in step for step in manifest["steps"].values())
     return {"status": "reused" if reused else "done", "stage": COHORT, "directory": str(final), **manifest["summary"]}
 
 
-def _make_cohort(run: Run, root: Root, shop: Workshop, final: Place) -> dict[str, Any]:
+def make_cohort(run: Run, root: Root, shop: Workshop, final: Place) -> dict[str, Any]:
+    """Make and commit the cohort of a run; its manifest.
+
+    Raises InputError when too few persons or cases are left.
+    """
     study, started = study_of(run), now()
     events = _events_of(run)
     with staged_for(root, stage_key(run, COHORT), [final]) as staged:
@@ -154,12 +159,13 @@ def run_features(run_json: str | Place) -> dict[str, Any]:
         manifest = held(final, stage_key(run, FEATURES)) or taken(run, root, FEATURES, final)
         if manifest is not None:
             return {"status": "reused", "stage": FEATURES, "directory": str(final), **manifest["summary"]}
-        with workshop(root, f"features {run['cohort']}") as shop:
-            manifest = _make_features(run, root, shop, final)
+        with workshop(root, f"features {run['cohort']}", application_name(run, FEATURES)) as shop:
+            manifest = make_features(run, root, shop, final)
     return {"status": "done", "stage": FEATURES, "directory": str(final), **manifest["summary"]}
 
 
-def _make_features(run: Run, root: Root, shop: Workshop, final: Place) -> dict[str, Any]:
+def make_features(run: Run, root: Root, shop: Workshop, final: Place) -> dict[str, Any]:
+    """Make and commit the case series of a run's cohort; its manifest."""
     study, source, started = study_of(run), done_stage(run, COHORT), now()
     cohort = (read_manifest(source) or {})["summary"]
     with staged_for(root, stage_key(run, FEATURES), [final]) as staged:

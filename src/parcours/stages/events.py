@@ -20,6 +20,7 @@ from parcours.cohort.steps import (
     required_products,
     stay_categories,
 )
+from parcours.cohort.titles import application_name
 from parcours.engine.results import files_in
 from parcours.engine.work import now, read_table, summed, write_table
 from parcours.errors import GateRefused, InputError
@@ -57,8 +58,8 @@ def run_events(run_json: str | Place) -> dict[str, Any]:
     with exclusive_writer(root, *finals.values()):
         todo = [name for name, step in steps.items() if held(finals[name], step["fingerprint"]) is None]
         if todo:
-            with workshop(root, f"events {run['cohort']}") as shop:
-                EventSteps(run["data"], root, shop, steps, finals, lists_of(run)).make(todo)
+            with workshop(root, f"events {run['cohort']}", application_name(run, EVENTS)) as shop:
+                EventSteps(run["data"], root, shop, steps, finals, lists_of(run), root).make(todo)
         # What was flattened again meanwhile may have been read half before, half after.
         _check_published(root, run)
     return {"status": "done" if todo else "reused", "stage": EVENTS, "computed": todo, **_summary(run, finals)}
@@ -72,7 +73,11 @@ def _check_published(root: Root, run: Run) -> None:
 
 @dataclass(frozen=True)
 class EventSteps:
-    """Steps of events to make, and where each of them is committed; `data` are the periods to read of each product."""
+    """Steps of events to make, and where each of them is committed.
+
+    `data` are the periods to read of each product, and `source` is the root that holds them; `root` is where the events
+    are staged.
+    """
 
     data: Mapping[str, Mapping[str, str]]
     root: Root
@@ -80,6 +85,7 @@ class EventSteps:
     steps: Mapping[str, Any]
     finals: Mapping[str, Place]
     lists: Lists
+    source: Root
 
     def make(self, todo: Sequence[str]) -> None:
         """Medicines first, for purchases look packs up; persons last, for they are told by events."""
@@ -97,7 +103,7 @@ class EventSteps:
             self._persons()
 
     def _files(self, product: str) -> dict[str, tuple[Place, ...]]:
-        return files_by_bucket({period: self.root.period(product, period) for period in self.data[product]})
+        return files_by_bucket({period: self.source.period(product, period) for period in self.data[product]})
 
     def _commit(self, staged: Place, name: str, started: str, **told: Any) -> None:
         step = self.steps[name]
@@ -161,8 +167,8 @@ class EventSteps:
         return LinkedPass(product, dict.fromkeys(buckets, (file,)), categories, self.lists)
 
     def _linking(self, names: Sequence[str]) -> Linking:
-        files, identity = {name: all_files(self._files(name)) for name in names}, self.root.identity
-        return Linking(files, identity, _stated_columns(identity), ensure_layout(self.root), self.lists)
+        files, identity = {name: all_files(self._files(name)) for name in names}, self.source.identity
+        return Linking(files, identity, _stated_columns(identity), ensure_layout(self.source), self.lists)
 
     def _medicine_table(self, name: str) -> pa.Table:
         return read_table(self.finals[MEDICINES] / f"{name}.parquet")

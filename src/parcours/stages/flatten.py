@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Raw bytes a second and core, as measured: benchmarks/results/flatten.json.
 BYTES_PER_SECOND = 38e6
+NAMED = 3
 SPARK_SETTINGS = {
     "spark.python.daemon.module": "parcours.flatten.daemon",
     # The JVM schedules and moves bytes; its slow compiler would only take processor time from the tasks.
@@ -43,7 +44,7 @@ def run_flatten(
     selection = Selection(products, periods, years)
     # Spark takes seconds to start; meanwhile files are read for the first time, unless that is work for a cluster.
     with ThreadPoolExecutor(1) as starter:
-        starting = starter.submit(_session_with_workers)
+        starting = starter.submit(_session_with_workers, flatten_name(opened.name, products, years, periods))
         from parcours.flatten.run import flatten, scan_ahead
 
         scan_ahead(target, opened, selection, scan_here)
@@ -51,12 +52,18 @@ def run_flatten(
     return flatten(spark, opened, target, selection, on_progress or _log_progress)
 
 
+def flatten_name(delivery: str, products: list[str] | None, years: list[int] | None, periods: list[str] | None) -> str:
+    """What Spark's pages call a job: `flatten · DCIR · 2016 · <delivery>`, of what was asked for."""
+    asked = [[*map(str, few[:NAMED]), *(["..."] if few[NAMED:] else [])] for few in (products, years, periods) if few]
+    return " · ".join(["flatten", *(map(", ".join, asked) if asked else ["all products"]), delivery])
+
+
 @told_by_spark()
-def _session_with_workers() -> "SparkSession":
+def _session_with_workers(name: str) -> "SparkSession":
     """A session whose Python workers run already: the first job would wait for them with most cores idle."""
     from parcours.session import spark_session
 
-    spark = spark_session("parcours flatten", SPARK_SETTINGS)
+    spark = spark_session(name, SPARK_SETTINGS)
     spark.sparkContext.parallelize(range(2), 2).map(abs).collect()
     return spark
 
@@ -81,7 +88,7 @@ def run_scan(delivery: str | Place, root: str, products: list[str] | None = None
     opened, target = load_delivery(place(delivery, "delivery")), open_root(root)
     known, unread = known_and_unread(target, opened, Selection(products))
     new, files = unread_bytes(unread), len(known) + len(unread)
-    spark = _session_with_workers()
+    spark = _session_with_workers(f"scan · {opened.name}")
     with told_by_spark():
         scan(target, opened, unread, lambda todo: spark_scans(spark, todo))
     return {"status": "done" if new else "reused", "root": str(target.path), "files": files, "bytes": new}

@@ -5,15 +5,25 @@ training run in threads of this process, or as tasks of the cluster that spark-s
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parcours.cohort.plan import done_stage, done_step, read_run, stage_directory, stage_key, steps_in
+from parcours.cohort.plan import (
+    done_stage,
+    done_step,
+    language_of,
+    read_run,
+    stage_directory,
+    stage_key,
+    steps_in,
+)
+from parcours.cohort.titles import application_name
 from parcours.quality.passed import refuse_unless_passed
+from parcours.stages.releases import leave
 from parcours.stages.replicates import Pieces, here, on_spark
+from parcours.stages.report_steps import ReportSteps
 from parcours.stages.steps import Workshop, beside, held, staged_for, taken, workshop
 from parcours.stages.training import fit, read_json, read_table
 from parcours.storage.commit import commit_directory, exclusive_writer, local_staging
@@ -31,7 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Run = dict[str, Any]
-Step = Callable[[int, str], None]
 
 PIECES = "model_pieces"
 INFINITE = (float("inf"), float("-inf"))
@@ -56,13 +65,15 @@ def run_train(run_json: str | Place) -> dict[str, Any]:
             log.info("model of %s: reused", run["cohort"])
             return {"status": "reused", "stage": "train", "directory": str(final), **done["summary"]}
         started = _now()
-        with workshop(root, f"train {run['cohort']} {run['fingerprint']}") as shop:
+        with workshop(root, f"train {run['cohort']} {run['fingerprint']}", application_name(run, "train")) as shop:
             summary = _make_model(root, run, shop, final, started)
     return {"status": "done", "stage": "train", "directory": str(final), **summary}
 
 
 def run_report(run_json: str | Place) -> dict[str, Any]:
     """Write the study's report and log its run in MLflow; an MLflow run of this fingerprint is found, not made again.
+
+    A report in another language than the study's is written again, from the same model.
 
     Raises InputError when there is no model yet, GateRefused when the study gate has not let its features through (its
     rules may have become stricter since), RetryableFault when the tracking server cannot be used: the report is then
@@ -74,12 +85,13 @@ def run_report(run_json: str | Place) -> dict[str, Any]:
     root, final = open_root(run["root"]), stage_directory(run, "report")
     with exclusive_writer(root, final):
         done = read_manifest(final)
-        if done is not None and done["fingerprint"] == run["fingerprint"]:
+        if done is not None and done["fingerprint"] == stage_key(run, "report"):
             return _report_again(root, run, final, done)
         started = _now()
         with local_staging(root, run["fingerprint"]) as staged:
             summary = _report(root, run, staged, final)
-            commit_directory(root, staged, final, _manifest(run, "report", staged, summary, started))
+            told = {"fingerprint": stage_key(run, "report"), "language": language_of(run)}
+            commit_directory(root, staged, final, _manifest(run, "report", staged, summary, started) | told)
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
 
 
@@ -105,16 +117,15 @@ def _make_model(root: Root, run: Run, shop: Workshop, final: Place, started: str
 
 
 def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
-    from parcours.reporting.report import write_report
+    from parcours.reporting.report import number_of_figures, write_report
 
-    with _progress(root, run, "report", 3) as progress:
-        progress(0, "reading the model")
+    with told_progress(root, f"report {run['cohort']} {run['fingerprint']}") as tell:
+        tell(0, 1, "reading the model")
         findings, verdict = _findings(root, run), _verdict(run)
-        progress(1, "figures and tables")
-        write_report(findings, staged, verdict)
-        progress(2, "MLflow run")
+        steps = ReportSteps(number_of_figures(findings), tell)
+        write_report(_translated(root, run, findings), findings, staged, verdict, steps.behind)
         tracked = _track(root, run, findings, staged, verdict)
-        progress(3, "done")
+        steps.behind("MLflow run")
     return _summary(tracked, findings, final)
 
 
@@ -133,9 +144,27 @@ def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) 
 
 
 def _findings(root: Root, run: Run) -> "Findings":
+    """What the report tells: the counts of the run, those withheld that an earlier report would undo."""
     from parcours.reporting.compile import compile_findings
+    from parcours.reporting.texts import ENGLISH
+    from parcours.stages.report_cells import cells_of_report, findings_as_told
 
-    return compile_findings(_material(root, run))
+    material = _material(root, run)
+    findings = compile_findings(material, ENGLISH)
+    return findings_as_told(findings, leave(root, run, cells_of_report(material, findings)), material)
+
+
+def _translated(root: Root, run: Run, findings: "Findings") -> "Findings":
+    """The same findings in the language of the run's report."""
+    from parcours.reporting.compile import compile_findings
+    from parcours.stages.report_cells import with_counts_of
+
+    language = language_of(run)
+    return (
+        findings
+        if language == findings.language
+        else with_counts_of(findings, compile_findings(_material(root, run), language))
+    )
 
 
 def _material(root: Root, run: Run) -> "Material":
@@ -152,6 +181,7 @@ def _material(root: Root, run: Run) -> "Material":
         attrition=read_json(cohort / "attrition.json"),
         persons=read_table(features, "persons"),
         events=read_table(features, "events"),
+        exposures=read_table(features, "exposures"),
         outcomes=read_table(cohort, "outcomes", ["person_id", "date", "site"]),
         names=medicine_names(
             read_table(done_step(run, "medicines"), "medicine_names"), run["study"]["medicines"]["level"]
@@ -167,11 +197,13 @@ def _track(root: Root, run: Run, findings: "Findings", folder: Path, verdict: Ma
 
     model = done_stage(run, "model")
     curves = read_table(model, "curves")
+    peaks = read_table(model, "peaks").set_index("drug").loc[list(findings.peaks["drug"])].reset_index()
     record = RunRecord(
         run=run,
         metrics=findings.metrics,
         artifacts=folder,
         curves={name: _plain(curves[name]) for name in ("drug", "lag", "log_ri", "lower", "upper")},
+        peaks={name: _plain(peaks[name]) for name in ("drug", "log_ri", "lower", "upper")},
         model=_without_counts(read_json(model / "model.json")),
         tables={
             "curves": tables.columns(tables.CURVES, tables.curve_rows(findings)),
@@ -209,6 +241,8 @@ def _summary(tracked: "TrackedRun", findings: "Findings", final: Place) -> dict[
         "mlflow_run_reused": tracked.reused,
         "report": str(final / "report.html"),
         "cases": findings.cases,
+        "events": findings.events,
+        "persons_followed": findings.persons_followed,
         "medicines_selected": int(findings.peaks["selected"].sum()),
         "raising": list(findings.flagged(RAISED)["drug"]),
         "lowering": list(findings.flagged(LOWERED)["drug"]),
@@ -234,18 +268,6 @@ def _manifest(run: Run, stage: str, staged: Path, summary: dict[str, Any], start
 def _plain(column: "pd.Series") -> list[Any]:
     """Values that JSON knows: a bound that was not computed is null, an infinite one "inf" or "-inf"."""
     return [None if value != value else str(value) if value in INFINITE else value for value in column.tolist()]
-
-
-@contextmanager
-def _progress(root: Root, run: Run, stage: str, total: int) -> Iterator[Step]:
-    """Tells the root, and with a line such as `2/4 bootstrap` whoever reads the log, how far the stage is."""
-    with told_progress(root, f"{stage} {run['cohort']} {run['fingerprint']}") as tell:
-
-        def step(done: int, label: str) -> None:
-            log.info("%d/%d %s", done, total, label)
-            tell(done, total, label)
-
-        yield step
 
 
 def _now() -> str:

@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+from parcours.cohort.plan import read_run
+from parcours.cohort.titles import application_name
 from parcours.quality.gate import check_features, check_root
 from parcours.quality.verdict import warnings
 from parcours.session import spark_session
@@ -20,7 +22,12 @@ def run_check(root: str, products: list[str] | None, run_name: str) -> dict[str,
     """
     opened = open_root(root)
     with told_by_spark():
-        verdict = check_root(lambda: spark_session("parcours-quality"), opened, products, run_name)
+        verdict = check_root(
+            lambda: spark_session(f"gate · {', '.join(products or ['all products'])} · {run_name}"),
+            opened,
+            products,
+            run_name,
+        )
     return _summary(verdict, opened.quality(run_name))
 
 
@@ -31,7 +38,7 @@ def run_study_gate(run_json: str | Place) -> dict[str, Any]:
     """
     path = place(run_json, "run file")
     with told_by_spark():
-        verdict = check_features(lambda: spark_session("parcours-study-gate"), path)
+        verdict = check_features(lambda: spark_session(application_name(read_run(path), "gate")), path)
     return _summary(verdict, path.absolute().parent / "quality")
 
 

@@ -9,7 +9,8 @@ import io
 import logging
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LABELS = {"fold": "cross-validation", "draw": "bootstrap", "medicines": "intervals and tests"}
 QUIET_SECONDS = 1.0
+# A path of penalties takes longer than a refit at one of them: five times with 1,000 cases, twice with 200,000
+# (benchmarks/results/inference.json).
+WORK_OF_A_PIECE = {"fold": 4.0}
 # Where a piece is computed: the same work, which may go somewhere else and come back.
 Ship = Callable[["Work"], "Work"]
 
@@ -135,42 +139,47 @@ class Pieces:
     def counted(self, settings: ModelSettings, medicines: int) -> "Iterator[RunTasks]":
         """Runs pieces and tells how many of those that are not there yet are behind."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        kept = len(found(self.folder, "*.npz"))
-        total = max(number_of_pieces(settings, medicines) - kept, 1)
+        kept = Counter(path.name.partition("-")[0] for path in found(self.folder, "*.npz"))
         if kept:
-            log.info("%d pieces are kept from a training that was killed", kept)
-        progress = Progress(total, self.tell)
+            log.info("%d pieces are kept from a training that was killed", kept.total())
+        progress = Progress(Counter(pieces_by_kind(settings, medicines)) - kept, self.tell)
         yield committed(self.ship, self.at_once, self.folder, progress.behind)
 
 
-def number_of_pieces(settings: ModelSettings, medicines: int) -> int:
+def pieces_by_kind(settings: ModelSettings, medicines: int) -> dict[str, int]:
     """Pieces of a training with these settings, cut as the model cuts them."""
     from parcours.models.cross_validation import TV_STEPS
     from parcours.models.screening import DRUGS_A_TASK
 
     folds = settings.cv_folds * (len(settings.tv_grid) or len(TV_STEPS))
-    return folds + settings.bootstrap + -(-medicines // DRUGS_A_TASK)
+    return {"fold": folds, "draw": settings.bootstrap, "medicines": -(-medicines // DRUGS_A_TASK)}
 
 
 class Progress:
-    """Counts finished pieces: `17/96 bootstrap, 3 min left` in the log, the same for who asks the root."""
+    """Counts finished pieces: `17/96 bootstrap, 3 min left` in the log, the same for who asks the root.
 
-    def __init__(self, total: int, tell: Tell) -> None:
-        self.total, self.tell = total, tell
-        self.done, self.told, self.started = 0, 0.0, time.monotonic()
-        tell(0, total, LABELS["fold"])
+    `left` are the pieces that are not there yet, by kind.
+    """
+
+    def __init__(self, left: Mapping[str, int], tell: Tell) -> None:
+        self.total, self.tell = max(1, sum(left.values())), tell
+        self.work = max(1.0, sum(WORK_OF_A_PIECE.get(kind, 1.0) * pieces for kind, pieces in left.items()))
+        self.done, self.behind_work, self.told, self.started = 0, 0.0, 0.0, time.monotonic()
+        tell(0, self.total, LABELS["fold"])
 
     def behind(self, name: str) -> None:
         """One more piece is behind."""
+        kind = name.partition("-")[0]
         self.done = min(self.done + 1, self.total)
+        self.behind_work = min(self.behind_work + WORK_OF_A_PIECE.get(kind, 1.0), self.work)
         now = time.monotonic()
         if self.done < self.total and now - self.told < QUIET_SECONDS:
             return  # a file on HDFS takes longer than a small piece
         self.told = now
-        label = LABELS.get(name.partition("-")[0], name)
-        left = (now - self.started) / self.done * (self.total - self.done)
+        label, share = LABELS.get(kind, name), self.behind_work / self.work
+        left = (now - self.started) / share * (1 - share)
         log.info("%d/%d %s, %s left", self.done, self.total, label, in_words(left))
-        self.tell(self.done, self.total, label)
+        self.tell(self.done, self.total, label, share)
 
 
 def in_words(seconds: float) -> str:

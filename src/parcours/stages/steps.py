@@ -61,17 +61,25 @@ class Workshop:
                 return run_work(work, staged, self.spark, self.cores, done)
 
 
+def cores_here() -> int:
+    """Cores that this process may use."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
 @contextmanager
-def workshop(root: Root, name: str) -> Iterator[Workshop]:
-    """Tasks run on the cluster that spark-submit was given; on a laptop in threads of this process, without Spark."""
+def workshop(root: Root, name: str, application: str) -> Iterator[Workshop]:
+    """Tasks run on the cluster that spark-submit was given; on a laptop in threads of this process, without Spark.
+
+    `name` is that of the job's progress, `application` what Spark's pages call it.
+    """
     from parcours.spark_given import given_master
 
     if given_master().split("[")[0] == "local":  # not local-cluster, which has executors
-        yield Workshop(root, name, None, max(1, len(os.sched_getaffinity(0))))
+        yield Workshop(root, name, None, cores_here())
         return
     from parcours.session import spark_session
 
-    spark = spark_session(f"parcours {name}")
+    spark = spark_session(application)
     yield Workshop(root, name, spark, spark.sparkContext.defaultParallelism)
 
 

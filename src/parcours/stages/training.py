@@ -82,7 +82,7 @@ def model_settings(study: Study, series: "CaseSeries") -> dict[str, Any]:
     """
     settings, population = study.model, study.population
     age = (series.start - series.age_origin()).min(), (series.end - series.age_origin()).max()
-    years = range(population.follow_up_start.year + 1, population.study_end.year + 1)
+    years = range(population.follow_up_start.year + 1, population.last_day.year + 1)
     return {
         "lags": settings.lags,
         "bucket": settings.bucket_days,

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,10 +20,13 @@ log = logging.getLogger(__name__)
 class Tell(Protocol):
     """How a job tells how far it is."""
 
-    def __call__(self, done: int, total: int, label: str, share: float | None = None) -> None:
+    def __call__(
+        self, done: int, total: int, label: str, share: float | None = None, soon: float | None = None
+    ) -> None:
         """Record that `done` of `total` steps are behind; `done` = 0 starts the clock.
 
         `share` of the work that is behind, from 0 to 1, where steps are of different sizes; None: done / total.
+        `soon` is the share once the step under way is behind too; None: its size is that of the others that are left.
         """
 
 
@@ -38,11 +41,11 @@ def told_progress(root: Root, job: str) -> Iterator[Tell]:
     key = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', job)}.{uuid.uuid4().hex[:12]}"
     path, started = root.progress(key), datetime.now(UTC)
 
-    def tell(done: int, total: int, label: str, share: float | None = None) -> None:
+    def tell(done: int, total: int, label: str, share: float | None = None, soon: float | None = None) -> None:
         nonlocal started
         now = datetime.now(UTC)
         started = now if done == 0 else started
-        write_json(path, {"stage": job, **_state(done, total, label, share, started, now)})
+        write_json(path, {"stage": job, **_state(done, total, label, share, soon, started, now)})
 
     try:
         with locked(root, _lock(path), f"{job} runs already"):
@@ -55,14 +58,41 @@ def told_progress(root: Root, job: str) -> Iterator[Tell]:
 
 
 def running_jobs(root: Root) -> list[dict[str, Any]]:
-    """What each running job last told, first started first; a job that has told nothing yet is not there."""
+    """What each running job last told, first started first; a job that has told nothing yet is not there.
+
+    {stage, done, total, label, started, updated, share, soon, eta_seconds}: `eta_seconds` is what is left now.
+    """
     told = [_read(path) for path in _files(root) if is_held(root, _lock(path))]
+    now = datetime.now(UTC)
+    return [{**job, "eta_seconds": seconds_left(job, now)} for job in in_order(told)]
+
+
+def in_order(told: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:
+    """Jobs that told something, first started first."""
     return sorted((job for job in told if job), key=lambda job: str(job["started"]))
 
 
-def _state(done: int, total: int, label: str, share: float | None, started: datetime, now: datetime) -> dict[str, Any]:
-    behind = share if share is not None else done / max(total, 1)
+def seconds_left(job: Mapping[str, Any], now: datetime) -> float | None:
+    """What is left of a job that `running_jobs` found, in seconds; None as long as no step is behind.
+
+    What is behind tells how fast it goes. The longer the step under way takes, the slower it must be: until it ends,
+    no more than that step is behind now.
+    """
+    share, soon = float(job["share"]), float(job["soon"])
+    started, updated = (datetime.fromisoformat(job[name]) for name in ("started", "updated"))
     elapsed = (now - started).total_seconds()
+    if share <= 0 or elapsed <= 0:
+        return None
+    by_what_is_behind = (updated - started).total_seconds() / share - elapsed
+    by_the_step = elapsed / soon * (1 - soon)
+    return round(max(by_what_is_behind, by_the_step, 0.0), 1)
+
+
+def _state(
+    done: int, total: int, label: str, share: float | None, soon: float | None, started: datetime, now: datetime
+) -> dict[str, Any]:
+    behind = share if share is not None else done / max(total, 1)
+    next_behind = soon if soon is not None else behind + (1 - behind) / max(1, total - done)
     return {
         "done": done,
         "total": total,
@@ -70,7 +100,7 @@ def _state(done: int, total: int, label: str, share: float | None, started: date
         "started": started.isoformat(),
         "updated": now.isoformat(),
         "share": round(behind, 4),
-        "eta_seconds": round(elapsed / behind * (1 - behind), 1) if behind else None,
+        "soon": round(min(1.0, next_behind), 4),
     }
 
 

@@ -71,6 +71,11 @@ class Root:
         """How far a running job is."""
         return self.path / "_progress" / f"{name}.json"
 
+    @property
+    def releases(self) -> Place:
+        """What left of each run, by the version of the data."""
+        return self.path / "releases"
+
     def lock(self, name: str) -> Place:
         """The file that a writer holds locked while it works on `name`."""
         return self.path / "_locks" / f"{name}.lock"

@@ -1,16 +1,29 @@
 """What a run holds, and the shape in which MLflow takes it: names, limits, flat parameters."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parcours.cohort.titles import change_words
+from parcours.cohort.titles import SEPARATOR, change_words, is_what_if, last_period, named, what_if
+from parcours.storage.fingerprint import fingerprint
 
 PARAMS_A_BATCH = 100
 PARAM_CHARACTERS = 6000
 TAG_CHARACTERS = 8000
+# More columns than that and MLflow's pages become slow and at last fail.
 METRICS_A_RUN = 50
+# Of each medicine: the metric's first word, and the column of its peak.
+LOG_RI = {"log_ri": "log_ri", "log_ri_lower": "lower", "log_ri_upper": "upper"}
+# Settings that the fit chose and proofs that it is one: as metrics they would be plotted as 0.00.
+OF_THE_FIT = ("tv", "group", "share", "certificate_residual", "certificate_tolerance", "iterations")
+LIKELIHOOD = "held_out_likelihood"
+DECIMALS = 4
+SHARES = ("care_still_to_come",)
+# What MLflow does not take in the name of a metric.
+NOT_IN_A_NAME = re.compile(r"[^\w.\-: ]")
+METRIC_CHARACTERS = 250
 FINGERPRINT_TAG = "fingerprint"
 # Or else MLflow's pages guess what an experiment is about, and ask.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -22,8 +35,9 @@ class RunRecord:
     """One run of a study, ready to be logged; every count in it is fit to leave.
 
     `run` is run.json; `metrics` hold numbers that compare across runs; `artifacts` is a directory that is logged as it
-    is; `curves` are the columns drug, lag, log_ri, lower, upper (a bound without an end is "inf" or "-inf"), and
-    `model` the JSON of the fitted model.
+    is; `curves` are the columns drug, lag, log_ri, lower, upper (a bound without an end is "inf" or "-inf"), `peaks`
+    the columns drug, log_ri, lower, upper of each medicine's peak in reading order, and `model` the JSON of the fitted
+    model.
     """
 
     run: Mapping[str, Any]
@@ -31,6 +45,7 @@ class RunRecord:
     artifacts: Path
     curves: Mapping[str, list[Any]]
     model: Mapping[str, Any]
+    peaks: Mapping[str, list[Any]] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, list[Any]]] = field(default_factory=dict)
     verdict: Mapping[str, Any] | None = None
     started: str = ""
@@ -56,15 +71,12 @@ def registered_name(cohort: str) -> str:
     return f"study-{cohort}"
 
 
-def run_name(record: RunRecord, date: str) -> str:
-    """`<cohort>·<date>·<short fingerprint>`, with `SYNTHETIC` or `what-if` before the date where it is so."""
-    marks = {"SYNTHETIC": is_synthetic(record.run), "what-if": is_what_if(record.run)}
-    return "·".join([record.cohort, *(mark for mark, holds in marks.items() if holds), date, record.fingerprint[:8]])
+def run_name(run: Mapping[str, Any]) -> str:
+    """`fall · 75 and over · data to 2018-06`, with `SYNTHETIC` and what differs from the study file where it is so.
 
-
-def is_what_if(run: Mapping[str, Any]) -> bool:
-    """Whether parameters of the run differ from those of the study file."""
-    return bool(run.get("changes"))
+    Two runs may share it: their start and the tag `fingerprint` tell them apart.
+    """
+    return SEPARATOR.join(filter(None, (named(run), "SYNTHETIC" if is_synthetic(run) else "", what_if(run))))
 
 
 def is_synthetic(run: Mapping[str, Any]) -> bool:
@@ -74,7 +86,7 @@ def is_synthetic(run: Mapping[str, Any]) -> bool:
 
 def run_note(run: Mapping[str, Any]) -> str:
     """The description on the run's page (Markdown): what it is about, and what is not as the study file says."""
-    lines = [f"**{run.get('title') or run['cohort']}**", str(run.get("subtitle", ""))]
+    lines = [f"**{named(run)}**", str(run.get("title", "")), str(run.get("subtitle", ""))]
     if is_synthetic(run):
         lines.insert(0, "**SYNTHETIC DATA**: the persons are made up.")
     if is_what_if(run):
@@ -89,6 +101,7 @@ def run_tags(record: RunRecord) -> dict[str, str]:
     tags = {
         FINGERPRINT_TAG: record.fingerprint,
         "data.version": data_version(record.run.get("data") or {}),
+        "medicines_without_metric": ", ".join(medicines_without_metric(record)),
         "gx.verdict": verdict_word(record.verdict),
         "airflow.dag_id": str(airflow.get("dag_id", "")),
         "airflow.run_id": str(airflow.get("run_id", "")),
@@ -108,18 +121,78 @@ def verdict_word(verdict: Mapping[str, Any] | None) -> str:
 
 
 def data_version(data: Mapping[str, Mapping[str, str]]) -> str:
-    """The manifest fingerprints behind a run, one short text: `DCIR:<digest> MCO:<digest>`."""
-    from parcours.storage.fingerprint import fingerprint
-
-    return " ".join(f"{product}:{fingerprint(periods)}" for product, periods in sorted(data.items()))
+    """One digest, 16 digits, of the periods that a run reads; `data.json` holds the fingerprint of each."""
+    return fingerprint(data)
 
 
-def run_params(run: Mapping[str, Any]) -> dict[str, str]:
-    """Resolved parameters and data versions as flat texts, none longer than MLflow takes."""
-    params = dict(_flatten(run.get("study") or {}, ""))
-    for product, periods in sorted((run.get("data") or {}).items()):
-        params[f"data.{product}"] = ", ".join(f"{period}={digest}" for period, digest in sorted(periods.items()))
+def dataset_name(data: Mapping[str, Mapping[str, str]]) -> str:
+    """`DCIR, MCO · data to 2018-06`: products of one version; referentials are of it too, but not named."""
+    products = ", ".join(product for product in sorted(data) if not product.startswith(("IR_", "KI_")))
+    last = last_period(data)
+    return SEPARATOR.join(filter(None, (products or "no data", f"data to {last}" if last else "")))
+
+
+def run_params(record: RunRecord) -> dict[str, str]:
+    """Flat texts, none longer than MLflow takes: what differs from the study file first, the version of the data, what
+    the fit chose, and every resolved parameter.
+
+    MLflow shows parameters by name: `changed.` comes before all others.
+    """
+    changes = record.run.get("changes") or {}
+    params = {f"changed.{name}": change_words({name: each})[0] for name, each in changes.items()}
+    params["data.version"] = data_version(record.run.get("data") or {})
+    params |= {f"fit.{name}": f"{record.metrics[name]:g}" for name in OF_THE_FIT if name in record.metrics}
+    params |= dict(_flatten(record.run.get("study") or {}, ""))
     return {name: _shorten(value) for name, value in params.items()}
+
+
+def run_metrics(record: RunRecord) -> dict[str, float]:
+    """Numbers that compare across runs: of as many medicines as MLflow's pages can show, then those of the run.
+
+    MLflow shows them in this order. The likelihood, which compares runs of the same cases alone, is the last.
+
+    Of each medicine its peak log relative incidence and the bounds that have an end: `log_ri/N05BA12`,
+    `log_ri_lower/N05BA12`, `log_ri_upper/N05BA12`. Raises ValueError when the run's own numbers are too many.
+    """
+    own = {name: float(value) for name, value in record.metrics.items() if name not in OF_THE_FIT}
+    own |= {f"{name}_percent": 100 * own.pop(name) for name in SHARES if name in own}
+    if len(own) > METRICS_A_RUN:
+        raise ValueError(f"{len(own)} metrics; a run takes {METRICS_A_RUN}, the rest belongs in a table")
+    told = _told(record, METRICS_A_RUN - len(own)).values()
+    medicines = {name: round(value, DECIMALS) for metrics in told for name, value in metrics.items()}
+    return {**medicines, **dict(sorted(own.items(), key=lambda metric: metric[0] == LIKELIHOOD))}
+
+
+def medicines_without_metric(record: RunRecord) -> list[str]:
+    """The medicines with an estimate that no metric tells of, in reading order; `tables/peaks.json` has them all."""
+    own = [name for name in record.metrics if name not in OF_THE_FIT]
+    told = _told(record, METRICS_A_RUN - len(own))
+    return [drug for drug in _metrics_of_medicines(record) if drug not in told]
+
+
+def _told(record: RunRecord, room: int) -> dict[str, dict[str, float]]:
+    """The first medicines, as many as there is room for; whose names are too long for MLflow are passed over."""
+    told: dict[str, dict[str, float]] = {}
+    for drug, metrics in _metrics_of_medicines(record).items():
+        if max(map(len, metrics)) > METRIC_CHARACTERS:
+            continue
+        room -= len(metrics)
+        if room < 0:
+            break
+        told[drug] = metrics
+    return told
+
+
+def _metrics_of_medicines(record: RunRecord) -> dict[str, dict[str, float]]:
+    """{medicine: its metrics} of the medicines that have an estimate."""
+    found = {}
+    for row, drug in enumerate(record.peaks.get("drug", [])):
+        values = {word: record.peaks[column][row] for word, column in LOG_RI.items()}
+        named_by = NOT_IN_A_NAME.sub("_", drug)
+        metrics = {f"{word}/{named_by}": value for word, value in values.items() if isinstance(value, float)}
+        if isinstance(values["log_ri"], float):
+            found[drug] = metrics
+    return found
 
 
 def batches(params: Mapping[str, str]) -> Iterator[dict[str, str]]:

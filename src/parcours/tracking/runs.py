@@ -9,13 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parcours.cohort.titles import is_what_if
 from parcours.storage.place import Place
 from parcours.tracking import record as shape
 from parcours.tracking.record import RunRecord
 from parcours.tracking.server import artifact_location, connect, faults_of_the_server, run_page, tracking_uri
+from parcours.tracking.view import TAG, saved_view
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Dataset, Run
+    from mlflow.models.model import ModelInfo
     from mlflow.tracking import MlflowClient
 
 # MLflow keeps the alias `latest` for itself (the newest version, finished or not).
@@ -64,8 +67,14 @@ def track(root: Place, record: RunRecord) -> TrackedRun:
             _supersede(client, old, run.info.run_id)
         # Leaving this block marks the run finished, or failed when an exception leaves it.
         with mlflow.start_run(run_id=run.info.run_id):
+            metrics = shape.run_metrics(record)
             _log(client, run.info.run_id, record)
-            _register(client, record)
+            model = _log_model(record)
+            _log_metrics(client, run.info.run_id, record, metrics, model.model_id)
+            # The alias stays where it is for a what-if run: `current` answers the study's own question.
+            if not is_what_if(record.run):
+                name = shape.registered_name(record.cohort)
+                client.set_registered_model_alias(name, CURRENT, str(model.registered_model_version))
     return _tracked(root, run, reused=False)
 
 
@@ -86,11 +95,13 @@ def _create(client: "MlflowClient", root: Place, record: RunRecord) -> "Run":
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         address = tracking_uri(root)
-        experiment_id = client.create_experiment(name, artifact_location(root, address), shape.EXPERIMENT_TAGS)
+        tags = {**shape.EXPERIMENT_TAGS, TAG: saved_view()}
+        experiment_id = client.create_experiment(name, artifact_location(root, address), tags)
     else:
         experiment_id = experiment.experiment_id
-    date = datetime.now(UTC).date().isoformat()
-    return client.create_run(experiment_id, run_name=shape.run_name(record, date), tags=shape.run_tags(record))
+        if experiment.tags.get(TAG) is None:  # what a user made of the view stays
+            client.set_experiment_tag(experiment_id, TAG, saved_view())
+    return client.create_run(experiment_id, run_name=shape.run_name(record.run), tags=shape.run_tags(record))
 
 
 def _supersede(client: "MlflowClient", old: "Run", new_id: str) -> None:
@@ -100,22 +111,43 @@ def _supersede(client: "MlflowClient", old: "Run", new_id: str) -> None:
 
 
 def _log(client: "MlflowClient", run_id: str, record: RunRecord) -> None:
-    from mlflow.entities import Metric, Param
+    from mlflow.entities import DatasetInput, InputTag, Param
 
-    for batch in shape.batches(shape.run_params(record.run)):
+    for batch in shape.batches(shape.run_params(record)):
         client.log_batch(run_id, params=[Param(name, value) for name, value in batch.items()])
-    if len(record.metrics) > shape.METRICS_A_RUN:
-        raise ValueError(
-            f"{len(record.metrics)} metrics; a run takes {shape.METRICS_A_RUN}, the rest belongs in a table"
-        )
-    now = int(datetime.now(UTC).timestamp() * 1000)
-    client.log_batch(run_id, metrics=[Metric(name, float(value), now, 0) for name, value in record.metrics.items()])
+    context = [InputTag("mlflow.data.context", "training")]
+    client.log_inputs(run_id, datasets=[DatasetInput(_dataset(record), context)])
     client.log_dict(run_id, dict(record.run), "run.json")
+    client.log_dict(run_id, dict(record.run.get("data") or {}), "data.json")
     if record.verdict is not None:
         client.log_dict(run_id, dict(record.verdict), "verdict.json")
     for name, table in record.tables.items():
         client.log_table(run_id, _as_frame(table), f"tables/{name}.json")
     client.log_artifacts(run_id, str(record.artifacts), "report")
+
+
+def _dataset(record: RunRecord) -> "Dataset":
+    """The published tables that the run reads, of one version: where they are, and no row of them."""
+    from mlflow.entities import Dataset
+
+    data = record.run.get("data") or {}
+    return Dataset(
+        name=shape.dataset_name(data),
+        digest=shape.data_version(data),
+        source_type="parcours root",
+        source=json.dumps({"uri": str(record.run.get("root", ""))}),
+    )
+
+
+def _log_metrics(
+    client: "MlflowClient", run_id: str, record: RunRecord, metrics: Mapping[str, float], model_id: str
+) -> None:
+    """The metrics of the run, which are those of its model on its data too."""
+    from mlflow.entities import Metric
+
+    now, data = int(datetime.now(UTC).timestamp() * 1000), _dataset(record)
+    of = {"model_id": model_id, "dataset_name": data.name, "dataset_digest": data.digest, "run_id": run_id}
+    client.log_batch(run_id, metrics=[Metric(name, value, now, 0, **of) for name, value in metrics.items()])
 
 
 def _as_frame(columns: Mapping[str, list[Any]]) -> Any:
@@ -124,28 +156,23 @@ def _as_frame(columns: Mapping[str, list[Any]]) -> Any:
     return pd.DataFrame(columns)
 
 
-def _register(client: "MlflowClient", record: RunRecord) -> None:
-    """Save the model in the run, make it a version of the study's model and point the alias `current` at it.
-
-    The alias stays where it is for a what-if run: `current` answers the study's own question.
-    """
+def _log_model(record: RunRecord) -> "ModelInfo":
+    """Save the model in the run and make it a version of the study's model."""
     import mlflow
 
-    name = shape.registered_name(record.cohort)
     with tempfile.TemporaryDirectory() as scratch:
         files = _model_files(Path(scratch), record)
-        info = mlflow.pyfunc.log_model(
+        info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("curve_model.py")),
             artifacts=files,
             signature=_signature(),
             input_example=_as_frame({"drug": [record.curves["drug"][0]], "lag": [0]}),
             pip_requirements=[f"{package}=={version(package)}" for package in MODEL_PACKAGES],
-            registered_model_name=name,
+            registered_model_name=shape.registered_name(record.cohort),
             metadata={"fingerprint": record.fingerprint, "cohort": record.cohort},
         )
-    if not shape.is_what_if(record.run):
-        client.set_registered_model_alias(name, CURRENT, str(info.registered_model_version))
+    return info
 
 
 def _model_files(folder: Path, record: RunRecord) -> dict[str, str]:

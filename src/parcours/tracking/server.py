@@ -50,11 +50,15 @@ def tracking_uri(root: Place) -> str:
 
 def _database(root: Place) -> str:
     if isinstance(root, Path):
-        return f"sqlite:///{root / 'mlflow.db'}"
+        return f"sqlite:///{_file(root)}"
     raise InputError(
         f"Runs of {root} need a tracking server: set {ADDRESS_VARIABLE} to http://<host>:<port> of a running "
         "`mlflow server`; a database cannot be on HDFS."
     )
+
+
+def _file(root: Path) -> Path:
+    return root / "mlflow.db"
 
 
 def artifact_location(root: Place, address: str) -> str | None:
@@ -133,3 +137,8 @@ def run_page(root: Place, experiment_id: str, run_id: str) -> str | None:
     if not address.startswith("http"):
         return None
     return f"{address.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}?{MODEL_TRAINING}"
+
+
+def is_there(root: Place) -> bool:
+    """Whether runs may have been logged: to a server, or to the database of a root, once a report has made it."""
+    return bool(os.environ.get(ADDRESS_VARIABLE, "").strip()) or (isinstance(root, Path) and _file(root).is_file())

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parcours.cohort.definitions import load_definition
+from parcours.cohort.months import add_months
 from parcours.cohort.outcomes import outcomes_of, when_found
-from parcours.cohort.study import Outcomes, add_months
+from parcours.cohort.study import Outcomes
 from parcours.events.codelists import codes_for
 from parcours.events.schema import EVENT_SCHEMA
 

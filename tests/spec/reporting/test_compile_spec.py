@@ -5,18 +5,26 @@ import math
 import pandas as pd
 import pytest
 
-from parcours.reporting.compile import Material, attrition_steps, compile_findings
+from parcours.reporting import compile as compiling
+from parcours.reporting.compile import Material, described_steps, events_after
+from parcours.reporting.texts import texts_in
 
 RUN = {
     "cohort": "fall",
     "title": "Falls",
     "fingerprint": "0123456789abcdef",
     "study": {
-        "model": {"bucket_days": 14},
+        "model": {"bucket_days": 14, "lags": 5},
         "population": {"study_start": "2014-01-01", "study_end": "2017-12-31"},
     },
     "data": {"DCIR": {}, "MCO": {}, "IR_PHA_R": {}},
+    "code_version": "0.1.0",
 }
+VERSIONS = "run 01234567, data 7b7058bc, code 0.1.0"
+
+
+def compile_findings(found, language="en"):
+    return compiling.compile_findings(found, language)
 
 
 def peak(drug, selected, lags, interval, flag, before=""):
@@ -73,6 +81,11 @@ def material(**changes):
         ],
         "persons": pd.DataFrame({"person_id": persons, "start": 16436, "end": 16436 + 364, "birth": -9000}),
         "events": pd.DataFrame({"person_id": persons, "day": 16500}),
+        "exposures": pd.DataFrame(
+            # 30 cases bought A two weeks before their event, 12 a year before; 20 bought B after it
+            {"person_id": range(62), "drug": ["A"] * 42 + ["B"] * 20}
+            | {"start": [16486] * 30 + [16135] * 12 + [16501] * 20, "end": 16800}
+        ),
         "outcomes": pd.DataFrame({"person_id": persons, "site": site, "date": pd.Timestamp("2015-03-06")}),
         "names": {"B": "Zolpidem"},
         "missing_care": {"measured": True, "study": 0.012, "last_month": 0.31, "months": {}},
@@ -94,7 +107,7 @@ def test_peaks_read_from_what_raises_to_what_lowers_to_what_rises_before_to_the_
 
 def test_a_peak_is_a_relative_incidence_of_a_window_of_days_of_a_named_medicine():
     peak = compile_findings(material()).peaks.set_index("drug").loc["B"]
-    assert (peak["name"], peak["peak_day"], peak["peak_days"]) == ("Zolpidem", 42, "28 to 83")
+    assert (peak["name"], peak["peak_day"]) == ("Zolpidem", 42)
     assert (peak["first_day"], peak["last_day"]) == (28, 83)
     assert peak["ri"] == pytest.approx(2.0)
     assert (peak["lower"], peak["upper"]) == pytest.approx((math.exp(0.3), math.exp(1.0)))
@@ -138,12 +151,39 @@ def test_the_attrition_closes_with_the_cases_of_the_model():
 
 def test_cases_that_are_the_last_step_already_are_not_told_twice():
     chain = [{"description": "everybody", "persons": 900}, {"description": "cases", "persons": 120}]
-    assert [step.description for step in attrition_steps(chain, cases=120)] == ["everybody", "cases"]
+    assert [text for text, _ in described_steps(material(attrition=chain), texts_in("en"))] == ["everybody", "cases"]
+
+
+@pytest.mark.parametrize(
+    ("starts", "end", "counted"),
+    [
+        ([16486], 16800, 1),  # two weeks before the event
+        ([16417], 16800, 1),  # its last day in the 84 of the curve
+        ([16416], 16800, 0),  # a day too early
+        ([16501], 16800, 0),  # after the event
+        ([16486], 16499, 0),  # ended before it
+        ([16450, 16486], 16800, 1),  # bought twice: one event
+    ],
+)
+def test_events_after_are_those_of_the_days_of_the_curve_from_the_purchase_on(starts, end, counted):
+    bought = pd.DataFrame({"person_id": 1, "drug": "A", "start": starts, "end": end})
+    assert events_after(material(exposures=bought), 14).get("A", 0) == counted
+
+
+def test_events_after_are_withheld_when_they_or_the_other_exposed_cases_are_few():
+    #  A: 60 exposed cases, 30 events after    with 55 after: 5 exposed cases have none
+    after = compile_findings(material()).peaks.set_index("drug")["events_after"]
+    assert (after["A"], after["B"]) == (30, 0)
+    many = material().exposures.assign(drug="A", start=16486).head(55)
+    assert compile_findings(material(exposures=many)).peaks.set_index("drug")["events_after"]["A"] == "hidden"
+    few = material().exposures.assign(start=16486).head(7)
+    assert compile_findings(material(exposures=few)).peaks.set_index("drug")["events_after"]["A"] == "<11"
 
 
 def test_sites_are_counted_once_an_event_and_few_take_the_next_with_them():
+    #  wrist 14 and spine 6 alone would be 20: of 11 or more and 1 to 10 that leaves nine values to the spine
     sites = compile_findings(material()).breakdowns[0]
-    assert dict(zip(sites.labels, sites.counts, strict=True)) == {"hip": 100, "wrist": "hidden", "spine": "<11"}
+    assert dict(zip(sites.labels, sites.counts, strict=True)) == {"hip": "hidden", "wrist": "hidden", "spine": "<11"}
     assert sites.total == 120
 
 
@@ -202,14 +242,20 @@ def test_second_events_of_few_persons_are_not_given_away_by_the_number_of_events
     assert (findings.cases, findings.events) == (120, "hidden")
 
 
+def test_a_delivery_of_too_few_months_cannot_tell_which_care_is_still_to_come():
+    run = RUN | {"missing_periods": {"DCIR": ["2018-01"]}}
+    notes = compile_findings(material(run=run, missing_care={"measured": False})).notes
+    assert any("too few flux months to tell" in note for note in notes)
+
+
 def test_metrics_compare_across_runs():
     metrics = compile_findings(material()).metrics
     assert metrics.pop("care_still_to_come") == 0.012
     assert metrics == {"held_out_likelihood": -3.5, "cases": 120.0, "events": 120.0, "persons_followed": 5000.0}
 
 
-def test_the_source_names_products_years_study_and_run():
-    assert compile_findings(material()).source == "Source: SNDS (DCIR, MCO) 2014 to 2017; study fall, run 01234567."
+def test_the_source_names_products_years_study_run_and_the_versions_of_data_and_code():
+    assert compile_findings(material()).source == f"Source: SNDS (DCIR, MCO) 2014 to 2017; study fall, {VERSIONS}."
 
 
 def test_a_study_without_its_late_flux_says_which_share_of_the_care_is_missing():
@@ -221,12 +267,12 @@ def test_a_study_without_its_late_flux_says_which_share_of_the_care_is_missing()
 
 def test_the_source_of_made_up_persons_is_not_the_snds():
     source = compile_findings(material(run=RUN | {"synthetic": True})).source
-    assert source == "Source: SYNTHETIC data (DCIR, MCO) 2014 to 2017; study fall, run 01234567."
+    assert source == f"Source: SYNTHETIC data (DCIR, MCO) 2014 to 2017; study fall, {VERSIONS}."
 
 
 def test_the_source_of_a_what_if_run_says_what_was_changed_or_how_much():
     age = {"age_minimum": {"file": 65, "run": 75}}
     more = {name: {"file": 1, "run": 2} for name in ("lags", "seed", "cv_folds")}
     named, counted = (compile_findings(material(run=RUN | {"changes": each})).source for each in (age, more))
-    assert named.endswith("run 01234567; what-if: age_minimum 75 (study file: 65).")
-    assert counted.endswith("run 01234567; what-if: 3 parameters differ from the study file.")
+    assert named.endswith(f"{VERSIONS}; what-if: youngest age 75, was 65.")
+    assert counted.endswith(f"{VERSIONS}; what-if: 3 parameters differ from the study file.")

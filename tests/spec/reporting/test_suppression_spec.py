@@ -29,8 +29,10 @@ def test_one_small_cell_takes_the_next_smallest_with_it():
     assert publish_column([120, 40, 7]) == ([120, "hidden", "<11"], 167)
 
 
-def test_two_small_cells_protect_each_other_unless_their_sum_tells_both():
-    assert publish_column([120, 3, 7]) == ([120, "<11", "<11"], 130)
+def test_two_small_cells_protect_each_other_only_where_each_keeps_ten_values():
+    #  3 + 7 = 10: each would be 1 to 9
+    assert publish_column([120, 3, 7]) == (["hidden", "<11", "<11"], 130)
+    assert publish_column([120, 4, 7]) == ([120, "<11", "<11"], 131)
     assert publish_column([120, 10, 10]) == (["hidden", "<11", "<11"], 140)
     assert publish_column([120, 40, 1, 1]) == ([120, "hidden", "<11", "<11"], 162)
 

@@ -22,7 +22,7 @@ def allowed(parameter: Parameter) -> str:
         return WORDS[parameter.enum_from]
     if parameter.minimum is not None:
         return f"{parameter.minimum} to {parameter.maximum}"
-    return {"date": "a date", "boolean": "true, false"}.get(parameter.type, "codes")
+    return {"date": "a date or words", "boolean": "true, false"}.get(parameter.type, "codes")
 
 
 def default(parameter: Parameter) -> str:

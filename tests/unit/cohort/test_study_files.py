@@ -2,14 +2,16 @@
 
 import datetime as dt
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from parcours.cohort.months import add_months
 from parcours.cohort.parameters import parameter_table
-from parcours.cohort.study import SECTIONS, add_months, load_study, resolve, study_from_dict
+from parcours.cohort.study import SECTIONS, load_study, resolve, study_from_dict
 from parcours.cohort.titles import study_subtitle
 from parcours.errors import InputError
 
@@ -42,6 +44,25 @@ def test_every_study_of_the_project_loads(file):
 def test_each_parameter_of_the_table_is_one_field_of_its_section():
     fields = {(section, name) for section, cls in SECTIONS.items() for name in cls.__dataclass_fields__}
     assert {(p.section, p.name) for p in parameter_table().values()} == fields
+
+
+@pytest.mark.parametrize(
+    ("said", "title", "titles"),
+    [
+        ("Falls", "Falls", {"en": "Falls"}),
+        ({"fr": "Chutes", "en": "Falls"}, "Falls", {"en": "Falls", "fr": "Chutes"}),
+        ({"fr": "Chutes"}, "Chutes", {"fr": "Chutes"}),
+    ],
+)
+def test_a_title_may_be_given_by_language(written, said, title, titles):
+    study = load_study(written({"title": said}))
+    assert (study.title, study.titles) == (title, titles)
+
+
+def test_the_language_is_of_the_report_and_no_part_of_the_question(written):
+    english, french = (load_study(written({"language": language})) for language in ("en", "fr"))
+    assert (english.language, french.language) == ("en", "fr")
+    assert english.as_dict() == french.as_dict()
 
 
 def test_follow_up_starts_after_the_gap():
@@ -98,7 +119,15 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"populatoin": {}}, '"populatoin" is not known (did you mean "population"?)'),
         ({"population.age_minimum": "old"}, 'population.age_minimum is "old", but must be a number.'),
         ({"population.age_minimum": 200}, "population.age_minimum is 200, but must lie between 0 and 120."),
-        ({"population.study_start": "soon"}, 'study_start is "soon", but must be a date such as 2014-01-31.'),
+        (
+            {"population.study_start": "soon"},
+            'study_start is "soon", but must be a date such as 2014-01-31, or words such as "48 months before", "4',
+        ),
+        ({"population.study_end": "last month"}, 'or words such as "last complete month", "last complete year", '),
+        ({"population.study_end": "48 months before"}, 'is "48 months before", but must be a date such as 2014-01-31'),
+        ({"timezone": "Paris"}, 'timezone is "Paris", but must be a zone such as "Europe/Paris" or "UTC".'),
+        ({"timezone": "../etc"}, 'timezone is "../etc", but must be a zone'),
+        ({"timezone": "Europe"}, 'timezone is "Europe", but must be a zone'),
         ({"population.study_start": dt.datetime(2014, 1, 1, 10)}, 'is "2014-01-01 10:00:00", but must be a date'),
         ({"population.study_end": dt.date(9999, 12, 31)}, "is 9999-12-31, but must lie between 1950-01-01 and 2099-"),
         ({"population.study_start": dt.date(1, 1, 1)}, "is 0001-01-01, but must lie between 1950-01-01 and 2099-12-31"),
@@ -129,6 +158,16 @@ def test_every_default_is_allowed_by_its_own_limits():
         ({"model.season": "maybe"}, 'model.season is "maybe", but must be true or false.'),
         ({"model.lags": 1.5}, 'model.lags is "1.5", but must be a whole number.'),
         ({"schedule": "monthly"}, 'schedule is "monthly", but must be a cron line'),
+        (
+            {"schedule": "0 25 1 * *"},
+            'schedule is "0 25 1 * *", whose hour "25" is not one of 0 to 23, *, a range such as 0-3',
+        ),
+        ({"schedule": "a b c d e"}, 'whose minute "a" is not one of 0 to 59'),
+        ({"schedule": "0 6 5-2 * *"}, 'whose day "5-2" is not one of 1 to 31'),
+        ({"deadline_hours": "two days"}, 'deadline_hours is "two days", but must be a number of hours up to 8760'),
+        ({"deadline_hours": 0}, 'deadline_hours is "0", but must be'),
+        ({"language": "de"}, 'language is "de", but must be one of: en, fr.'),
+        ({"title": {"english": "Falls"}}, 'title: "english" is not known; known are en, fr.'),
         ({"cohort": "Fall"}, 'cohort is "Fall", but must be the file\'s own name'),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -140,6 +179,13 @@ def test_a_mistake_gets_one_sentence_with_file_key_and_value(written, changes, s
     assert str(path) in str(caught.value)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["0 6 1 * *", "*/15 6-18 1,15 jan-jun mon-fri", "0 6 * * 7", "@monthly"])
+def test_a_cron_line_is_read_in_the_zone_of_paris_unless_another_is_named(written, line):
+    study = load_study(written({"schedule": line}))
+    assert (study.schedule, study.timezone) == (line, "Europe/Paris")
+    assert load_study(written({"schedule": line, "timezone": "UTC"})).timezone == "UTC"
 
 
 @pytest.fixture
@@ -245,8 +291,8 @@ def test_an_unknown_override_is_refused_with_a_hint(key, hint):
     ("name", "limits"),
     [
         ("age_minimum", "From 0 to 120 (a whole number)."),
-        ("sex", "One of: all, women, men."),
-        ("study_start", "A date from 1950-01-01 to 2099-12-31."),
+        ("sex", "One of: women and men, women, men."),
+        ("study_start", "A date from 1950-01-01 to 2099-12-31, or words: 48 months before, 4 years before."),
         ("atc_include", "Each an ATC code or prefix such as N05B or C07AB03."),
         ("packs", "Each a CIP13 code (13 digits)."),
         ("age_cuts_years", "Each from 0 to 130."),
@@ -255,13 +301,25 @@ def test_an_unknown_override_is_refused_with_a_hint(key, hint):
 )
 def test_the_help_of_a_parameter_ends_with_its_limits(name, limits):
     told = {row["name"]: row["help"] for row in load_study(FALL).parameters()}
-    assert told[name] == f"{parameter_table()[name].help} {limits}"
+    assert told[name] == f"{parameter_table()[name].form_help} {limits}"
 
 
 def test_every_parameter_tells_its_limits():
     for row in load_study(FALL).parameters():
-        assert row["help"] != parameter_table()[row["name"]].help, row["name"]
-        assert all(word in row["help"] for word in row["enum"] or ())
+        assert row["help"] != parameter_table()[row["name"]].form_help, row["name"]
+        assert all(row["texts"][word] in row["help"] for word in row["enum"] or ())
+
+
+def test_a_form_speaks_of_fields_and_words_as_a_person_does():
+    known = "|".join(name for name in parameter_table() if "_" in name)
+    for name, parameter in parameter_table().items():
+        assert not re.search(rf"\b({known})\b", parameter.form_help + parameter.title), name
+        assert all(not re.search(r"[_0-9]", parameter.text(word)) for word in parameter.enum or ()), name
+    gap = parameter_table()["start_gap_months"]
+    assert "at least “Washout” plus what the curve covers (“Curve length” x “Curve step”)" in gap.form_help
+    assert "at least washout_months plus what the curve covers (lags x bucket_days)" in gap.help
+    end = parameter_table()["limited_end"]
+    assert end.form_help.startswith("by number of purchases: ") and end.help.startswith("purchase_count: ")
 
 
 @pytest.mark.parametrize(

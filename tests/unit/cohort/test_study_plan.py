@@ -77,6 +77,7 @@ def test_a_what_if_run_keeps_what_it_changed_and_is_never_the_study_itself(root_
     what_if = read_run(write_run(root, study, {"age_minimum": 75}))
     assert what_if["changes"] == {"age_minimum": {"file": 65, "run": 75}}
     assert what_if["title"] == "Medicines and fractures after a fall: 75 and over, 2014 to 2017"
+    assert what_if["name"] == f"fall · 75 and over · data to {max(PERIODS['DCIR'])}"
     itself = read_run(write_run(root, resolve(study, {"age_minimum": 75}), {}))
     assert itself["changes"] == {} and itself["study"] == what_if["study"]
     assert itself["fingerprint"] != what_if["fingerprint"]
@@ -231,11 +232,31 @@ def test_packs_make_again_what_looks_them_up(root_with, study):
     assert made_again(before, planned(root, study)) == {"medicines", "drug_purchase", "persons", *COHORT, *AFTER}
 
 
+def test_a_name_is_no_part_of_the_fingerprint(root_with, study, monkeypatch):
+    root = root_with(PERIODS)
+    before = planned(root, study)
+    monkeypatch.setattr("parcours.cohort.plan.run_name", lambda *_: "another")
+    after = planned(root, study)
+    assert after["name"] == "another" != before["name"]
+    assert (after["fingerprint"], after["steps"]) == (before["fingerprint"], before["steps"])
+
+
 def test_a_title_changes_nothing(root_with, study):
     root = root_with(PERIODS)
     first, renamed = planned(root, study), planned(root, replace(study, title="Falls", description="Another word."))
     assert made_again(first, renamed) == set()
     assert renamed["fingerprint"] == first["fingerprint"] and renamed["title"] != first["title"]
+
+
+def test_another_language_is_the_same_run_with_another_report(root_with, study):
+    root = root_with(PERIODS)
+    first, french = planned(root, study), planned(root, replace(study, language="fr"))
+    assert french["fingerprint"] == first["fingerprint"] and made_again(first, french) == set()
+    assert (first["language"], french["language"]) == ("en", "fr")
+    assert [stage_key(first, stage) == stage_key(french, stage) for stage in ("features", "model", "report")] == [
+        *(True, True, False),
+    ]
+    assert stage_key(first, "report") == first["fingerprint"]
 
 
 def test_another_study_of_the_same_data_shares_its_events(root_with, study):
@@ -371,3 +392,76 @@ def test_a_file_that_is_no_run_file_is_refused(tmp_path):
     path.write_text(json.dumps({"cohort": "fall"}), "utf-8")
     with pytest.raises(InputError, match="is not a run file: fingerprint, root, study, data missing"):
         read_run(path)
+
+
+RELATIVE = {"study_end": "last complete month", "study_start": "48 months before"}
+
+
+def window(run):
+    return run["study"]["population"]["study_start"], run["study"]["population"]["study_end"]
+
+
+def test_dates_in_words_are_days_when_a_run_is_planned(root_with, study):
+    relative = resolve(study, RELATIVE)
+    run = read_run(write_run(root_with(PERIODS), relative, {}))
+    assert window(run) == ("2014-01-01", "2017-12-31")
+    assert run["dates_in_words"] == {name: RELATIVE[name] for name in ("study_start", "study_end")}
+    assert run["changes"] == {}, "the days are what the study asks, no what-if"
+    assert run["title"] == "Medicines and fractures after a fall: 65 and over, 2014 to 2017"
+    assert study_of(run).as_dict() == run["study"]
+
+
+def test_the_run_is_that_of_its_days_however_they_were_written(root_with, study):
+    root = root_with(PERIODS)
+    in_days = read_run(write_run(root, study, {}))
+    in_words = read_run(write_run(root, resolve(study, RELATIVE), {}))
+    assert in_days["fingerprint"] == in_words["fingerprint"]
+    assert in_days["dates_in_words"] == {}
+
+
+def test_a_new_month_moves_the_window(root_with, study):
+    relative = resolve(study, RELATIVE | {"study_start": "36 months before"})
+    before = read_run(write_run(root_with({**PERIODS, "DCIR": MONTHS[:53]}), relative, {}))
+    after = read_run(write_run(root_with(PERIODS), relative, {}))
+    assert window(before) == ("2014-12-01", "2017-11-30")
+    assert window(after) == ("2015-01-01", "2017-12-31")
+
+
+def test_words_and_days_may_replace_each_other_for_one_run(root_with, study):
+    root, relative = root_with(PERIODS), resolve(study, RELATIVE)
+    fixed = read_run(write_run(root, relative, {"study_end": "2017-06-30", "study_start": "36 months before"}))
+    assert window(fixed) == ("2014-07-01", "2017-06-30")
+    assert fixed["changes"]["study_end"] == {"file": "last complete month", "run": "2017-06-30"}
+    in_words = read_run(write_run(root, study, {"study_end": "1 month before the last complete month"}))
+    assert window(in_words) == ("2014-01-01", "2017-11-30")
+    assert in_words["changes"] == {"study_end": {"file": "2017-12-31", "run": "1 month before the last complete month"}}
+
+
+def test_a_hospital_year_that_is_missing_bounds_the_end_where_the_study_reads_stays(root_with, study):
+    root = root_with({**PERIODS, "MCO": ["2014", "2015", "2016"]})
+    assert window(read_run(write_run(root, resolve(study, RELATIVE | {"study_start": "2014-01-01"}), {}))) == (
+        "2014-01-01",
+        "2016-12-31",
+    )
+
+
+def test_too_little_data_for_words_is_one_sentence(root_with, study):
+    relative = resolve(study, RELATIVE)
+    root = root_with({**PERIODS, "DCIR": ["2018-01", "2018-02"]})
+    with pytest.raises(InputError) as caught:
+        write_run(root, relative, {})
+    assert str(caught.value) == (
+        f"Study fall ends with the last complete month, but no month of care is complete in {root.path}, with the flux "
+        "of 6 months after it (DCIR from 2018-01 to 2018-02) and the hospital stays of its year (MCO from 2014 to "
+        "2017): flatten and check more data, or give study_end as a date."
+    )
+
+
+def test_words_that_leave_no_follow_up_are_refused_with_their_days(root_with, study):
+    with pytest.raises(InputError, match=r"leaves no follow-up before study_end, 2017-12-31"):
+        write_run(root_with(PERIODS), resolve(study, RELATIVE | {"study_start": "12 months before"}), {})
+
+
+def test_the_whole_window_must_be_published(root_with, study):
+    with pytest.raises(InputError, match=r"runs from 2013-01-01 to 2017-12-31 .* MCO 2013 missing"):
+        write_run(root_with(PERIODS), resolve(study, RELATIVE | {"study_start": "5 years before"}), {})

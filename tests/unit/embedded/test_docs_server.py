@@ -18,14 +18,17 @@ PAGES = {
     "studies/fall/abc/quality/data_docs/index.html": "study verdict",
     "studies/fall/abc/report/report.html": "report",
     "studies/fall/abc/report/peaks.csv": "peaks",
+    "studies/fall/abc/comparisons/abd/comparison.html": "comparison",
 }
 PRIVATE = {
     "flat/DCIR/period=2016-01/0.parquet": "rows",
     "rejects/DCIR/period=2016-01/0.parquet": "rows",
     "identity/identity.parquet": "identifiers",
     "studies/fall/abc/features/persons.parquet": "persons",
-    "studies/fall/abc/run.json": "run",
-    "quality/run-1/verdict.json": "counts",
+    "studies/fall/abc/run.json": '{"cohort": "fall", "fingerprint": "abc"}',
+    "studies/fall/abc/report/_MANIFEST.json": '{"ended": "2026-11-30T13:00:00+00:00", "summary": {"cases": 7}}',
+    "studies/fall/abc/quality/verdict.json": '{"passed": true, "ended": "2026-11-30T13:00:00+00:00", "rules": []}',
+    "quality/run-1/verdict.json": '{"passed": true, "ended": "2026-11-30T13:00:00+00:00", "rules": []}',
 }
 
 
@@ -65,7 +68,7 @@ def test_no_folder_is_listed(address: str, folder: str) -> None:
         http.call(f"{address}/{folder}")
 
 
-def test_the_first_page_lists_what_there_is(address: str) -> None:
+def test_home_links_to_what_there_is(address: str) -> None:
     listed = http.call(f"{address}/")
     assert all(f'href="/{page}"' in listed for page in PAGES if page.endswith(".html"))
     assert "parquet" not in listed

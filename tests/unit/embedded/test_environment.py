@@ -65,3 +65,11 @@ def test_secrets_are_made_once_and_are_the_owners_only(layout: Layout) -> None:
     assert json.loads(layout.password_file.read_text("utf-8")) == {"parcours": first.password}
     for path in (layout.password_file, layout.secrets_file):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_who_gets_mails_and_from_where_is_the_users_to_say(layout: Layout) -> None:
+    said = {"PARCOURS_MAIL_TO": "desk@example.org", "PARCOURS_MAIL_SERVER": "smtp://mail.example.org:25"}
+    env = environment(layout, **said)
+    assert env["PARCOURS_MAIL_TO"] == "desk@example.org"
+    assert env["AIRFLOW_CONN_SMTP_DEFAULT"] == "smtp://mail.example.org:25"
+    assert not {"PARCOURS_MAIL_TO", "AIRFLOW_CONN_SMTP_DEFAULT"} & set(environment(layout))

@@ -43,15 +43,16 @@ def findings():
             )
     curves = pd.DataFrame(rows, columns=CURVES)
     return Findings(
+        language="en",
         cohort="fall",
+        name="fall",
         title="Medicines and fractures after a fall: 65 and over, 2014 to 2017",
         subtitle="All medicines, by substance; fractures of all sites; followed from 2015-01-01 to 2017-12-31",
         changes={},
         synthetic=False,
         fingerprint="0123456789abcdef",
-        source="Source: SNDS (DCIR, MCO) 2014 to 2017, study fall, run 01234567.",
+        source="Source: SNDS (DCIR, MCO) 2014 to 2017, study fall, run 01234567, data 89abcdef, code 0.1.0.",
         bucket_days=14,
-        interval="95% interval",
         peaks=peaks_of(curves),
         curves=curves,
         attrition=[
@@ -89,11 +90,11 @@ def _peak(place, drug, curve):
         "drug": drug,
         "name": top["name"],
         "exposed": 4000 - 290 * place if place < 13 else "<11",
+        "events_after": 900 - 60 * place if place < 12 else "<11",
         "selected": flag != "none",
         "selected_share": 0.97 if flag != "none" else 0.02,
         "peak_lag": int(top["lag"]),
         "peak_day": int(top["day"]),
-        "peak_days": f"{top['day']} to {top['day'] + 27}",
         "first_day": int(top["day"]),
         "last_day": int(top["day"]) + 27,
         **{name: top[name] for name in ("ri", "lower", "upper")},

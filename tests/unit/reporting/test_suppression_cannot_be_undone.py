@@ -26,8 +26,9 @@ def agrees(shown, value):
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(counts, min_size=1, max_size=4))
-def test_a_column_with_its_total_leaves_two_values_to_every_small_cell(column):
+def test_a_column_with_its_total_leaves_ten_values_to_every_small_cell(column):
     cells, total = publish_column(column)
+    assume(isinstance(total, int))  # else no cell of it is told
     assume(cells.count(HIDDEN) <= 2)
     *most, last = [candidates(cell) for cell in cells]
     possible = [set() for _ in cells]
@@ -40,7 +41,7 @@ def test_a_column_with_its_total_leaves_two_values_to_every_small_cell(column):
                     seen.add(known)
     for shown, seen, true in zip(cells, possible, column, strict=True):
         assert true in seen
-        assert shown != SMALL or len(seen) > 1
+        assert shown != SMALL or len(seen) >= 10
 
 
 @settings(max_examples=40, deadline=None)
@@ -101,7 +102,7 @@ def test_no_difference_of_two_published_attrition_counts_is_small(losses, size):
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.integers(0, 25), min_size=2, max_size=3), st.integers(11, 60))
-def test_the_losses_between_two_published_steps_keep_two_values_each(losses, size):
+def test_the_losses_between_two_published_steps_keep_ten_values_each(losses, size):
     persons = [size + sum(losses[step:]) for step in range(len(losses) + 1)]
     left, lost = shown_chain(persons)
     known = [step for step, count in enumerate(left) if isinstance(count, int)]
@@ -110,4 +111,4 @@ def test_the_losses_between_two_published_steps_keep_two_values_each(losses, siz
         total = persons[start] - persons[end]
         fits = [guess for guess in itertools.product(*map(candidates, shown)) if sum(guess) == total]
         for place, cell in enumerate(shown):
-            assert cell != SMALL or len({guess[place] for guess in fits}) > 1
+            assert cell != SMALL or len({guess[place] for guess in fits}) >= 10

@@ -11,7 +11,7 @@ from parcours.cohort.study import load_study, resolve
 from parcours.models import ConvSCCS, cross_validation
 from parcours.models.solver import NotConverged
 from parcours.stages.inference import PIECES, run_train
-from parcours.stages.replicates import Pieces, Progress, committed, here, in_words, number_of_pieces, read_piece
+from parcours.stages.replicates import Pieces, Progress, committed, here, in_words, pieces_by_kind, read_piece
 from tests.models.simulation import Truth, draw_series, planted_curve
 from tests.unit.tracking.study_run import HOME, make_run
 
@@ -50,7 +50,7 @@ def test_kept_pieces_give_the_bits_of_a_training_that_keeps_nothing(series, tmp_
     assert found == trained(series, None)
     assert sorted(told) == sorted(path.stem for path in tmp_path.iterdir())
     assert {"fold-0-tv-0", "fold-1-tv-1", "draw-0002", "medicines-0000", "medicines-0020"} <= set(told)
-    assert len(told) == len(set(told)) == number_of_pieces(resolve(study(), FEW).model, 23)
+    assert len(told) == len(set(told)) == sum(pieces_by_kind(resolve(study(), FEW).model, 23).values())
 
 
 def study():
@@ -128,7 +128,7 @@ def test_pieces_are_counted_as_the_model_cuts_them(series, tmp_path, given):
     settings = resolve(study(), given | {"cv_folds": 2} | ({} if given else {"bootstrap": 1})).model
     changes = {"tv": list(settings.tv_grid) or None, "folds": settings.cv_folds}
     trained(series, committed(here, 2, tmp_path, lambda name: None), settings.bootstrap, **changes)
-    assert len(list(tmp_path.iterdir())) == number_of_pieces(settings, len(series.drugs))
+    assert len(list(tmp_path.iterdir())) == sum(pieces_by_kind(settings, len(series.drugs)).values())
 
 
 def test_progress_is_told_in_pieces_with_the_time_that_is_left(tmp_path, caplog, monkeypatch):
@@ -155,7 +155,7 @@ def test_progress_is_told_in_pieces_with_the_time_that_is_left(tmp_path, caplog,
 
 def test_progress_never_exceeds_what_was_announced():
     told = []
-    progress = Progress(1, lambda done, total, label, share=None: told.append((done, total)))
+    progress = Progress({"draw": 1}, lambda done, total, label, share=None: told.append((done, total)))
     for _ in range(3):
         progress.behind("draw-0000")
     assert max(done for done, _ in told) == 1

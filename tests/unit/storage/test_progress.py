@@ -6,10 +6,18 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
+from parcours.front.addresses import Addresses
+from parcours.front.airflow_facts import NOT_ASKED
+from parcours.front.parts import duration
+from parcours.front.running import running_part
+from parcours.front.study_part import Around
 from parcours.stages.status import root_status
-from parcours.storage.progress import running_jobs, told_progress
+from parcours.storage.progress import running_jobs, seconds_left, told_progress
 from parcours.storage.root import Root, open_root
 
 WORKING = """
@@ -93,3 +101,44 @@ def test_what_an_older_version_left_is_no_running_job(tmp_path: Path) -> None:
     left = {"done": 1, "total": 2, "label": "joining", "started": "2026-01-01T00:00:00+00:00"}
     (tmp_path / "_progress" / "flatten.json").write_text(json.dumps(left))
     assert root_status(str(tmp_path))["running"] == []
+
+
+# What a job told last (second, share, share once the next step is behind), and what was left of it at a moment.
+RECORDED = {
+    "steps of equal size, at the end of one": ((40, 0.4, 0.5), 40, 60),
+    "the same, while the next step runs": ((40, 0.4, 0.5), 45, 55),
+    "a step that takes three times as long": ((40, 0.4, 0.5), 70, 70),
+    "small files are behind, the large ones are left": ((10, 0.1, 0.2), 10, 90),
+    "the last step, which is nearly all": ((10, 0.1, 1.0), 60, 40),
+    "the last step, longer than it should be": ((10, 0.1, 1.0), 130, 0),
+    "flattening on a busy machine": ((76.1, 0.5953, 0.6097), 76.1, 54),
+    "the gate on a busy machine, half way, in its largest view": ((92, 0.242, 0.61), 173, 174),
+}
+
+
+@pytest.mark.parametrize("what", RECORDED)
+def test_what_is_left_is_told_from_what_was_behind(what: str) -> None:
+    (second, share, soon), now, left = RECORDED[what]
+    began = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+    updated = began + timedelta(seconds=second)
+    job = {"share": share, "soon": soon, "started": began.isoformat(), "updated": updated.isoformat()}
+    found = seconds_left(job, began + timedelta(seconds=now))
+    assert found is not None and abs(found - left) <= max(3, 0.2 * left)
+
+
+def test_nothing_is_promised_before_a_step_is_behind() -> None:
+    began = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+    job = {"share": 0.0, "soon": 0.25, "started": began.isoformat(), "updated": began.isoformat()}
+    assert seconds_left(job, began + timedelta(seconds=30)) is None
+
+
+def test_status_and_home_tell_the_same(tmp_path: Path) -> None:
+    root = open_root(tmp_path)
+    with told_progress(root, "train fall") as tell:
+        tell(0, 4, "reading")
+        tell(1, 4, "joining")
+        (job,) = running_jobs(root)
+        around = Around(Addresses(), NOT_ASKED, framed=False)
+        now = datetime.fromisoformat(job["started"]) + timedelta(minutes=20)
+        assert f"about {duration(seconds_left(job, now) or 0)}" in running_part([job], around, now)
+        assert "1 of 4" in running_part([job], around, now)

@@ -100,13 +100,21 @@ def record(tmp_path):
         return RunRecord(
             run={
                 "cohort": cohort,
+                "name": f"{cohort} · 65 and over · data to 2016-02",
                 "fingerprint": fingerprint,
                 "study": {"min_age": 65, "model": {"bucket_days": 14, "drugs": ["N05BA12"] * 2000}},
                 "data": {"DCIR": {"2016-01": "aa", "2016-02": "bb"}, "MCO": {"2016": "cc"}},
                 "code_version": "0.1.0+gabc",
                 "airflow": {"dag_id": "study__fall", "run_id": "manual__1"},
             },
-            metrics={"held_out_likelihood": -3.25, "cases": 1200, "medicines_selected": 1},
+            metrics={
+                "held_out_likelihood": -3.25,
+                "cases": 1200,
+                "medicines_selected": 1,
+                "care_still_to_come": 0.004,
+                "tv": 0.001,
+                "certificate_residual": 3.1e-05,
+            },
             artifacts=folder,
             curves={
                 "drug": ["N05BA12"] * 3,
@@ -114,6 +122,12 @@ def record(tmp_path):
                 "log_ri": [0.6931471805599453, 0.0, -0.5],
                 "lower": [0.5, -0.2, "-inf"],
                 "upper": [0.9, 0.2, 0.1],
+            },
+            peaks={
+                "drug": ["N05BA12", "N05BA01+C07AA05", "A02BC01"],
+                "log_ri": [0.6931471805599453, -0.5, None],
+                "lower": [0.5, "-inf", None],
+                "upper": [0.9, 0.1, None],
             },
             model={"kind": "ConvSCCS"},
             tables={"curves": {"drug": ["N05BA12"], "lag": [0]}},

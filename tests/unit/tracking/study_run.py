@@ -27,8 +27,9 @@ CHANGES = {
     "tv_grid": [0.001],
     "group_grid": [0.0005],
 }
-# A step of each stage that training and the report look at.
-STEPS = {"medicines": "events", "flux_lags": "events", "outcomes": "cohort", "features": "features", "model": "model"}
+# The steps that training and the report look at.
+STEPS = {"medicines": "events", "flux_lags": "events", "population": "cohort", "exposures": "cohort"}
+STEPS |= {"outcomes": "cohort", "features": "features", "model": "model"}
 
 
 def cases(persons, seed):
@@ -52,20 +53,29 @@ def cases(persons, seed):
     return people, pd.DataFrame({"person_id": range(persons), "day": day}), exposures
 
 
+def old_enough(tables, study):
+    """Of the cases those of the study's ages, in completed years at study start (birthdays are those of follow-up)."""
+    people, *others = tables
+    years = (FIRST_DAY - 365 - people["birth"]) // 365.25
+    kept = people["person_id"][years >= study.population.age_minimum]
+    return [table[table["person_id"].isin(kept)] for table in (people, *others)]
+
+
 def make_run(root, persons=400, **changes):
-    """run.json and the committed cohort and features of a study with this many cases."""
+    """run.json and the committed cohort and features of a study with this many cases, or those of its `age_minimum`."""
     study = resolve(load_study(HOME / "cohorts" / "fall.yaml"), CHANGES | changes)
+    mark = f"{changes.get('age_minimum', 0):08x}{persons:08x}"
     run = {
         "cohort": "fall",
         "title": "Falls",
-        "fingerprint": f"{persons:016x}",
+        "fingerprint": mark,
         "root": str(root),
         "study": study.as_dict(),
         "data": {"DCIR": {"2015-01": "aa"}, "MCO": {"2015": "bb"}},
         "codelists": codelist_checksums(HOME / "codelists"),
         "codelists_folder": str(HOME / "codelists"),
         "steps": [
-            {"step": step, "stage": stage, "fingerprint": f"{step}-{persons}", "made_of": {"persons": persons}}
+            {"step": step, "stage": stage, "fingerprint": f"{step}-{mark}", "made_of": {"persons": f"{persons}"}}
             for step, stage in STEPS.items()
         ],
         "code_version": "test",
@@ -73,6 +83,8 @@ def make_run(root, persons=400, **changes):
     }
     folder = root / "studies" / "fall" / run["fingerprint"]
     people, events, exposures = cases(persons, seed=3)
+    if "age_minimum" in changes:
+        people, events, exposures = old_enough((people, events, exposures), study)
     features, cohort = folder / "features", folder / "cohort"
     for stage in (features, cohort):
         stage.mkdir(parents=True)
@@ -80,12 +92,15 @@ def make_run(root, persons=400, **changes):
         table.to_parquet(features / f"{name}.parquet", index=False)
     exposed = exposures.groupby("drug")["person_id"].nunique()
     drugs = {drug: {"exposed_cases": int(count)} for drug, count in exposed.items()}
-    write(features / "summary.json", {"cases": persons, "events": persons, "persons_followed": 5000, "drugs": drugs})
+    counts = {"cases": len(people), "events": len(events), "persons_followed": 5000}
+    write(features / "summary.json", {**counts, "drugs": drugs})
     dates = pd.Timestamp("1970-01-01") + pd.to_timedelta(events["day"], unit="D")
     outcomes = pd.DataFrame({"person_id": events["person_id"], "date": dates, "site": "hip"})
     (cohort / "outcomes.parquet").mkdir()  # of all slices
     outcomes.to_parquet(cohort / "outcomes.parquet" / "0-0.parquet", index=False)
-    write(cohort / "attrition.json", [{"step": "all", "description": "everybody", "persons": 5000, "lost": 0}])
+    steps = [("persons", "everybody", 5000, 0), ("cases", "cases", len(people), 5000 - len(people))]
+    names = ("step", "description", "persons", "lost")
+    write(cohort / "attrition.json", [dict(zip(names, step, strict=True)) for step in steps])
     write(cohort / "summary.json", {"missing_care": {"measured": True, "study": 0.01, "last_month": 0.2, "months": {}}})
     packs = {"PHA_CIP_C13": ["1"], "PHA_ATC_C07": ["NOTHIN1"], "PHA_ATC_L07": ["NOTHING"], "PHA_NOM_COURT": [None]}
     kept = step_directory(run, "medicines")

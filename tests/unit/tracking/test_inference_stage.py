@@ -106,6 +106,22 @@ def test_the_report_tells_the_signal_and_finds_its_run_again(run_json, trained, 
     assert again["status"] == "reused" and again["mlflow_run_id"] == done["mlflow_run_id"]
 
 
+def test_a_report_in_another_language_is_written_again_from_the_same_model(run_json, trained, server):
+    done = run_report(run_json)
+    model = read_manifest(run_json.parent / "model")
+    tables = {path.name: path.read_bytes() for path in (run_json.parent / "report").glob("*.csv")}
+    run = json.loads(run_json.read_text("utf-8"))
+    run_json.write_text(json.dumps({**run, "language": "fr"}), "utf-8")
+    again = run_report(run_json)
+    assert again["status"] == "done"
+    assert "1 signalés comme augmentant le risque" in Path(again["report"]).read_text("utf-8")
+    assert {path.name: path.read_bytes() for path in (run_json.parent / "report").glob("*.csv")} == tables
+    assert again["mlflow_run_id"] == done["mlflow_run_id"] and read_manifest(run_json.parent / "model") == model
+    assert run_report(run_json)["status"] == "reused"
+    run_json.write_text(json.dumps(run), "utf-8")
+    assert run_report(run_json)["status"] == "done"
+
+
 def test_a_run_that_was_lost_is_logged_again_in_the_root_when_there_is_no_server(
     run_json, trained, server, monkeypatch
 ):

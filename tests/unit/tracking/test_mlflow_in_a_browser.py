@@ -6,6 +6,7 @@ import pytest
 from headless import browser_without_network
 
 from parcours.tracking.runs import track
+from parcours.tracking.view import NAME, view_address
 
 pytestmark = pytest.mark.browser
 
@@ -19,10 +20,20 @@ def tracked(mlflow_server, monkeypatch, tmp_path, record):
 def test_the_link_of_a_run_opens_its_model_training_page(tracked):
     with browser_without_network() as browser:
         page = browser.open(tracked.url)
-        assert "held_out_likelihood" in page and "browsed·" in page
+        assert "held_out_likelihood" in page and "browsed · 65 and over · data to 2016-02" in page
         # The side bar of model training; that of language models has judges, datasets, prompts.
         links = set(re.findall(r'href="#/experiments/\d+/(\w[\w-]*)', page))
         assert links <= {"runs", "models", "traces"} and {"runs", "models"} <= links
+        assert browser.asked == []
+
+
+def test_the_saved_view_of_a_study_shows_what_differs_and_what_was_found(tracked, mlflow_server):
+    experiment = re.search(r"/experiments/(\d+)/", tracked.url).group(1)
+    with browser_without_network() as browser:
+        page = browser.open(view_address(mlflow_server, experiment))
+        # Columns out of the window are not in the page; an unknown view would be an error and the usual columns.
+        assert NAME in page and "viewing a shared view" in page
+        assert "DCIR, MCO · data to 2016-02" in page and ">Source<" not in page
         assert browser.asked == []
 
 

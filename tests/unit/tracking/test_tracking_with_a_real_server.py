@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from parcours.errors import InputError, RetryableFault
+from parcours.tracking.record import data_version, run_metrics
 from parcours.tracking.runs import find_run, track
 from parcours.tracking.server import connect
 
@@ -24,15 +25,14 @@ def test_a_run_holds_parameters_data_version_verdict_metrics_tables_and_artifact
     run = client.get_run(tracked.run_id)
     assert run.info.status == "FINISHED"
     assert client.get_experiment(run.info.experiment_id).name == "study/holds"
-    assert run.info.run_name.startswith("holds·") and run.info.run_name.endswith("·01234567")
+    assert run.info.run_name == "holds · 65 and over · data to 2016-02"
     assert run.data.params["min_age"] == "65"
-    assert run.data.params["data.DCIR"] == "2016-01=aa, 2016-02=bb"
+    assert run.data.params["data.version"] == run.data.tags["data.version"] == data_version(record("holds").run["data"])
     assert len(run.data.params["model.drugs"]) == 6000 and run.data.params["model.drugs"].endswith("whole in run.json)")
-    assert run.data.metrics == {"held_out_likelihood": -3.25, "cases": 1200.0, "medicines_selected": 1.0}
+    assert run.data.metrics == run_metrics(record("holds"))
     assert (run.data.tags["gx.verdict"], run.data.tags["source"]) == ("passed", "SNDS")
     assert run.data.tags["airflow.run_id"] == "manual__1"
-    assert run.data.tags["data.version"].startswith("DCIR:")
-    assert {"run.json", "verdict.json", "report", "tables"} <= {
+    assert {"run.json", "data.json", "verdict.json", "report", "tables"} <= {
         item.path for item in client.list_artifacts(run.info.run_id)
     }
     assert client.load_table(run.info.experiment_id, "tables/curves.json", [tracked.run_id])["drug"].tolist() == [
@@ -41,6 +41,19 @@ def test_a_run_holds_parameters_data_version_verdict_metrics_tables_and_artifact
     assert tracked.url.endswith(
         f"/#/experiments/{run.info.experiment_id}/runs/{tracked.run_id}?workflowType=machine_learning"
     )
+
+
+def test_a_run_its_model_and_its_data_know_of_each_other(root, record):
+    tracked = track(root, record("linked"))
+    client = connect(root)
+    run = client.get_run(tracked.run_id)
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("DCIR, MCO · data to 2016-02", run.data.params["data.version"])
+    (made,) = run.outputs.model_outputs
+    model = client.get_logged_model(made.model_id)
+    assert model.source_run_id == tracked.run_id
+    peak = next(metric for metric in model.metrics if metric.key == "log_ri/N05BA12")
+    assert (peak.value, peak.dataset_digest) == (0.6931, data.dataset.digest)
 
 
 def test_the_same_fingerprint_finds_its_run_and_another_makes_another(root, record):
@@ -60,10 +73,11 @@ def test_a_what_if_run_says_what_it_changed_and_never_moves_the_alias_current(ro
     asked = replace(itself, run={**itself.run, **title, "fingerprint": "2" * 16, "changes": changes})
     client = connect(root)
     run = client.get_run(track(root, asked).run_id)
-    assert run.data.tags["what_if"] == "age_minimum 75 (study file: 65)"
-    assert run.info.run_name.startswith("what_if·what-if·")
+    assert run.data.tags["what_if"] == "youngest age 75, was 65"
+    assert run.info.run_name == "what_if · 65 and over · data to 2016-02 · what-if: youngest age 75, was 65"
     note = run.data.tags["mlflow.note.content"]
-    assert note.startswith("**Falls: 75 and over**\n\nAll medicines") and "* age_minimum 75 (study file: 65)" in note
+    assert note.startswith("**what_if · 65 and over · data to 2016-02**\n\nFalls: 75 and over\n\nAll medicines")
+    assert "* youngest age 75, was 65" in note
     versions = {version.run_id: version.version for version in client.search_model_versions("name='study-what_if'")}
     current = client.get_model_version_by_alias("study-what_if", "current")
     assert len(versions) == 2 and current.run_id != run.info.run_id
@@ -74,7 +88,7 @@ def test_a_what_if_run_says_what_it_changed_and_never_moves_the_alias_current(ro
 def test_a_run_on_made_up_persons_says_so(root, record):
     real = record("made_up")
     run = connect(root).get_run(track(root, replace(real, run={**real.run, "synthetic": True})).run_id)
-    assert run.info.run_name.startswith("made_up·SYNTHETIC·")
+    assert run.info.run_name == "made_up · 65 and over · data to 2016-02 · SYNTHETIC"
     assert run.data.tags["source"] == "SYNTHETIC" and "what_if" not in run.data.tags
     assert run.data.tags["mlflow.note.content"].startswith("**SYNTHETIC DATA**")
 
