@@ -57,10 +57,10 @@ with DAG(
         "run, and MLflow's alias `approved` follows it.",
         options=list(DECISIONS),
         params={
+            # Airflow checks the form before it is filled in: an empty reason is refused by the task after it.
             "reason": Param(
                 "",
                 type="string",
-                minLength=1,
                 maxLength=LONGEST_REASON,
                 title="Reason",
                 description="Why; others will read it. No name and no detail of a patient.",
