@@ -12,7 +12,7 @@ export PARCOURS_SECRETS ?= secrets/cluster.env
 COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
 # `docs` is a folder too.
-.PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle test-oracle-r test-releases lint \
+.PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle test-oracle-r test-releases test-living lint \
 	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
 	bench calibrate bench-flatten bench-featuring bench-inference bench-payloads bench-schedule bench-eta stop up down down-volumes
 
@@ -105,6 +105,9 @@ bench-schedule: setup ## Simulate flattening 32 TB on 20 nodes from what the two
 
 bench-eta: setup ## Watch what running jobs say of the time that is left, over five chains of the demo's size
 	@$(BIN)/python -m benchmarks.progress
+
+test-living: setup ## Deliver a month to a study that the real scheduler runs every minute, and read what it says (a quarter of an hour)
+	@$(BIN)/pytest -m living tests/e2e/test_living_schedule.py
 
 test-releases: setup ## Draw 200 pairs of cohorts that differ by 1 to 10 persons, and work out what two reports give away
 	@PAIRS=$(or $(PAIRS),200) $(BIN)/pytest -s tests/unit/release

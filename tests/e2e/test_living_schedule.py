@@ -24,7 +24,7 @@ from parcours.stages.quality import run_check
 from parcours.synth.delivery import SynthSettings, write_delivery
 from tests.dags.smtp_server import MailServer, mail_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.living, pytest.mark.e2e, pytest.mark.spark, pytest.mark.timeout(1800)]
 
 STUDY, FLATTEN = "study__fall", "snds_flatten"
 PERSONS, PATIENCE = 2_500, 900.0
