@@ -247,7 +247,7 @@ def test_a_preview_says_what_a_run_would_find_and_computes_nothing_else(demo: De
     tasks = {task.task: task for task in demo.follow(STUDY, conf)}
     assert (tasks["preview"].state, tasks["events"].state, tasks["report"].state) == ("success", "skipped", "skipped")
     told = demo.airflow.xcom(STUDY, demo.latest(STUDY)[0], tasks["preview"])
-    assert told["cases"] >= 20 and told["share_read"] == 1.0
+    assert told["cases"] >= 20 and told["share"] == 1.0
 
 
 def test_the_form_refuses_a_wrong_value_by_name(demo: Demo) -> None:

@@ -92,9 +92,9 @@ def preview_study(root: Root, study: Study, overrides: Mapping[str, Any]) -> dic
 
 
 def preview(run: Run, study: Study) -> dict[str, Any]:
-    """What a run would find: {name, persons_followed, cases, cases_give_or_take, drugs, attrition, share_read, ...}.
+    """What a run would find: {name, persons_followed, cases, cases_give_or_take, drugs, attrition, share, ...}.
 
-    Counts are about what is there, with two digits and by twenties at least; where everything was read, `share_read`
+    Counts are about what is there, with two digits and by twenties at least; where everything was read, `share`
     is 1. `drugs` are the medicines of the sample's cases, `reused` the steps that are there, `missing_periods` what is
     not published; `expected_seconds` {events, features, train} are of this machine, train after a first run.
     Raises InputError when too few persons or cases are left.
@@ -170,7 +170,7 @@ def _told(run: Run, root: Root, made: Mapping[str, Any], took: Mapping[str, floa
         "cases": chain[-1],
         "drugs": made["drugs"],
         "cases_give_or_take": give_or_take(made["cases"], share),
-        "share_read": round(share, 4),
+        "share": round(share, 4),
         "attrition": [
             {"description": step["description"], "persons": count}
             for step, count in zip(made["attrition"], chain, strict=True)

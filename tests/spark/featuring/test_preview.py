@@ -60,7 +60,7 @@ def test_a_preview_of_everything_says_what_the_run_says_and_leaves_nothing(root,
     assert (cohort["persons_followed"], cohort["cases"]) == (60, 24)
     assert (told["persons_followed"], told["cases"]) == (60, 20)  # by twenties
     assert told["drugs"] == features["drugs"] == 2
-    assert (told["share_read"], told["cases_give_or_take"]) == (1.0, 20)
+    assert (told["share"], told["cases_give_or_take"]) == (1.0, 20)
     assert set(told["expected_seconds"]) == {"events", "features"}  # nothing was ever trained here
 
 
@@ -83,7 +83,7 @@ def test_a_sample_that_is_too_small_grows_until_it_is_large_enough(root, study, 
     monkeypatch.setattr(previews, "WHOLE_BYTES", 0)
     monkeypatch.setattr(previews, "SAMPLE_BYTES", 1)
     told = preview_study(root, study, ACCEPT)
-    assert 0.2 < told["share_read"] < 1  # fewer than 11 cases lie in less
+    assert 0.2 < told["share"] < 1  # fewer than 11 cases lie in less
     assert abs(told["cases"] - 24) <= told["cases_give_or_take"]
 
 
