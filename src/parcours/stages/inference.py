@@ -121,9 +121,10 @@ def _report(root: Root, run: Run, staged: Path, final: Place) -> dict[str, Any]:
 
     with told_progress(root, f"report {run['cohort']} {run['fingerprint']}") as tell:
         tell(0, 1, "reading the model")
-        findings, verdict = _findings(root, run), _verdict(run)
+        material, verdict = _material(root, run), _verdict(run)
+        findings = _findings(root, run, material)
         steps = ReportSteps(number_of_figures(findings), tell)
-        write_report(_translated(root, run, findings), findings, staged, verdict, steps.behind)
+        write_report(_translated(run, findings, material), findings, staged, verdict, steps.behind)
         tracked = _track(root, run, findings, staged, verdict)
         steps.behind("MLflow run")
     return _summary(tracked, findings, final)
@@ -136,35 +137,32 @@ def _report_again(root: Root, run: Run, final: Place, manifest: dict[str, Any]) 
     if find_run(root.path, run["cohort"], run["fingerprint"]) is not None:
         log.info("report of %s: reused", run["cohort"])
         return {"status": "reused", "stage": "report", "directory": str(final), **manifest["summary"]}
-    findings, verdict = _findings(root, run), _verdict(run)
+    findings, verdict = _findings(root, run, _material(root, run)), _verdict(run)
     with local_copy(final) as folder:
         summary = _summary(_track(root, run, findings, folder, verdict), findings, final)
     write_manifest(final, {**manifest, "summary": summary})
     return {"status": "done", "stage": "report", "directory": str(final), **summary}
 
 
-def _findings(root: Root, run: Run) -> "Findings":
+def _findings(root: Root, run: Run, material: "Material") -> "Findings":
     """What the report tells: the counts of the run, those withheld that an earlier report would undo."""
     from parcours.reporting.compile import compile_findings
     from parcours.reporting.texts import ENGLISH
     from parcours.stages.report_cells import cells_of_report, findings_as_told
 
-    material = _material(root, run)
     findings = compile_findings(material, ENGLISH)
     return findings_as_told(findings, leave(root, run, cells_of_report(material, findings)), material)
 
 
-def _translated(root: Root, run: Run, findings: "Findings") -> "Findings":
+def _translated(run: Run, findings: "Findings", material: "Material") -> "Findings":
     """The same findings in the language of the run's report."""
     from parcours.reporting.compile import compile_findings
     from parcours.stages.report_cells import with_counts_of
 
     language = language_of(run)
-    return (
-        findings
-        if language == findings.language
-        else with_counts_of(findings, compile_findings(_material(root, run), language))
-    )
+    if language == findings.language:
+        return findings
+    return with_counts_of(findings, compile_findings(material, language))
 
 
 def _material(root: Root, run: Run) -> "Material":
