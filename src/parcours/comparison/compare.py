@@ -1,12 +1,12 @@
 """Two finished runs side by side: pure, and nothing in it is about a person."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from math import isfinite, log, nan, sqrt
 from re import sub
 
-from parcours.comparison.counts import SharedCases, Told, lost_between, shared_cases, told_beside
+from parcours.comparison.counts import SharedCases, Told
 from parcours.comparison.differences import Change, DataChange, Versions, changed_data, changed_parameters, versions
 from parcours.comparison.finished import FinishedRun, Level, Step
 from parcours.comparison.signals import SIGNALS, Signal, flag_in, signals_gained, signals_lost, signals_turned
@@ -15,8 +15,6 @@ from parcours.reporting.findings import BEFORE, LOWERED, RAISED
 # What became of a medicine's flag. NOTHING: it is flagged in neither run.
 GAINED, LOST, TURNED, KEPT, NOTHING = "gained", "lost", "turned", "kept", ""
 READING_ORDER = {RAISED: 0, LOWERED: 1, BEFORE: 2}
-
-Cases = tuple[Collection[int], Collection[int]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class StepPair:
-    """A step of the attrition in both runs, as they may stand side by side; None: the run has no such step."""
+    """A step of the attrition in both runs; None: the run has no such step."""
 
     earlier: Step | None
     later: Step | None
@@ -48,7 +46,7 @@ class StepPair:
 class Comparison:
     """What differs between two runs.
 
-    - counts: {cases, events, persons_followed: (earlier, later)}, as they may leave together;
+    - counts: {cases, events, persons_followed: (earlier, later)}, as the reports tell them;
     - medicines: every medicine of either run in reading order: raising, lowering, rising before the exposure in either
       run, then the others by the strength of their effect;
     - cases: how many cases the runs share, None where it is not known.
@@ -81,38 +79,27 @@ class Comparison:
         return [pair for pair in self.medicines if pair.change == change]
 
 
-def compare(earlier: FinishedRun, later: FinishedRun, persons: Cases | None = None) -> Comparison:
-    """What differs between two runs; of `later` no count is told that would give few persons back beside `earlier`.
+def compare(earlier: FinishedRun, later: FinishedRun, cases: SharedCases | None = None) -> Comparison:
+    """What differs between two runs; `cases` are those that they share, as they may leave, where they are known.
 
-    `persons` are the person_id of the cases of each run, where they are known.
+    Counts stand as the two reports tell them: what both together would give away was withheld from the report that left
+    last (parcours.release).
     """
-    attrition, counts = _counts(earlier, later)
     return Comparison(
         earlier=earlier,
         later=later,
         parameters=changed_parameters(earlier.run["study"], later.run["study"]),
         data=changed_data(earlier.run["data"], later.run["data"]),
         versions=versions(earlier.run, later.run),
-        counts=counts,
-        attrition=attrition,
-        medicines=_medicines(earlier, later, counts["cases"]),
-        cases=None if persons is None else shared_cases(*persons, *counts["cases"]),
+        counts={name: (_count(earlier, name), _count(later, name)) for name in ("cases", "persons_followed", "events")},
+        attrition=[StepPair(*steps) for steps in aligned(earlier.attrition, later.attrition)],
+        medicines=_medicines(earlier, later),
+        cases=cases,
     )
 
 
-def _counts(earlier: FinishedRun, later: FinishedRun) -> tuple[list[StepPair], dict[str, tuple[Told, Told]]]:
-    """The attritions side by side and the counts beside them, withheld together: the cases are kept before the rest."""
-    steps = aligned(earlier.attrition, later.attrition)
-    names = ("events", "persons_followed")
-    theirs = [*(earlier.counts.get(name) for name in names), *(one.persons if one else None for one, _ in steps)]
-    ours = [*(later.counts.get(name) for name in names), *(one.persons if one else None for _, one in steps)]
-    told = told_beside(ours, theirs)
-    counts = {name: (theirs[place], told[place]) for place, name in enumerate(names)}
-    counts = {"cases": (theirs[-1], told[-1])} | dict(reversed(counts.items()))
-    persons = [count for count in told[len(names) :] if count is not None]
-    lost = lost_between(persons, [step.lost for step in later.attrition])
-    shown = map(Step, [step.description for step in later.attrition], persons, lost)
-    return [StepPair(one, next(shown) if other is not None else None) for one, other in steps], counts
+def _count(run: FinishedRun, name: str) -> Told:
+    return run.cases if name == "cases" else run.counts.get(name)
 
 
 def aligned(earlier: Sequence[Step], later: Sequence[Step]) -> list[tuple[Step | None, Step | None]]:
@@ -132,21 +119,20 @@ def aligned(earlier: Sequence[Step], later: Sequence[Step]) -> list[tuple[Step |
     return [*rows, (earlier[-1], later[-1])]
 
 
-def _medicines(earlier: FinishedRun, later: FinishedRun, cases: tuple[Told, Told]) -> list[Pair]:
+def _medicines(earlier: FinishedRun, later: FinishedRun) -> list[Pair]:
     drugs = list(dict.fromkeys([*earlier.signals, *later.signals]))
-    pairs = [_pair(drug, earlier, later, cases) for drug in drugs]
+    pairs = [_pair(drug, earlier, later) for drug in drugs]
     return sorted(pairs, key=lambda pair: (_rank(pair), -_strength(pair), pair.name, pair.drug))
 
 
-def _pair(drug: str, earlier: FinishedRun, later: FinishedRun, cases: tuple[Told, Told]) -> Pair:
+def _pair(drug: str, earlier: FinishedRun, later: FinishedRun) -> Pair:
     before, after = earlier.signals.get(drug), later.signals.get(drug)
-    theirs, ours = earlier.exposed.get(drug), later.exposed.get(drug)
     return Pair(
         drug=drug,
         name=str((after or before or {})["name"]),
         earlier=before,
         later=after,
-        exposed=(theirs, told_beside([ours, cases[1]], [theirs, cases[0]])[0]),
+        exposed=(earlier.exposed.get(drug), later.exposed.get(drug)),
         change=_change(drug, earlier, later),
     )
 

@@ -24,8 +24,8 @@ the risk. Two runs that share cases share their chance too: a signal that is los
 intervals that overlap are no test of the difference.
 """
 WITHHELD = """
-Counts of 1 to 10 persons show as <b>&lt;11</b>. The difference of two counts is a count of persons too: a number of the
-later run shows as <b>hidden</b> where it would give 1 to 10 persons back beside the earlier run's.
+Counts stand here as both reports tell them: 1 to 10 persons show as <b>&lt;11</b>, a number that would give such a
+count back within its report as <b>hidden</b>, and one that would do so beside what left earlier as <b>withheld</b>.
 """
 ALTERNATIVES = {
     "relative-incidences": "Relative incidence of each medicine in both runs; the numbers are in the table below",

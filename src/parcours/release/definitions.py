@@ -5,7 +5,7 @@ Any other difference (the data, the code, a washout, code lists) gives another s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +21,7 @@ SEXES = {"all": (1, 2), "men": (1,), "women": (2,)}
 EVERYBODY = ("persons", "referential", "certified", "known")
 CUTS = ("age", "sex")
 CASES, EVENTS = "cases", "events"
+SHARED = "cases shared with an earlier run"
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,10 @@ def _step_cell(step: str, persons: int, shown: Published, of: StepSet) -> Cell:
 def cut_cell(run: Run, table: str, label: str, source: str, count: int, shown: Published) -> Cell:
     """A count of persons of the run's ages and sex that is no part of its attrition."""
     return Cell(table, label, count, shown, source, ages=ages_of(run), sexes=sexes_of(run))
+
+
+def shared_cell(earlier: Run, later: Run, count: int, shown: Published) -> Cell:
+    """The cases of a run that are cases of an earlier one too, as a count of the later run."""
+    source = fingerprint([SHARED, earlier["fingerprint"], later["fingerprint"]])
+    label = f"{earlier['cohort']}/{earlier['fingerprint']}"
+    return replace(cut_cell(later, SHARED, label, source, count, shown), within=cases_source(later))

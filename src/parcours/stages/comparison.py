@@ -8,11 +8,15 @@ from os.path import relpath
 from pathlib import Path
 from typing import Any
 
-from parcours.comparison.compare import Cases, Comparison, compare
+from parcours.comparison.compare import Comparison, compare
+from parcours.comparison.counts import SharedCases, shared_cases
 from parcours.comparison.finished import FinishedRun, check_reported, find_run, read_finished
 from parcours.comparison.sentence import NOTHING_DIFFERS
 from parcours.comparison.tables import as_json, medicines_csv
 from parcours.engine.work import now
+from parcours.leaving import WITHHELD
+from parcours.release.definitions import shared_cell
+from parcours.stages.releases import leave
 from parcours.stages.steps import commit
 from parcours.stages.training import read_table
 from parcours.storage.commit import exclusive_writer, local_staging
@@ -40,19 +44,23 @@ def run_compare(root_address: str, earlier: str, later: str) -> dict[str, Any]:
     if folders[0] == folders[1]:
         return {"status": "the same run", "sentence": NOTHING_DIFFERS}
     first, second = (read_finished(run, folder) for run, folder in zip(runs, folders, strict=True))
-    comparison = compare(first, second, _cases(folders))
+    comparison = compare(first, second, _shared_cases(root, (first, second), folders))
     final = folders[1] / COMPARISONS / first.fingerprint
     status = _make(root, comparison, final)
     return {"status": status, **as_json(comparison), "page": str(final / PAGE), **_logged(root, comparison, final)}
 
 
-def _cases(folders: list[Place]) -> Cases | None:
-    """The persons who are cases of each run, where the features are still there."""
+def _shared_cases(root: Root, runs: tuple[FinishedRun, FinishedRun], folders: list[Place]) -> SharedCases | None:
+    """How many cases both runs share, as it may leave, where the features of both are still there."""
     features = [folder / "features" for folder in folders]
     if any(read_manifest(folder) is None for folder in features):
         return None
     first, second = (read_table(folder, PERSONS, ["person_id"])["person_id"].tolist() for folder in features)
-    return first, second
+    shared = shared_cases(first, second, *(run.cases for run in runs))
+    cell = shared_cell(runs[0].run, runs[1].run, len({*first} & {*second}), shared.both)
+    if leave(root, runs[1].run, [cell])[cell.name] == WITHHELD:
+        return SharedCases(WITHHELD, WITHHELD, WITHHELD)
+    return shared
 
 
 def _make(root: Root, comparison: Comparison, final: Place) -> str:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from parcours.comparison.compare import compare, curves_worth_drawing
+from parcours.comparison.counts import SharedCases
 from parcours.comparison.finished import Step
 from parcours.comparison.sentence import NOTHING_DIFFERS, change_words, sentence
 from parcours.comparison.signals import read_signals, signals_gained, signals_lost, signals_turned
@@ -72,7 +73,7 @@ def test_a_run_without_a_report_is_one_sentence(tmp_path):
 
 def test_the_difference_in_one_sentence(tmp_path):
     gained = [(*peak[:3], flag, *peak[4:]) for peak, flag in zip(PEAKS, ("none", "raised"), strict=True)]
-    cases = (range(1321), range(1204))
+    cases = SharedCases(both=1204, gained=0, lost=117)
     earlier, later = finished(tmp_path / "a"), finished(tmp_path / "b", OLDER, steps=OLDER_STEPS, peaks=gained)
     assert sentence(compare(earlier, later, cases)) == (
         "75 and over instead of 65 and over: 1,204 of 1,321 cases, one signal gained (Alprazolam), one lost (Zolpidem)."
@@ -135,7 +136,9 @@ def test_what_leaves_as_json_is_fit_to_leave_as_it_is(tmp_path):
         ("B", "B", 40, "none", None, None, None, None),
     ]
     later = finished(tmp_path / "b", OLDER, steps=OLDER_STEPS, peaks=open_ended, events=1300, persons_followed=3000)
-    told = as_json(compare(finished(tmp_path / "a", events=1400, persons_followed=5000), later, ([1, 2], [2])))
+    told = as_json(
+        compare(finished(tmp_path / "a", events=1400, persons_followed=5000), later, SharedCases("<11", 0, "<11"))
+    )
     assert fit_to_leave(told) == told
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert told["medicines"][0]["later"] == "9.00 (1.00 to ∞)"
