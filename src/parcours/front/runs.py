@@ -2,9 +2,11 @@
 
 import csv
 import io
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite, log
+from math import isfinite
+from math import log as logarithm
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from parcours.errors import InputError
 from parcours.front.pages import Pages, Remembered, read_json
 from parcours.quality.verdict import critical_failures
 
+log = logging.getLogger(__name__)
+DAMAGED = "a file of this run cannot be read; make the run again"
 RAISED, LOWERED, BEFORE = "raised", "lowered", "rise before exposure"
 STAGES = ("cohort", "features", "model", "report")
 # Of each kind, so many signals are told here; the report tells all.
@@ -117,9 +121,22 @@ def _runs(remembered: Remembered) -> dict[str, list[Run]]:
 
 
 def _run(pages: Pages, folder: str) -> Run | None:
-    run = read_json(pages, f"{folder}/run.json")
-    if run is None:
-        return None
+    """The run in a folder, None where there is none; one whose files are not what they should be is told as that."""
+    try:
+        run = read_json(pages, f"{folder}/run.json")
+        return None if run is None else _read(pages, folder, run)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        log.warning("A file of the run %s is damaged, and home cannot tell of it: %r", folder, error)
+        return _damaged(folder)
+
+
+def _damaged(folder: str) -> Run:
+    _, cohort, fingerprint = folder.split("/")
+    nothing: dict[str, Any] = {"verdict": None, "report": None, "mlflow": None, "airflow": None}
+    return Run(cohort, fingerprint, cohort, (), "", DAMAGED, comparisons={}, synthetic=False, signals=(), **nothing)
+
+
+def _read(pages: Pages, folder: str, run: Mapping[str, Any]) -> Run:
     done = {stage: found for stage in STAGES if (found := read_json(pages, f"{folder}/{stage}/_MANIFEST.json"))}
     verdict = verdict_in(pages, f"{folder}/quality")
     summary = done.get("report", {}).get("summary", {})
@@ -197,7 +214,7 @@ def _number(text: str | None) -> float:
 
 
 def _strength(ri: float) -> float:
-    return abs(log(ri)) if isfinite(ri) and ri > 0 else 0.0
+    return abs(logarithm(ri)) if isfinite(ri) and ri > 0 else 0.0
 
 
 def strongest(signals: Iterable[Signal]) -> tuple[list[Signal], int]:

@@ -199,11 +199,15 @@ def _parts(system: System) -> list[int]:
     return list(connected_components(csr_array((ones, (first, second)), shape=(size, size)), directed=False)[1])
 
 
+class Contradiction(Exception):
+    """No persons could give the counts that left: a count is not of the set that its cell says."""
+
+
 def bounds_of(system: System, known: Known, row: Row) -> tuple[float, float, list[np.ndarray]]:
     """The least and the most of a sum of smallest sets, from what is known of each cell, and sizes that reach them.
 
-    `known` has the least and the most of each cell of `told`, in its order. Raises AssertionError where no sizes agree
-    with what was published: the cells are then not what their definitions say.
+    `known` has the least and the most of each cell of `told`, in its order. Raises Contradiction where no sizes agree
+    with what was published.
     """
     block = _block(system, frozenset(system.parts[place] for place in row))
     goal = np.zeros(len(system.atoms))
@@ -215,7 +219,7 @@ def bounds_of(system: System, known: Known, row: Row) -> tuple[float, float, lis
     for sign in (1, -1):
         result = milp(sign * goal, constraints=lines, bounds=Bounds(0, inf))
         if result.status == INFEASIBLE:
-            raise AssertionError("what was published must be possible")
+            raise Contradiction
         ends.append(sign * (result.fun if result.status != UNBOUNDED else -inf))
         if result.x is not None:
             sizes = np.full(len(system.atoms), np.nan)  # nothing is said of other parts

@@ -1,5 +1,6 @@
 """Which cells of a new release are withheld, so that with all former ones it gives no count of 1 to 10 away."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -8,6 +9,7 @@ import numpy as np
 
 from parcours.leaving import SAFETY_RANGE, WITHHELD, is_small
 from parcours.release.attack import (
+    Contradiction,
     Row,
     System,
     Target,
@@ -19,6 +21,13 @@ from parcours.release.attack import (
 from parcours.release.cells import CHAIN, Cell, Told, disjoint
 
 Name = tuple[str, str]
+
+log = logging.getLogger(__name__)
+# Nobody can then tell what a reader works out, so nothing more of the table leaves.
+CONTRADICTION = (
+    "The counts that left of %s (%s) and of earlier reports (%s) contradict each other, so those counts are withheld; "
+    "a file of releases/ in the root was changed, or its counts are not of the persons that its definitions say."
+)
 
 
 def withhold(former: Sequence[Told], release: str, study: str, cells: Sequence[Cell]) -> list[Cell]:
@@ -78,8 +87,23 @@ def _decide(beside: Sequence[Told], new: Sequence[Told]) -> list[Cell]:
     _withhold_near(told, kept)
     if not any(kept.values()):
         return [_as_decided(told, place, kept) for place in places]
-    system = system_of(told)
-    targets = list(_targets(system, places))
+    try:
+        _withhold_what_gives_away(system_of(told), told, kept)
+    except Contradiction:
+        log.error(CONTRADICTION, *_releases(beside, new))
+        kept = dict.fromkeys(places, False)
+    return [_as_decided(told, place, kept) for place in places]
+
+
+def _releases(beside: Sequence[Told], new: Sequence[Told]) -> tuple[str, str, str]:
+    own = new[0].release
+    others = sorted({each.release for each in beside} - {own})
+    return own, new[0].cell.table, ", ".join(others) or "no other"
+
+
+def _withhold_what_gives_away(system: System, told: Sequence[Told], kept: dict[int, bool]) -> None:
+    """Withhold cell after cell of the new ones in `kept`, until no target is given away by them."""
+    targets = list(_targets(system, range(min(kept), max(kept) + 1)))
     witnesses: list[np.ndarray] = []
     while (target := _given_away(system, told, kept, targets, witnesses)) is not None:
         place = _next_to_withhold(system, told, kept, target)
@@ -87,7 +111,6 @@ def _decide(beside: Sequence[Told], new: Sequence[Told]) -> list[Cell]:
             targets.remove(target)  # given away by former releases alone: nothing of this one would help
         else:
             kept[place] = False
-    return [_as_decided(told, place, kept) for place in places]
 
 
 def _as_decided(told: Sequence[Told], place: int, kept: dict[int, bool]) -> Cell:

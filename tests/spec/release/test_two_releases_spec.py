@@ -113,3 +113,9 @@ def test_equal_counts_of_two_versions_of_the_data_do_not_hide_the_cell_that_diff
     july.append(site("spine", 40, 40, (65, 120), new))
     told = released(("june", june), ("july", july))[1]
     assert told == {"cases": 211, "hip": "withheld", "wrist": "withheld", "spine": 40}
+
+
+def test_counts_that_cannot_be_true_together_do_not_leave(caplog):
+    _, second = released(("65+", [cases(200, (65, 120))]), ("75+", [cases(260, (75, 120))]))
+    assert second == {"cases": "withheld"}
+    assert "The counts that left of 75+ (attrition) and of earlier reports (65+) contradict each other" in caplog.text

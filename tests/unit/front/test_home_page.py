@@ -266,3 +266,11 @@ def test_a_root_of_which_little_is_there_has_a_page(there: str, tmp_path: Path) 
         write(cohorts / "fall.yaml", "cohort: fall\ntitel: x\n")
         told[there] = "The study file has a mistake"
     assert told[there] in page_of(root, cohorts).text
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"cohort": "hip", "fingerprint": "1", "changes": 3}'])
+def test_a_run_whose_file_is_damaged_is_told_beside_the_others(content: str, root: Path, cohorts: Path) -> None:
+    write(root / f"studies/hip/{REFUSED}/run.json", content)
+    page = page_of(root, cohorts)
+    assert "a file of this run cannot be read" in row_of(page, "hip")
+    assert row_of(page, "Escitalopram")
