@@ -188,6 +188,17 @@ def test_a_series_without_any_exposure_is_a_series():
     assert SCCS({}, age_cuts=[548]).fit(series).summary().term.tolist() == ["age 548+"]
 
 
+def test_columns_of_arrays_are_the_table_that_they_make():
+    def columns(table):
+        return {name: table[name].to_numpy() for name in table}
+
+    tables = oxford()
+    told, same = CaseSeries(*tables), CaseSeries(*map(columns, tables))
+    assert same.drugs == told.drugs
+    for name in ("start", "end", "event_person", "event_day", "exposure_person", "exposure_drug", "exposure_start"):
+        assert np.array_equal(getattr(same, name), getattr(told, name))
+
+
 def _broken(name):
     persons, events, exposures = oxford()
     return {
@@ -205,6 +216,12 @@ def _broken(name):
         "events is empty": (persons, events.iloc[:0], exposures),
         "another type": (persons, events.assign(person_id=events.person_id.astype(str)), exposures),
         "give a pandas DataFrame": ([1, 2], events, exposures),
+        "exposures has missing values in fewer than 11 row": (
+            persons,
+            events,
+            {**dict(exposures), "drug": np.array([None, *exposures.drug.to_numpy()[1:]], dtype=object)},
+        ),
+        "not of one length": (persons, {"person_id": events.person_id.to_numpy(), "day": np.array([1])}, exposures),
         "not numeric": (persons.assign(start="x"), events, exposures),
     }[name]
 
@@ -222,6 +239,8 @@ def _broken(name):
         "events is empty",
         "another type",
         "give a pandas DataFrame",
+        "exposures has missing values in fewer than 11 row",
+        "not of one length",
         "not numeric",
     ],
 )

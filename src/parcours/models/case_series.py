@@ -9,7 +9,7 @@ import numpy as np
 
 from parcours.errors import InputError
 from parcours.leaving import ROWS, in_words
-from parcours.models.columns import check_columns, read_days, read_doses, read_keys, read_names
+from parcours.models.columns import check_columns, columns_of, read_days, read_doses, read_keys, read_names
 
 PERSONS = "person(s)"
 
@@ -21,8 +21,8 @@ OPEN_END = np.int64(2**40)
 class CaseSeries:
     """Cases only: each person kept has at least one event inside the follow-up.
 
-    Built as `CaseSeries(persons, events, exposures)` from pandas or Arrow tables. Days are integers on any common
-    origin (days since 1970-01-01, or ages in days) and ends are inclusive.
+    Built as `CaseSeries(persons, events, exposures)` from pandas or Arrow tables, or mappings of numpy arrays by
+    column. Days are integers on any common origin (days since 1970-01-01, or ages in days) and ends are inclusive.
 
     - persons: person_id, start, end [, birth]; several rows a person are its observed spans, with gaps between them;
     - events: person_id, day (several a person are allowed, each is its own stratum);
@@ -143,7 +143,7 @@ def _read_persons(table: Any) -> dict[str, Any]:
 
 
 def _has(table: Any, column: str) -> bool:
-    return column in getattr(table, "column_names", getattr(table, "columns", ()))
+    return column in (columns_of(table) or ())
 
 
 def _check_spans(key: np.ndarray, start: np.ndarray, end: np.ndarray, birth: np.ndarray | None) -> None:

@@ -1,8 +1,8 @@
-"""Columns of pandas and Arrow tables as checked numpy arrays, and result tables as pandas."""
+"""Columns of tables (pandas, Arrow, or a mapping of arrays) as checked numpy arrays; result tables as pandas."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,28 +15,40 @@ if TYPE_CHECKING:
 
 
 def check_columns(table: Any, name: str, columns: Sequence[str]) -> None:
-    """Raise `InputError` unless `table` (pandas or Arrow) has all `columns`; `name` is used in the sentence."""
-    present = getattr(table, "column_names", None)
+    """Raise `InputError` unless `table` has all `columns`, of one length; `name` is used in the sentence."""
+    present = columns_of(table)
     if present is None:
-        present = getattr(table, "columns", None)
-    if present is None:
-        raise InputError(f"The table {name} is a {type(table).__name__}: give a pandas DataFrame or an Arrow table.")
-    missing = [column for column in columns if column not in list(present)]
+        raise InputError(
+            f"The table {name} is a {type(table).__name__}: give a pandas DataFrame, an Arrow table, or a mapping of "
+            "numpy arrays by column."
+        )
+    missing = [column for column in columns if column not in present]
     if missing:
         raise InputError(f"The table {name} lacks the column {missing[0]}: it needs {', '.join(columns)}.")
+    if len({len(table[column]) for column in present}) > 1:
+        raise InputError(f"The columns of {name} are not of one length: give each row a value in each.")
+
+
+def columns_of(table: Any) -> list[str] | None:
+    """The names of the columns of a table; None of what is none."""
+    if isinstance(table, Mapping):
+        return [str(name) for name in table]
+    named = getattr(table, "column_names", getattr(table, "columns", None))
+    return None if named is None else list(named)
 
 
 def _values(table: Any, column: str) -> np.ndarray:
     data = table[column]
-    return np.asarray(data.to_numpy())
+    return np.asarray(data.to_numpy() if hasattr(data, "to_numpy") else data)
 
 
-def _count_missing(values: np.ndarray) -> int:
+def _missing(values: np.ndarray) -> np.ndarray:
+    """Which values are missing, shape (rows,)."""
     if values.dtype.kind == "f":
-        return int(np.isnan(values).sum())
+        return np.isnan(values)
     if values.dtype.kind == "O":
-        return sum(value is None or value != value or type(value).__name__ == "NAType" for value in values)
-    return 0
+        return np.array([value is None or value != value or type(value).__name__ == "NAType" for value in values], bool)
+    return np.zeros(len(values), bool)
 
 
 def read_days(table: Any, name: str, column: str) -> np.ndarray:
@@ -44,7 +56,7 @@ def read_days(table: Any, name: str, column: str) -> np.ndarray:
     values = _values(table, column)
     if not len(values):
         return np.zeros(0, dtype=np.int64)
-    missing = _count_missing(values)
+    missing = int(_missing(values).sum())
     if missing:
         rows = in_words(missing, ROWS)
         raise InputError(f"The column {column} of {name} has missing values in {rows}: fill them or remove the rows.")
@@ -83,8 +95,10 @@ def read_names(table: Any, name: str, column: str) -> tuple[np.ndarray, np.ndarr
         )
         codes = np.asarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False))
         values = np.asarray(encoded.dictionary.to_numpy(zero_copy_only=False))
-    else:
+    elif hasattr(data, "factorize"):
         codes, values = data.factorize()
+    else:
+        codes, values = _of_array(np.asarray(data))
     missing = int((codes < 0).sum())
     if missing:
         rows = in_words(missing, ROWS)
@@ -93,10 +107,19 @@ def read_names(table: Any, name: str, column: str) -> tuple[np.ndarray, np.ndarr
     return place[codes] if len(codes) else np.zeros(0, dtype=np.int64), texts
 
 
+def _of_array(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and distinct values of an array; -1 where a value is missing."""
+    told = ~_missing(data)
+    values, place = np.unique(data[told], return_inverse=True)
+    codes = np.full(len(data), -1, np.int64)
+    codes[told] = place
+    return codes, values
+
+
 def read_keys(table: Any, name: str, column: str) -> np.ndarray:
     """A column of integers or strings, shape (rows,). Raises `InputError` on missing values."""
     values = _values(table, column)
-    missing = _count_missing(values)
+    missing = int(_missing(values).sum())
     if missing:
         rows = in_words(missing, ROWS)
         raise InputError(f"The column {column} of {name} has missing values in {rows}: fill them or remove the rows.")

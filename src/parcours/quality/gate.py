@@ -165,6 +165,7 @@ def _run(task: Task, spark: Callable[[], "SparkSession"], register: Callable[["S
             rules = _evaluate(session, context, task, started, steps)
             copy_folder(build_pages(context), staged / DATA_DOCS)
             show(task.root, staged / DATA_DOCS, task.folder / DATA_DOCS)
+            steps.behind("pages")
         verdict = _verdict(task, rules, started)
         write_json(task.folder / VERDICT, verdict)
     return {**verdict, "status": "done"}

@@ -5,9 +5,9 @@ import logging
 from parcours.storage.progress import Tell
 
 READ = "reading the model"
-# Of the work of a page of curves, as once measured; all pages are laid out before the first is drawn.
-WORK = {READ: 0.1, "forest": 1.5, "flowchart": 0.6, "breakdowns": 0.5}
-TRACKING, LAYING_OUT = 4.0, 0.8
+# Of the work of a page of curves, as once measured; with the first figure, matplotlib starts.
+WORK = {READ: 0.1, "forest": 3.0, "flowchart": 0.6, "breakdowns": 0.5}
+TRACKING = 4.0
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +17,7 @@ class ReportSteps:
 
     def __init__(self, figures: int, tell: Tell) -> None:
         pages = max(0, figures + 1 - len(WORK))
-        curves = [1.0 + LAYING_OUT * pages] + [1.0] * (pages - 1) if pages else []
-        self._steps = [*WORK.values(), *curves, TRACKING]
+        self._steps = [*WORK.values(), *[1.0] * pages, TRACKING]
         self._tell, self._done = tell, 0
         self.behind(READ)
 

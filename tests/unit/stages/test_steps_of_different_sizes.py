@@ -19,7 +19,7 @@ def gate(rows: int) -> Callable[[Told], None]:
             {"DCIR": rows},
             lambda done, total, label, share=None, soon=None: told.append((done, total, share or 0.0, soon or 0.0)),
         )
-        for name in ("tables", "rules", *(view.name for view in catalogue.views)):
+        for name in ("tables", "rules", *(view.name for view in catalogue.views), "pages"):
             steps.behind(name)
 
     return run
