@@ -72,9 +72,12 @@ def kept(run_json: Path) -> dict[str, str]:
     return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def killed(run_json: Path, after: float) -> bool:
-    """Start a training and kill it after some seconds; false when it had ended."""
+def killed(run_json: Path, pieces: int, after: float) -> bool:
+    """Start a training and kill it some seconds after so many pieces; false when it had ended."""
     process = started(run_json)
+    assert process.stdout is not None
+    for _ in range(pieces):
+        process.stdout.readline()
     time.sleep(after)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -88,11 +91,12 @@ def test_a_killed_training_goes_on_where_it_was(run_json):
     lasts = time.monotonic() - began
     expected, rng, hits, resumed = made(run_json), random.Random(SEED), 0, 0
     assert undisturbed.returncode == 0 and len(names) == len(set(names)) == 12 + 60 + 1
+    moments = [(rng.randint(1, 40), 0.0)]  # of few kills at random moments, all may come before the first piece
     while hits < KILLS:
         shutil.rmtree(run_json.parent / "model", ignore_errors=True)
         before: dict[str, str] = {}
-        for _ in range(rng.choice((1, 2, 3, 4))):
-            hits += killed(run_json, after=rng.uniform(0, lasts))
+        for some, after in moments:
+            hits += killed(run_json, some, after)
             pieces = kept(run_json)
             if not pieces:  # it was killed before its first piece or after its last, or had ended
                 before = {}
@@ -105,5 +109,6 @@ def test_a_killed_training_goes_on_where_it_was(run_json):
         assert not before.keys() & set(again)
         assert made(run_json) == expected
         assert kept(run_json) == {}
+        moments = [(0, rng.uniform(0, lasts)) for _ in range(rng.choice((1, 2, 3, 4)))]
     sys.stdout.write(f"training: {hits} kills, {resumed} reruns that found finished pieces, seed {SEED}\n")
     assert resumed
