@@ -1,9 +1,9 @@
 """Spark's history server is whole behind the docs server: pages, links, scripts and what the scripts ask for."""
 
 import json
+import os
 import re
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -16,14 +16,24 @@ import pytest
 from parcours.embedded import http
 from parcours.embedded.docs_pages import LocalPages
 from parcours.embedded.docs_server import Door, serve
+from parcours.embedded.processes import is_alive, log_tail, start, stop_one
 
 pytestmark = pytest.mark.spark
 
 APPLICATION = "local-1"
+NOON = 1_796_040_000_000  # 2026-11-30
 LOG = (
     {"Event": "SparkListenerLogStart", "Spark Version": "4.2.0"},
-    {"Event": "SparkListenerApplicationStart", "App Name": "fall", "App ID": APPLICATION, "Timestamp": 1, "User": "u"},
-    {"Event": "SparkListenerApplicationEnd", "Timestamp": 2},
+    {
+        "Event": "SparkListenerApplicationStart",
+        "App Name": "fall",
+        "App ID": APPLICATION,
+        "Timestamp": NOON,
+        "User": "u",
+    },
+    {"Event": "SparkListenerEnvironmentUpdate", **{f"{name} Properties": {} for name in ("Spark", "Hadoop", "System")}}
+    | {"JVM Information": {}, "Metrics Properties": {}, "Classpath Entries": {}},
+    {"Event": "SparkListenerApplicationEnd", "Timestamp": NOON + 1},
 )
 PAGES = ("jobs/", "stages/", "storage/", "environment/", "executors/")
 
@@ -32,24 +42,30 @@ PAGES = ("jobs/", "stages/", "storage/", "environment/", "executors/")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real one, with one application."""
     events: Path = tmp_path_factory.mktemp("events")
-    (events / APPLICATION).write_text("".join(f"{json.dumps(event)}\n" for event in LOG), "utf-8")
+    lines = [json.dumps(event, separators=(",", ":")) for event in LOG]  # as Spark itself writes them
+    (events / APPLICATION).write_text("\n".join(lines) + "\n", "utf-8")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     settings = events.parent / "history.conf"
-    settings.write_text(f"spark.history.fs.logDirectory {events.as_uri()}\nspark.history.ui.port {port}\n", "utf-8")
-    java = str(Path(sys.executable).with_name("spark-class"))
-    command = [java, "org.apache.spark.deploy.history.HistoryServer", "--properties-file", str(settings)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    settings.write_text(
+        f"spark.history.fs.logDirectory {events.as_uri()}\nspark.history.ui.port {port}\n"
+        "spark.ui.contentSecurityPolicy.enabled true\n",
+        "utf-8",
+    )
+    binaries = Path(sys.executable).parent
+    command = (str(binaries / "spark-class"), "org.apache.spark.deploy.history.HistoryServer", "--properties-file")
+    environment = os.environ | {"PATH": f"{binaries}:{os.environ['PATH']}", "SPARK_LOCAL_IP": "127.0.0.1"}
+    log = events.parent / "history.log"
+    record = start((*command, str(settings)), environment, log, events.parent, "history")
     try:
         application = f"http://127.0.0.1:{port}/api/v1/applications/{APPLICATION}"
         deadline = time.monotonic() + 120
         while not http.answers(application):
-            assert server.poll() is None and time.monotonic() < deadline
+            assert is_alive(record) and time.monotonic() < deadline, log_tail(log)
             time.sleep(0.5)
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.terminate()
-        server.wait(30)
+        stop_one(record)
 
 
 @pytest.fixture(scope="module")
