@@ -43,6 +43,7 @@ class FabAirflow:
         """As docker/role does on the cluster, and a user for each role."""
         self._run(migration())
         self._airflow("users", "create", "--username", "parcours", f"--password={password('parcours')}", *NAMED)
+        self._airflow("roles", "add-perms", "User", "--action", "menu_access", "--resource", "HITL Detail")
         self._airflow("dags", "reserialize")
         log = self.layout.logs / "api-server.log"
         self.records.append(start(self.server.command, self.env, log, self.layout.state, "api-server"))

@@ -234,3 +234,9 @@ def test_in_airflow_each_role_may_what_the_docs_say(airflow: FabAirflow, user: s
     assert {name for name, status in answers.items() if status != 403} == may
     # Nothing waits for an answer here: who may give one is told so.
     assert set(answers.values()) <= {200, 403} | ({404} if "sign off" in may else set()), answers
+
+
+def test_who_may_sign_off_finds_what_waits_in_the_menu(airflow: FabAirflow) -> None:
+    menus = {user: airflow.as_user(user, "/ui/auth/menus")["authorized_menu_items"] for user in ROLES}
+    finds = {user for user, menu in menus.items() if "Required Actions" in menu}
+    assert finds == {"epidemiologist", "operator"}
