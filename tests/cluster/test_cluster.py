@@ -204,7 +204,7 @@ def test_airflow_reads_every_dag(cluster: Cluster) -> None:
     airflow = cluster.airflow()
     assert airflow.call("/importErrors")["total_entries"] == 0
     found = {dag["dag_id"] for dag in airflow.call("/dags")["dags"]}
-    assert found == {"snds_flatten"} | {f"study__{file.stem}" for file in (HOME / "cohorts").glob("*.yaml")}
+    assert found == {FLATTEN, "sign_off"} | {f"study__{file.stem}" for file in (HOME / "cohorts").glob("*.yaml")}
 
 
 def test_a_task_of_airflow_runs_and_its_log_can_be_read(cluster: Cluster) -> None:
