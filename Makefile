@@ -13,7 +13,7 @@ COMPOSE := docker compose --env-file $(PARCOURS_SECRETS)
 
 # `docs` is a folder too.
 .PHONY: docs help setup demo test test-parts test-e2e test-bench test-browser test-chaos test-fuzz test-oracle test-oracle-r test-releases test-living lint \
-	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers \
+	test-cluster test-cluster-faults test-cluster-parts test-hdfs test-drivers test-logins \
 	bench calibrate bench-flatten bench-featuring bench-inference bench-payloads bench-schedule bench-eta stop up down down-volumes
 
 help: ## Show this list
@@ -57,13 +57,13 @@ test-browser: setup ## Open Data Docs, a report and MLflow in a headless Chromiu
 	@$(BIN)/pytest -m browser tests/browser tests/spark/quality tests/unit/reporting tests/unit/tracking
 
 test-cluster: setup ## Build and start the whole cluster on a Docker engine, run both DAGs on it, and take it down with its volumes
-	@$(BIN)/pytest -m cluster --timeout 3600 $(addprefix --ignore=tests/cluster/,faults hdfs drivers) tests/cluster
+	@$(BIN)/pytest -m cluster --timeout 3600 $(addprefix --ignore=tests/cluster/,faults hdfs drivers logins) tests/cluster
 
 test-cluster-faults: setup ## The same cluster while it flattens: kill, cut off and restart its services, one after the other
 	@$(BIN)/pytest -m cluster --timeout 3600 tests/cluster/faults
 
-test-cluster-parts: setup ## A real HDFS, and a real Spark master with Airflow, as plain processes; needs no Docker engine
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-hdfs test-drivers
+test-cluster-parts: setup ## A real HDFS, a real Spark master with Airflow, and its logins, as plain processes; needs no Docker engine
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-hdfs test-drivers test-logins
 
 # Side by side: locks and drivers are waited for most of the time.
 test-hdfs: setup
@@ -71,6 +71,11 @@ test-hdfs: setup
 
 test-drivers: setup
 	@$(BIN)/pytest -m cluster tests/cluster/drivers
+
+# In an environment of its own, which has the logins of the cluster's Airflow too.
+test-logins: setup
+	@UV_PROJECT_ENVIRONMENT=.venv-cluster UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never .uv/bin/uv run --frozen --quiet \
+		--extra cluster pytest -m cluster tests/cluster/logins
 
 lint: setup ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

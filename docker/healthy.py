@@ -90,7 +90,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "spark-worker": spark_worker,
     "history": answers("http://127.0.0.1:18080/api/v1/version"),
     "mlflow": answers("http://127.0.0.1:5000/health"),
-    "docs": answers("http://127.0.0.1:8090/running"),
+    "docs": answers("http://127.0.0.1:8090/health"),
     "airflow-api-server": answers("http://127.0.0.1:8080/api/v2/version"),
     "airflow-scheduler": beats("scheduler"),
     "airflow-dag-processor": beats("dag_processor"),

@@ -15,7 +15,7 @@ from parcours.embedded.airflow_api import Airflow
 
 HOME = Path(__file__).resolve().parents[2]
 INSIDE = (Path(__file__).parent / "inside.py").read_text("utf-8")
-PAGES = {"airflow-api-server": "AIRFLOW", "mlflow": "MLFLOW", "history": "HISTORY", "docs": "DOCS"}
+PAGES = {"airflow-api-server": "AIRFLOW", "mlflow": "MLFLOW", "docs": "DOCS"}
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,9 @@ def test_while_it_runs_a_task_shows_periods_done_total_and_eta(chain: Chain) -> 
 
 
 def page(cluster: Cluster, address: str) -> str:
-    """What a page answers to the user of MLflow."""
-    return text_of(with_password(address, cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"]))
+    """What a page answers to the user `parcours`."""
+    server = "MLFLOW" if address.startswith(cluster.page("mlflow")) else "AIRFLOW"
+    return text_of(with_password(address, cluster.secrets()[f"PARCOURS_{server}_PASSWORD"]))
 
 
 def test_the_links_open_spark_data_docs_the_report_and_the_mlflow_run(cluster: Cluster, chain: Chain) -> None:
@@ -145,8 +146,8 @@ def test_the_links_open_spark_data_docs_the_report_and_the_mlflow_run(cluster: C
     }
     assert set(found) == {"Spark", "Data Docs", "Report", "MLflow run"}
     application = found["Spark"].split("/history/")[1].split("/")[0]
-    assert found["Spark"].startswith(cluster.page("history"))
-    assert "events" in page(cluster, cluster.page("history", f"/api/v1/applications/{application}"))
+    assert found["Spark"].startswith(cluster.page("docs", "/spark/"))
+    assert "events" in page(cluster, cluster.page("docs", f"/spark/api/v1/applications/{application}"))
     assert found["Data Docs"].startswith(cluster.page("docs"))
     assert "The study has at least 11 cases." in page(cluster, found["Data Docs"])
     assert "<svg" in page(cluster, found["Report"]) or "<img" in page(cluster, found["Report"])

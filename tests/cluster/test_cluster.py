@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import subprocess
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,17 @@ from urllib.parse import quote
 
 import psutil
 import pytest
-from pages import status_of, text_of, with_password
+from pages import Browser, status_of, text_of, with_password
 from running_cluster import HOME, PAGES, Cluster, run, service_of
 from waiting import eventually
 
+from parcours.embedded import http
 from parcours.embedded.demo import FLATTEN
 
 pytestmark = pytest.mark.cluster
 
 JOB = (Path(__file__).parent / "submitted_job.py").read_text("utf-8")
+EVE = "-password of eve"
 WORKERS = {"spark-worker-1", "spark-worker-2"}
 DATANODES = {"datanode-1", "datanode-2", "datanode-3"}
 ONCE = {"hdfs", "airflow-database"}
@@ -46,6 +49,11 @@ def airflow_login(cluster: Cluster, password: str) -> urllib.request.Request:
     return urllib.request.Request(
         cluster.page("airflow-api-server", "/auth/token"), content, {"Content-Type": "application/json"}, method="POST"
     )
+
+
+def with_login(cluster: Cluster, path: str) -> urllib.request.Request:
+    """A request to the docs server by the user of Airflow."""
+    return with_password(cluster.page("docs", path), cluster.secrets()["PARCOURS_AIRFLOW_PASSWORD"])
 
 
 def test_the_compose_file_needs_nothing_and_warns_of_nothing() -> None:
@@ -79,7 +87,7 @@ def test_no_process_runs_as_root_or_may_become_it(cluster: Cluster) -> None:
             assert "0" not in users, table
 
 
-def test_only_the_four_pages_are_published_and_only_on_the_loopback(cluster: Cluster) -> None:
+def test_only_the_pages_with_a_login_are_published_and_only_on_the_loopback(cluster: Cluster) -> None:
     published = {}
     for container in cluster.containers():
         for bindings in (container["NetworkSettings"]["Ports"] or {}).values():
@@ -143,6 +151,43 @@ def test_mlflow_lets_in_with_the_password_only(cluster: Cluster) -> None:
     assert status_of(with_password(cluster.page("mlflow", path), cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"])) == 200
 
 
+def test_home_reports_and_spark_let_in_with_a_login_of_airflow_only(cluster: Cluster) -> None:
+    for path in ("/", "/running", "/spark/", "/spark/api/v1/applications"):
+        assert status_of(cluster.page("docs", path)) == 401
+        for password in ("parcours", "", cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"]):
+            assert status_of(with_password(cluster.page("docs", path), password)) == 401
+        assert status_of(with_login(cluster, path)) == 200
+    assert text_of(cluster.page("docs", "/health")) == ""
+
+
+def test_who_is_logged_in_to_airflow_is_logged_in_to_home(cluster: Cluster) -> None:
+    browser = Browser(cluster.page("airflow-api-server", ""))
+    browser.log_in("parcours", cluster.secrets()["PARCOURS_AIRFLOW_PASSWORD"])
+    assert "Parcours" in browser.text(cluster.page("docs"))
+    browser.log_out()
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        browser.text(cluster.page("docs"))
+
+
+def test_a_person_gets_a_user_as_the_docs_say(cluster: Cluster) -> None:
+    command = ("run", "--rm", "airflow-database", "airflow", "users", "create", "--username", "eve", "--role", "User")
+    cluster.compose(*command, "--firstname=Eve", "--lastname=Example", "--email=eve@example.org", f"--password={EVE}")
+    airflow = cluster.page("airflow-api-server", "")
+    login = {"username": "eve", "password": EVE}
+    token = http.call(f"{airflow}/auth/token", "POST", login)["access_token"]
+    menu = http.call(f"{airflow}/ui/auth/menus", token=token)["authorized_menu_items"]
+    assert "Required Actions" in menu and "Connections" not in menu
+    assert status_of(with_password(cluster.page("docs"), EVE, "eve")) == 200
+    assert status_of(with_password(cluster.page("docs", "/spark/"), EVE, "eve")) == 403
+    create = with_password(
+        cluster.page("mlflow", "/api/2.0/mlflow/users/create"), cluster.secrets()["PARCOURS_MLFLOW_PASSWORD"]
+    )
+    create.data, create.headers["Content-type"] = json.dumps(login).encode(), "application/json"
+    assert status_of(create) == 200
+    experiment = cluster.page("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")
+    assert status_of(with_password(experiment, EVE, "eve")) == 200
+
+
 def test_secrets_are_for_the_owner_and_in_no_image_or_setting(cluster: Cluster) -> None:
     assert stat.S_IMODE(cluster.secrets_file.stat().st_mode) == 0o600
     assert stat.S_IMODE(cluster.secrets_file.parent.stat().st_mode) == 0o700
@@ -159,7 +204,7 @@ def test_airflow_reads_every_dag(cluster: Cluster) -> None:
     airflow = cluster.airflow()
     assert airflow.call("/importErrors")["total_entries"] == 0
     found = {dag["dag_id"] for dag in airflow.call("/dags")["dags"]}
-    assert found == {"snds_flatten"} | {f"study__{file.stem}" for file in (HOME / "cohorts").glob("*.yaml")}
+    assert found == {FLATTEN, "sign_off"} | {f"study__{file.stem}" for file in (HOME / "cohorts").glob("*.yaml")}
 
 
 def test_a_task_of_airflow_runs_and_its_log_can_be_read(cluster: Cluster) -> None:
@@ -241,9 +286,11 @@ def test_a_delivery_of_this_machine_goes_to_hdfs(cluster: Cluster, tmp_path: Pat
 
 
 def test_the_history_server_shows_the_job(cluster: Cluster, job: dict[str, Any]) -> None:
-    address = cluster.page("history", f"/api/v1/applications/{job['application']}")
+    address = with_login(cluster, f"/spark/api/v1/applications/{job['application']}")
     eventually(lambda: status_of(address) != 404, "the history server has read its log", seconds=120)
     assert json.loads(text_of(address))["name"] == "cluster test"
+    page = text_of(with_login(cluster, f"/spark/history/{job['application']}/jobs/"))
+    assert f"/spark/history/{job['application']}/stages/" in page
 
 
 def test_the_job_logged_in_to_mlflow_and_its_artifact_is_served(cluster: Cluster, job: dict[str, Any]) -> None:
@@ -264,8 +311,8 @@ def test_verdicts_on_hdfs_are_served_and_rows_are_not(cluster: Cluster) -> None:
         cluster.inside("airflow-scheduler", "write", f"/parcours/{path}", json.dumps(content))
     for path in ("quality/r1/data_docs/index.html", "studies/fall/a/report/report.html", "flat/DCIR/0.parquet"):
         cluster.inside("airflow-scheduler", "write", f"/parcours/{path}", f"content of {path}")
-    assert text_of(cluster.page("docs", "/quality/r1/data_docs/index.html")).startswith("content of quality")
-    listed = text_of(cluster.page("docs"))
+    assert text_of(with_login(cluster, "/quality/r1/data_docs/index.html")).startswith("content of quality")
+    listed = text_of(with_login(cluster, "/"))
     assert 'href="/quality/r1/data_docs/index.html"' in listed
     assert 'href="/studies/fall/a/report/report.html"' in listed and "fall · all ages" in listed
     for path in (
@@ -273,7 +320,7 @@ def test_verdicts_on_hdfs_are_served_and_rows_are_not(cluster: Cluster) -> None:
         "/quality/r1/data_docs/../../../flat/DCIR/0.parquet",
         "/quality/r2/data_docs/x",
     ):
-        assert status_of(cluster.page("docs", path)) == 404
+        assert status_of(with_login(cluster, path)) == 404
 
 
 def test_a_service_that_dies_comes_back(cluster: Cluster) -> None:

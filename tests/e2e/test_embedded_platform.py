@@ -114,6 +114,21 @@ def test_the_chain_runs_through_the_scheduler_to_medicines_beside_their_truth(de
     }
 
 
+def test_this_machine_alone_reaches_the_services_and_only_airflow_asks_for_a_login(demo: Demo) -> None:
+    listeners = [
+        connection.laddr
+        for process in marked(demo.home)
+        for connection in psutil.Process(process).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    urls = demo.platform.urls
+    assert {url.rsplit(":", 1)[1] for url in urls.values()} <= {str(listener.port) for listener in listeners}
+    assert {listener.ip.removeprefix("::ffff:") for listener in listeners} == {"127.0.0.1"}
+    assert all(http.answers(f"{urls[name]}/") for name in ("docs", "history", "mlflow"))
+    with pytest.raises(http.Refused, match="401"):
+        http.call(f"{urls['airflow']}/api/v2/dags")
+
+
 def test_each_product_and_year_was_a_task_of_its_own(demo: Demo) -> None:
     run, tasks = demo.latest(FLATTEN)
     assert tasks["scan"].state == "skipped"  # so little that the plan reads it itself

@@ -1,24 +1,30 @@
 """Serves home, the verdicts of the gate and the reports of studies, and nothing else of the root, to this machine only.
 
-The root holds rows about persons: a plain file server over it would hand them to every local user.
+The root holds rows about persons: a plain file server over it would hand them to every local user. On a cluster it
+lets in whom Airflow lets in, and Spark's history server is behind it.
 """
 
 import argparse
+import logging
 import os
 import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from html import escape
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from parcours.embedded import http, spark_history
 from parcours.embedded.airflow_now import AirflowNow
 from parcours.embedded.docs_pages import pages_of
+from parcours.embedded.logins import Logins, Right
 from parcours.front import home
 from parcours.front.addresses import Addresses, addresses_from
 from parcours.front.pages import Pages, Remembered
@@ -33,9 +39,13 @@ SERVED = re.compile(
 # Browsers then ask nobody else for a script, a style or a font, whatever a page says; only Airflow may frame a page.
 NOTHING_FROM_OUTSIDE = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 LOCAL_NAMES = ("127.0.0.1", "localhost")
+# Answers everybody, with nothing, once the root can be read.
+HEALTH = "/health"
 HTML = "text/html; charset=utf-8"
 OWN_FILES = {"/home.css": "text/css; charset=utf-8", "/home.js": "text/javascript; charset=utf-8"}
 Question = Mapping[str, str]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,21 +93,47 @@ def _is_framed(question: Question) -> bool:
     return question.get("in") == "airflow"
 
 
+@dataclass(frozen=True)
+class Door:
+    """What a cluster has and one machine has not: who is let in, and the address of Spark's history server."""
+
+    logins: Logins | None = None
+    history: str | None = None
+
+    def status(self, path: str, cookies: str, authorization: str) -> HTTPStatus:
+        """Whether a request is answered. Spark tells how many rows each step read, so it is for operators."""
+        if self.logins is None or path == HEALTH:
+            return HTTPStatus.OK
+        right = Right.RUN_THE_PLATFORM if spark_history.is_of_history(path) else Right.SEE_WHAT_LEFT
+        try:
+            return self.logins.status(cookies, authorization, right)
+        except (OSError, http.Refused) as reason:
+            log.warning("Airflow does not say who may see %s: %s", path, reason)
+            return HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class DocsHandler(SimpleHTTPRequestHandler):
     """Answers for home, and for the pages that `SERVED` names."""
 
-    def __init__(self, *args: Any, front: Front, **kwargs: Any) -> None:
-        self.front = front
+    def __init__(self, *args: Any, front: Front, door: Door, **kwargs: Any) -> None:
+        self.front, self.door = front, door
         super().__init__(*args, **kwargs)
 
-    def send_head(self) -> BytesIO | None:
-        """Refuse whatever is not home or a page of the gate, of a report or of a comparison."""
+    def send_head(self) -> BinaryIO | None:
+        """Refuse strangers, and whatever is not home or a page of the gate, of a report or of a comparison."""
         if (self.headers.get("Host") or "").split(":")[0] not in LOCAL_NAMES:
             self.send_error(HTTPStatus.FORBIDDEN, "Only this machine is served")
             return None
         address = urlsplit(self.path)
         path = posixpath.normpath(unquote(address.path))
-        question = {name: values[-1] for name, values in parse_qs(address.query).items()}
+        status = self.door.status(path, self.headers.get("Cookie", ""), self.headers.get("Authorization", ""))
+        if status != HTTPStatus.OK:
+            return self._refuse(status)
+        if self.door.history and spark_history.is_of_history(path):
+            return self._of_history(self.door.history, path)
+        return self._page(path, {name: values[-1] for name, values in parse_qs(address.query).items()})
+
+    def _page(self, path: str, question: Question) -> BinaryIO | None:
         try:
             kind, content = self._answer(path, question)
         except OSError:
@@ -106,11 +142,28 @@ class DocsHandler(SimpleHTTPRequestHandler):
         if content is None:
             self.send_error(HTTPStatus.NOT_FOUND, "No such page of the gate or of a report")
             return None
-        self._send(kind, len(content))
-        return BytesIO(content)
+        return self._send(HTTPStatus.OK, kind, content)
+
+    def _refuse(self, status: HTTPStatus) -> BinaryIO:
+        # A page that asks again by itself must not make the browser ask for a password each time.
+        asks = status == HTTPStatus.UNAUTHORIZED and self.headers.get("Sec-Fetch-Dest") != "empty"
+        more = {"WWW-Authenticate": 'Basic realm="Airflow", charset="UTF-8"'} if asks else {}
+        return self._send(status, HTML, refusal_page(status, self.front.addresses).encode(), more)
+
+    def _of_history(self, server: str, path: str) -> BinaryIO | None:
+        try:
+            answer = spark_history.asked(server, self.path, path)
+        except OSError:
+            self.send_error(HTTPStatus.BAD_GATEWAY, "Spark's history server does not answer")
+            return None
+        self._send_headers(answer.status, spark_history.headers_of(answer))
+        return answer
 
     def _answer(self, path: str, question: Question) -> tuple[str, bytes | None]:
         """The kind of a page and its content, None when there is no such page."""
+        if path == HEALTH:
+            self.front.pages.running()
+            return "text/plain", b""
         made = self.front.made(path, question)
         if made is not None:
             return HTML, made.encode()
@@ -118,12 +171,29 @@ class DocsHandler(SimpleHTTPRequestHandler):
             return OWN_FILES[path], (Path(home.__file__).parent / path.lstrip("/")).read_bytes()
         return self.guess_type(path), self.front.pages.read(path.lstrip("/")) if SERVED.match(path) else None
 
-    def _send(self, kind: str, length: int) -> None:
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Security-Policy", self.front.policy())
-        self.send_header("Content-Length", str(length))
+    def _send(
+        self, status: HTTPStatus, kind: str, content: bytes, more: Mapping[str, str] = MappingProxyType({})
+    ) -> BinaryIO:
+        told = {"Content-Type": kind, "Content-Security-Policy": self.front.policy()}
+        self._send_headers(status, {**told, "Content-Length": str(len(content)), **more})
+        return BytesIO(content)
+
+    def _send_headers(self, status: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
+
+
+def refusal_page(status: HTTPStatus, addresses: Addresses) -> str:
+    """One sentence on why a page is not shown, and what to do."""
+    airflow = f'<a href="{escape(addresses.airflow)}">Airflow</a>' if addresses.airflow else "Airflow"
+    sentence = {
+        HTTPStatus.UNAUTHORIZED: f"Log in to {airflow} and load this page again, or give user and password of Airflow.",
+        HTTPStatus.FORBIDDEN: f"Your user of {airflow} may not see this page: it is for operators.",
+        HTTPStatus.SERVICE_UNAVAILABLE: f"{airflow} knows who may see this page and does not answer; try again later.",
+    }[status]
+    return f'<!doctype html>\n<html lang="en"><title>{status.phrase}</title><p>{sentence}</p></html>\n'
 
 
 def serve(
@@ -132,13 +202,14 @@ def serve(
     host: str = "127.0.0.1",
     cohorts: Path | None = None,
     environment: Mapping[str, str] = os.environ,
+    door: Door = Door(),
 ) -> ThreadingHTTPServer:
     """A server that is bound and not yet running; port 0 takes a free one. `cohorts` are the project's own study files.
 
     A `host` other than this machine's own address is for a container, whose port is published on 127.0.0.1 alone.
     """
     front = Front(pages, cohorts or project_home() / "cohorts", environment)
-    return ThreadingHTTPServer((host, port), partial(DocsHandler, front=front))
+    return ThreadingHTTPServer((host, port), partial(DocsHandler, front=front, door=door))
 
 
 def main() -> None:
@@ -147,8 +218,13 @@ def main() -> None:
     parser.add_argument("--root", required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--login-at", metavar="URL", help="the Airflow whose users are let in; without it, everybody")
+    parser.add_argument("--spark-history", metavar="URL", help="the history server to show under /spark, to operators")
     arguments = parser.parse_args()
-    serve(pages_of(arguments.root), arguments.port, arguments.host).serve_forever()
+    if not arguments.login_at and (arguments.spark_history or arguments.host not in LOCAL_NAMES):
+        parser.error("pages for others than this machine, and Spark's history, need --login-at.")
+    door = Door(Logins(arguments.login_at) if arguments.login_at else None, arguments.spark_history)
+    serve(pages_of(arguments.root), arguments.port, arguments.host, door=door).serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The docs server shows verdicts and reports, and no row of a person."""
 
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -10,7 +12,8 @@ import pytest
 
 from parcours.embedded import http
 from parcours.embedded.docs_pages import LocalPages, pages_of
-from parcours.embedded.docs_server import serve
+from parcours.embedded.docs_server import Door, serve
+from parcours.embedded.logins import Logins
 from parcours.errors import InputError
 
 PAGES = {
@@ -39,6 +42,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")
     server = serve(LocalPages(root), 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def without_airflow(tmp_path: Path) -> Iterator[str]:
+    """A server whose users an Airflow knows that is away."""
+    server = serve(LocalPages(tmp_path), 0, door=Door(Logins("http://127.0.0.1:1")))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
@@ -94,3 +107,27 @@ def test_browsers_are_told_to_fetch_nothing_from_elsewhere(address: str) -> None
             f"{address}/{page}", timeout=10
         ) as answer:
             assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
+
+
+def test_one_machine_is_served_without_a_login_and_nobody_else(address: str) -> None:
+    assert address.startswith("http://127.0.0.1:")
+    assert http.call(f"{address}/health") == ""
+    with pytest.raises(http.Refused, match="404"):
+        http.call(f"{address}/spark/")
+
+
+@pytest.mark.parametrize("more", [["--host", "0.0.0.0"], ["--spark-history", "http://127.0.0.1:1"]])
+def test_others_are_not_served_without_a_login(tmp_path: Path, more: list[str]) -> None:
+    command = [sys.executable, "-m", "parcours.embedded.docs_server", "--port", "0", "--root", str(tmp_path), *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "need --login-at" in done.stderr
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "Basic dXNlcjpwYXNzd29yZA=="}, {"Cookie": "_token=a.b.c"}])
+def test_while_airflow_is_away_nobody_is_let_in(without_airflow: str, headers: dict[str, str]) -> None:
+    request = urllib.request.Request(f"{without_airflow}/", headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
+    assert refused.value.code == 503 and b"does not answer" in refused.value.read()
+    with pytest.raises(http.Refused, match="401"):
+        http.call(f"{without_airflow}/")
