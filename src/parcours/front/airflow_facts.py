@@ -19,12 +19,17 @@ class Dag:
 
 @dataclass(frozen=True)
 class DagRun:
-    """A run that is queued or running; `started` is "" while it is queued."""
+    """A run that is queued or running, by its ids; `started` is "" while it is queued.
+
+    `title` is what Airflow shows for the DAG, `name` what the run's note calls it, "" for both where there is none.
+    """
 
     dag: str
     run: str
     state: str
     started: str
+    title: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -55,5 +55,6 @@ def _in_airflow(around: Around) -> str:
 
 
 def _dag_run(run: DagRun, around: Around) -> str:
-    page = elsewhere(around.addresses.dag_run(run.dag, run.run), run.run, "in Airflow", around.framed)
-    return row(escape(run.dag), (page or escape(run.run), escape(run.state), day(run.started)))
+    name = run.name or run.run
+    page = elsewhere(around.addresses.dag_run(run.dag, run.run), name, "in Airflow", around.framed)
+    return row(escape(run.title or run.dag), (page or escape(name), escape(run.state), day(run.started)))

@@ -208,11 +208,17 @@ def test_airflow_tells_the_next_run_and_what_runs_and_its_silence_breaks_nothing
         asked=True,
         answers=True,
         dags={"study__fall": Dag(False, "2026-12-01T06:00:00Z"), "snds_flatten": Dag(True, "")},
-        running=(DagRun("study__fall", "manual__9", "running", "2026-11-30T12:00:00Z"),),
+        running=(
+            DagRun(
+                "study__fall", "manual__9", "running", "2026-11-30T12:00:00Z", "Fall: fractures", "fall · 75 and over"
+            ),
+            DagRun("snds_flatten", "scheduled__1", "queued", ""),
+        ),
     )
     page = page_of(root, cohorts, airflow=facts)
     assert "2026-12-01 06:00" in page.text and "paused in Airflow" in page.text
-    assert "http://127.0.0.1:18080/dags/study__fall/runs/manual__9" in page.links
+    assert "fall · 75 and over" in page.links["http://127.0.0.1:18080/dags/study__fall/runs/manual__9"]
+    assert row_of(page, "Fall: fractures") and row_of(page, "snds_flatten").startswith("snds_flatten scheduled__1")
     silent = page_of(root, cohorts)
     assert "Airflow does not answer" in silent.text and "Escitalopram" in silent.text
 
