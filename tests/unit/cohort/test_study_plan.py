@@ -19,6 +19,7 @@ from parcours.cohort.plan import (
     write_run,
 )
 from parcours.cohort.study import load_study, resolve
+from parcours.cohort.window import up_to
 from parcours.errors import InputError
 from parcours.storage.manifest import write_manifest
 from parcours.storage.publication import publish
@@ -294,6 +295,44 @@ def test_the_months_after_the_end_are_needed_too(root_with, study):
     assert read_run(write_run(root, study, {"late_flux_months": 0}))["missing_periods"] == {}
     accepted = read_run(write_run(root, study, {"incomplete_data": "accept", "late_flux_months": 1}))
     assert accepted["missing_periods"] == {"DCIR": ["2018-01"]}
+
+
+def words(study):
+    """The study whose end is in words."""
+    return replace(study, population=resolve(study, {"study_end": "last complete month"}).population)
+
+
+def test_a_study_on_what_was_published_earlier_reads_what_it_would_have_read_then(root_with, study):
+    then = read_run(write_run(root_with({**PERIODS, "DCIR": MONTHS[:42], "MCO": PERIODS["MCO"][:3]}), words(study), {}))
+    root = root_with(PERIODS)  # what came after it
+    again = read_run(write_run(root, words(study), {"data_until": "2017-06"}))
+    assert again["data"] == then["data"]
+    assert again["steps"] == then["steps"], "so whatever was made then is found again"
+    assert again["study"]["population"]["study_end"] == then["study"]["population"]["study_end"] == "2016-12-31"
+    assert again["name"] == then["name"] == "fall · 65 and over · data to 2017-06"
+    assert again["changes"] == {"data_until": {"file": "", "run": "2017-06"}}, "it is a what-if run: nobody's news"
+    assert read_run(write_run(root, words(study), {}))["name"] == "fall · 65 and over · data to 2018-06"
+
+
+@pytest.mark.parametrize(
+    ("month", "kept"),
+    [
+        ("2016-12", ["2016", "2016-12", "all", "unknown"]),
+        ("2016-11", ["all", "unknown"]),
+        ("", ["2016", "2016-12", "2017", "2017-01", "all", "unknown"]),
+    ],
+)
+def test_a_year_is_read_up_to_its_december_and_what_has_no_date_always(month, kept):
+    periods = dict.fromkeys(["2016", "2016-12", "2017", "2017-01", "all", "unknown"], "a")
+    assert up_to({"MCO": periods, "SSR": {"2018": "a"}}, month)["MCO"] == dict.fromkeys(kept, "a")
+    assert ("SSR" in up_to({"MCO": periods, "SSR": {"2018": "a"}}, month)) == (month == "")
+
+
+def test_a_study_on_what_was_published_before_there_was_anything_is_refused(root_with, study):
+    with pytest.raises(InputError, match=r"up to 2013-12, but that is nothing of DCIR, MCO"):
+        write_run(root_with(PERIODS), study, {"data_until": "2013-12"})
+    with pytest.raises(InputError, match='data_until is "2016-13", but must be a month such as 2017-06, or empty'):
+        resolve(study, {"data_until": "2016-13"})
 
 
 @pytest.mark.parametrize("end", ["2016-06-01", "2016-06-15", "2016-06-30"])
