@@ -32,11 +32,11 @@ PATIENCE = 1800.0
 pytestmark = [pytest.mark.living, pytest.mark.e2e, pytest.mark.spark, pytest.mark.timeout(4 * PATIENCE)]
 
 STUDY, FLATTEN = "study__fall", "snds_flatten"
-# So many persons, and so many exposed cases for a medicine to be estimated (below), that the last month brings signals that
-# no rounding takes away. Measured, with claims to May: 5 medicines have 120 exposed cases, 1 is flagged (tramadol, 127
-# cases, p 0.0001). To June: 10 and 5, none lost. New are zolpidem (of 115 cases 130; p 2e-7), hydrochlorothiazide (of 115
-# cases 134; p 9e-5), urapidil (of 111 cases 127; p 0.0007) and lorazepam (of 114 cases 126; p 0.01). With 2,500 persons, or
-# 16,000 to August, no medicine is flagged. The first seed that was tried.
+# So many persons, and so many exposed cases before a medicine is estimated (below), that the last month brings signals
+# which no rounding takes away. Measured with the first seed that was tried: with claims to May 5 medicines have 120
+# exposed cases and 1 is flagged (tramadol, 127 cases, p 0.0001); to June 10 have them and 5 are flagged, none is lost.
+# New are zolpidem (115 cases, then 130; p 2e-7), hydrochlorothiazide (115, 134; p 9e-5), urapidil (111, 127; p 0.0007)
+# and lorazepam (114, 126; p 0.01). Of 16,000 persons followed to August no medicine was flagged.
 DELIVERY = SynthSettings(persons=30_000, years=(2016, 2016), seed=3, lines_per_person_year=8.0)
 FIRST_MONTHS = ["2016", *(f"2017-0{month}" for month in range(1, 6))]
 # A study that a small delivery can carry, of every minute; 0.02 hours are 72 seconds.
