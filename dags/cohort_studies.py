@@ -9,6 +9,7 @@ run that was not asked for by hand ends with the plan when there is nothing new.
 data up to the month before each of its dates.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from parcours.cohort.kept_studies import live_study
 from parcours.cohort.titles import run_line
 from parcours.errors import InputError
 
+log = logging.getLogger(__name__)
 PREVIEW = "preview"
 TITLES = {
     PREVIEW: "Preview, if asked for",
@@ -74,7 +76,7 @@ def plan(study_file: str) -> str:
 
 def tell(context: Any, sentence: str) -> None:
     """Keep a sentence about the run with its task, where whoever lists runs finds it."""
-    context["ti"].log.warning(sentence)
+    log.warning(sentence)
     context["ti"].xcom_push(key="note", value=sentence)
 
 

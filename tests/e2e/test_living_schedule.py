@@ -19,7 +19,7 @@ import yaml
 
 from parcours.comparison.signals import Signals, read_signals, signals_gained, signals_lost
 from parcours.embedded.airflow_api import Airflow
-from parcours.embedded.follow import follower
+from parcours.embedded.follow import failure, follower
 from parcours.embedded.platform import start_platform, stop_platform
 from parcours.home import project_home
 from parcours.stages.flatten import run_flatten
@@ -138,17 +138,14 @@ class Living:
 
     def described(self, run: dict[str, Any]) -> Run:
         """A run as Airflow's interface tells it, asked once: an answer less for a busy machine."""
-        assert run["state"] == "success", self.why(run["dag_run_id"])
         tasks = self.airflow.tasks(STUDY, run["dag_run_id"])
+        if run["state"] != "success":
+            raise failure(self.airflow, STUDY, run["dag_run_id"], tasks)
         plan = next(task for task in tasks if task.task == "plan")
         note, path = (self.airflow.xcom(STUDY, run["dag_run_id"], plan, key) for key in ("note", "return_value"))
         states = {task.task: task.state for task in tasks}
         found = Run(run["dag_run_id"], run["run_type"], due(run), states, note, path)
         return self.known.setdefault(found.name, found)
-
-    def why(self, run: str) -> Any:
-        """What the tasks of a run that failed say."""
-        return [self.airflow.xcom(STUDY, run, task, "failure") for task in self.airflow.tasks(STUDY, run)]
 
     def note(self, run: Run) -> str:
         """The note that Airflow shows beside a run."""
