@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from parcours.comparison.signals import Signals, read_signals, signals_gained, signals_lost
+from parcours.embedded import http
 from parcours.embedded.airflow_api import Airflow
 from parcours.embedded.follow import failure, follower
 from parcours.embedded.platform import start_platform, stop_platform
@@ -60,11 +61,13 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 BEFORE, AFTER = "fall · 60 and over · data to 2017-05", "fall · 60 and over · data to 2017-06"
 NOTHING_NEW = "Nothing new: the study fall, its data and its code are those of its last run"
+# Seen once on a machine with other work: "An error occurred while trying to deserialize Dag", and the next answer was good.
+SERVER_FAULT = 500
 Answer = TypeVar("Answer")
 
 
 def patient(ask: Callable[[], Answer | None]) -> Answer:
-    """The first answer that is one; what a busy machine does not answer in time is asked again."""
+    """The first answer that is one; what a busy machine does not answer, or not in time, is asked again."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
@@ -72,6 +75,9 @@ def patient(ask: Callable[[], Answer | None]) -> Answer:
                 return answer
         except TimeoutError:
             pass
+        except http.Refused as fault:
+            if fault.status < SERVER_FAULT:
+                raise
         time.sleep(2)
     raise AssertionError(f"nothing within {PATIENCE:.0f} s")
 
