@@ -61,7 +61,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 BEFORE, AFTER = "fall · 60 and over · data to 2017-05", "fall · 60 and over · data to 2017-06"
 NOTHING_NEW = "Nothing new: the study fall, its data and its code are those of its last run"
-# Seen once on a machine with other work: "An error occurred while trying to deserialize Dag", and the next answer was good.
+# Seen once on a busy machine: "An error occurred while trying to deserialize Dag", with nothing in any log.
 SERVER_FAULT = 500
 Answer = TypeVar("Answer")
 
