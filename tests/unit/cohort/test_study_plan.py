@@ -19,7 +19,6 @@ from parcours.cohort.plan import (
     write_run,
 )
 from parcours.cohort.study import load_study, resolve
-from parcours.cohort.window import up_to
 from parcours.errors import InputError
 from parcours.storage.manifest import write_manifest
 from parcours.storage.publication import publish
@@ -297,35 +296,17 @@ def test_the_months_after_the_end_are_needed_too(root_with, study):
     assert accepted["missing_periods"] == {"DCIR": ["2018-01"]}
 
 
-def words(study):
-    """The study whose end is in words."""
-    return replace(study, population=resolve(study, {"study_end": "last complete month"}).population)
-
-
 def test_a_study_on_what_was_published_earlier_reads_what_it_would_have_read_then(root_with, study):
-    then = read_run(write_run(root_with({**PERIODS, "DCIR": MONTHS[:42], "MCO": PERIODS["MCO"][:3]}), words(study), {}))
+    words = resolve(study, {"study_end": "last complete month"})
+    then = read_run(write_run(root_with({**PERIODS, "DCIR": MONTHS[:42], "MCO": PERIODS["MCO"][:3]}), words, {}))
     root = root_with(PERIODS)  # what came after it
-    again = read_run(write_run(root, words(study), {"data_until": "2017-06"}))
+    again = read_run(write_run(root, words, {"data_until": "2017-06"}))
     assert again["data"] == then["data"]
     assert again["steps"] == then["steps"], "so whatever was made then is found again"
     assert again["study"]["population"]["study_end"] == then["study"]["population"]["study_end"] == "2016-12-31"
     assert again["name"] == then["name"] == "fall · 65 and over · data to 2017-06"
     assert again["changes"] == {"data_until": {"file": "", "run": "2017-06"}}, "it is a what-if run: nobody's news"
-    assert read_run(write_run(root, words(study), {}))["name"] == "fall · 65 and over · data to 2018-06"
-
-
-@pytest.mark.parametrize(
-    ("month", "kept"),
-    [
-        ("2016-12", ["2016", "2016-12", "all", "unknown"]),
-        ("2016-11", ["all", "unknown"]),
-        ("", ["2016", "2016-12", "2017", "2017-01", "all", "unknown"]),
-    ],
-)
-def test_a_year_is_read_up_to_its_december_and_what_has_no_date_always(month, kept):
-    periods = dict.fromkeys(["2016", "2016-12", "2017", "2017-01", "all", "unknown"], "a")
-    assert up_to({"MCO": periods, "SSR": {"2018": "a"}}, month)["MCO"] == dict.fromkeys(kept, "a")
-    assert ("SSR" in up_to({"MCO": periods, "SSR": {"2018": "a"}}, month)) == (month == "")
+    assert read_run(write_run(root, words, {}))["name"] == "fall · 65 and over · data to 2018-06"
 
 
 def test_a_study_on_what_was_published_before_there_was_anything_is_refused(root_with, study):
