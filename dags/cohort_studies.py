@@ -5,29 +5,32 @@ and how long it would take. A report asks for sign-off in a DAG of its own, so t
 
 The trigger form shows the study's parameters with their limits and help; what is changed there holds for one run.
 A study starts when a product that it reads has been published anew, by its cron line where it has one, or by hand. A
-run that was not asked for by hand ends with the plan when there is nothing new.
+run that was not asked for by hand ends with the plan when there is nothing new. A backfill of the cron line reads the
+data up to the month before each of its dates.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from parcours_airflow.assets import study_asset
-from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, SIGN_OFF, default_root, kept_studies
+from parcours_airflow.assets import flat_asset, study_asset
+from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, SIGN_OFF, STUDY_PRODUCTS, default_root, kept_studies
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, overrides, preview_param, root_param, study_params
 from parcours_airflow.links import ReportLink, platform_links
 from parcours_airflow.mail import failure_message, mails, signals_message
 from parcours_airflow.notes import note_run, report_page
 from parcours_airflow.operators import GateJob, SparkJob, StudyReport
-from parcours_airflow.schedules import started_by_itself, study_deadline, study_schedule
+from parcours_airflow.schedules import data_of_backfill, started_by_itself, study_deadline, study_schedule
 
 from parcours.cohort.kept_studies import live_study
 from parcours.cohort.titles import run_line
 from parcours.errors import InputError
 
+log = logging.getLogger(__name__)
 PREVIEW = "preview"
 TITLES = {
     PREVIEW: "Preview, if asked for",
@@ -38,7 +41,6 @@ TITLES = {
     "train": "Fit the model",
     "report": "Report and MLflow run",
 }
-BROKEN = "The study file has a mistake, so its last good version is what runs. Mend it: {}"
 
 
 @task(task_display_name="Plan the run")
@@ -49,16 +51,16 @@ def plan(study_file: str) -> str:
 
     context = get_current_context()
     with told_to_airflow(context):
-        study, mistake = live_study(Path(study_file), kept_studies())
-        if mistake:
-            tell(context, BROKEN.format(mistake))
+        study, broken = live_study(Path(study_file), kept_studies())
+        if broken:
+            tell(context, broken)
         params = checked_params(context)
-        changes = overrides(study.parameters(), params)
+        changes = overrides(study.parameters(), params) | data_of_backfill(context, study.timezone)
         asked_by = {"dag_id": context["dag"].dag_id, "run_id": context["run_id"]}
         path = write_run(params["root"], study, changes, asked_by)
         run = read_run(path)
         sentence = nothing_new(run) if started_by_itself(context) else None
-    said = [words for words in (BROKEN.format(mistake) if mistake else "", sentence) if words]
+    said = [words for words in (broken, sentence) if words]
     note_run(context, run, {"Report (when it is done)": report_page(path)}, said)
     if sentence:
         tell(context, sentence)
@@ -74,32 +76,31 @@ def plan(study_file: str) -> str:
 
 def tell(context: Any, sentence: str) -> None:
     """Keep a sentence about the run with its task, where whoever lists runs finds it."""
-    context["ti"].log.warning(sentence)
+    log.warning(sentence)
     context["ti"].xcom_push(key="note", value=sentence)
 
 
 def study_dag(file: Path) -> DAG:
     """The DAG of one study file; with a mistake, of its last good version; a DAG that only tells it where none was."""
     try:
-        study, mistake = live_study(file, kept_studies())
+        study, broken = live_study(file, kept_studies())
     except InputError as error:
         return broken_dag(file.stem, str(error))
-    told = BROKEN.format(mistake) if mistake else ""
     with DAG(
         dag_id=f"study__{study.cohort}",
         dag_display_name=f"{study.cohort.replace('_', ' ').capitalize()}: {study.title}",
-        description=told or study.title,
+        description=broken or study.title,
         doc_md="\n\n".join(
             filter(
                 None,
-                (f"**{told}**" if told else "", f"**{study.title}**", study.description, platform_links(), __doc__),
+                (f"**{broken}**" if broken else "", f"**{study.title}**", study.description, platform_links(), __doc__),
             )
         ),
         schedule=study_schedule(study),
         deadline=study_deadline(study),
         catchup=False,
         max_active_runs=1,
-        tags=["parcours", "study", *(["broken"] if mistake else [])],
+        tags=["parcours", "study", *(["broken"] if broken else [])],
         default_args={**DEFAULT_ARGS, "on_failure_callback": mails(failure_message)},
         params={
             **study_params(study.parameters()),
@@ -120,6 +121,7 @@ def _chain(file: Path, cohort_name: str) -> None:
     report = StudyReport(
         job="inference",
         application_args=_stage(run, "report"),
+        inlets=[flat_asset(product) for product in STUDY_PRODUCTS],
         outlets=[study_asset(cohort_name)],
         on_success_callback=mails(signals_message),
         **_named("report"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from parcours_airflow.assets import announce, flat_asset, published_state
+from parcours_airflow.assets import announce, delivery_asset, flat_asset, published_state
 from parcours_airflow.defaults import DEFAULT_ARGS, default_delivery, default_root, safe_name
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, root_param
@@ -49,6 +49,7 @@ def plan() -> list[dict[str, Any]]:
 @task(
     trigger_rule="none_failed",
     task_display_name="List what was published",
+    inlets=[delivery_asset()],
     outlets=[flat_asset(product) for product in FLAT_PRODUCTS],
 )
 def publish() -> dict[str, Any]:

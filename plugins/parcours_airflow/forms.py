@@ -9,6 +9,7 @@ from parcours.cohort.parameters import refuse_unknown
 
 TYPES: dict[str, dict[str, Any]] = {
     "date": {"type": "string"},
+    "month": {"type": ["string", "null"]},
     "integer": {"type": "integer"},
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},

@@ -82,11 +82,7 @@ def signals_message(context: Any) -> Message | None:
 def signals_mail(run: dict[str, Any], gained: dict[str, Any], lost: dict[str, Any], report: str) -> Message:
     """The mail of new and lost signals, each with its relative incidence and 95 % interval."""
     name = str(run.get("name") or run["cohort"])
-    parts = [
-        f"{len(some)} {word} signal{'s' if len(some) > 1 else ''}"
-        for some, word in ((gained, "new"), (lost, "lost"))
-        if some
-    ]
+    parts = [_number(some, word) for some, word in ((gained, "new"), (lost, "lost")) if some]
     lines = [
         *(f"New: {_told(drug, signal)}" for drug, signal in gained.items()),
         *(f"No more: {_told(drug, signal)}, in the run before" for drug, signal in lost.items()),

@@ -2,15 +2,17 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, DeadlineAlert, DeadlineReference
 from airflow.sdk.definitions.callback import SyncCallback
 
+from parcours.cohort.months import month_name, month_number
 from parcours.cohort.study import Study
 from parcours_airflow.assets import flat_asset
 from parcours_airflow.defaults import STUDY_PRODUCTS
 
-STARTED_BY_ITSELF = ("scheduled", "asset_triggered")
+STARTED_BY_ITSELF, BACKFILL = ("scheduled", "asset_triggered"), "backfill"
 
 
 def study_schedule(study: Study) -> Any:
@@ -37,5 +39,17 @@ def study_deadline(study: Study) -> DeadlineAlert | None:
 
 def started_by_itself(context: Any) -> bool:
     """Whether new data or the cron line started the run, and nobody asked for it."""
+    return _kind(context) in STARTED_BY_ITSELF
+
+
+def data_of_backfill(context: Any, timezone: str) -> dict[str, str]:
+    """What a backfill changes: it reads the data up to the month before its date, unless the form names a month."""
+    if _kind(context) != BACKFILL or context["params"]["data_until"]:
+        return {}
+    date = context["dag_run"].logical_date.astimezone(ZoneInfo(timezone))
+    return {"data_until": month_name(month_number(f"{date:%Y-%m}") - 1)}
+
+
+def _kind(context: Any) -> str:
     kind = context["dag_run"].run_type
-    return getattr(kind, "value", kind) in STARTED_BY_ITSELF
+    return str(getattr(kind, "value", kind))

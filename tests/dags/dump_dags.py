@@ -112,6 +112,7 @@ def describe_task(task: Any) -> dict[str, Any]:
             "failure": [one.compose.__name__ for one in task.on_failure_callback or []],
             "success": [one.compose.__name__ for one in task.on_success_callback or []],
         },
+        "inlets": [asset.name for asset in (task.inlets or []) if hasattr(asset, "uri")],
         "outlets": [asset.name for asset in (task.outlets or [])],
     }
 

@@ -121,8 +121,12 @@ def test_a_study_without_a_cron_line_starts_when_a_product_is_published_anew(
     assert dumped["dags"]["study__fall"]["when"] == {"any_of": ["snds/flat/DCIR", "snds/flat/MCO"]}
 
 
-def test_the_report_updates_the_asset_of_its_study(dumped: dict[str, Any]) -> None:
-    assert dumped["dags"]["study__fall"]["tasks"]["report"]["outlets"] == ["snds/study/fall"]
+def test_the_asset_graph_leads_from_the_delivery_over_the_flat_tables_to_the_report(dumped: dict[str, Any]) -> None:
+    publish = dumped["dags"]["snds_flatten"]["tasks"]["publish"]
+    report = dumped["dags"]["study__fall"]["tasks"]["report"]
+    assert publish["inlets"] == ["snds/delivery"]
+    assert set(report["inlets"]) == {"snds/flat/DCIR", "snds/flat/MCO"} < set(publish["outlets"])
+    assert report["outlets"] == ["snds/study/fall"]
 
 
 def test_the_form_of_a_study_shows_what_its_file_says(dumped: dict[str, Any]) -> None:
@@ -232,6 +236,12 @@ def test_dates_in_words_are_what_the_form_holds(read_dags: Callable[..., Any], s
     assert field["value"] == "last complete month"
     assert re.search(field["pattern"], "2017-12-31") and re.search(field["pattern"], field["value"])
     assert "last complete year" in field["examples"]
+
+
+def test_the_last_month_of_the_data_may_be_named_or_left_empty(dumped: dict[str, Any]) -> None:
+    field = dumped["dags"]["study__fall"]["params"]["data_until"]
+    assert field["value"] == "" and set(field["type"]) == {"string", "null"}, "Airflow's form makes null of nothing"
+    assert [text for text in ("", "2017-06", "2017-13", "June") if re.search(field["pattern"], text)] == ["", "2017-06"]
 
 
 def test_a_live_study_file_that_breaks_keeps_its_last_good_version_and_says_so(

@@ -1,6 +1,10 @@
 """Months of the calendar: days some months apart, and the months between two days."""
 
 import datetime as dt
+import re
+
+# A month as it is written, 2016-01.
+MONTH = r"\d{4}-(0[1-9]|1[0-2])"
 
 
 def add_months(day: dt.date, months: int) -> dt.date:
@@ -31,3 +35,9 @@ def month_number(month: str) -> int:
 def month_name(number: int) -> str:
     """The month of a number: what `month_number` counts."""
     return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def last_month(period: str) -> str | None:
+    """The last month of a period, which is a month or a year; None for one that has no date."""
+    month = f"{period}-12" if re.fullmatch(r"\d{4}", period) else period
+    return month if re.fullmatch(MONTH, month) else None

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from parcours.cohort.definitions import definition_names, rule_names, site_names
+from parcours.cohort.months import MONTH
 from parcours.cohort.relative_dates import EXAMPLES, relative_date
 from parcours.errors import InputError
 
@@ -27,7 +28,7 @@ class Parameter:
     """One row of `parameters.yaml`; `default` is MISSING when a study file must give the value.
 
     `help` names other parameters as a study file does, `form_help` by their titles. `enum` are the allowed words,
-    `texts` what a person calls them, `empty` what a list without items means.
+    `texts` what a person calls them, `empty` what a list without items, or no month, means.
     """
 
     name: str
@@ -120,7 +121,7 @@ def limits(parameter: Parameter, choices: Sequence[str] | None) -> str:
         return _sentence(f"{each}{_PATTERN_NAMES[parameter.pattern]}")
     if parameter.relative:
         return f"A date from {FIRST_DAY} to {LAST_DAY}, or words: {', '.join(parameter.examples)}."
-    return "true or false." if parameter.type == "boolean" else ""
+    return {"boolean": "true or false.", "month": "A month such as 2017-06, or nothing."}.get(parameter.type, "")
 
 
 def _sentence(text: str) -> str:
@@ -219,6 +220,13 @@ def _string(value: Any, place: str) -> str:
     return value.strip()
 
 
+def _month(value: Any, place: str) -> str:
+    month = "" if value is None else str(value).strip()
+    if month and not re.fullmatch(MONTH, month):
+        raise InputError(f'{place} is "{value}", but must be a month such as 2017-06, or empty.')
+    return month
+
+
 def _items(value: Any, place: str) -> list[Any]:
     if isinstance(value, str):
         return [item.strip() for item in re.split(r"[,\s]+", value.strip("[] \n")) if item.strip()]
@@ -246,6 +254,7 @@ CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "number": _number,
     "boolean": _boolean,
     "string": _string,
+    "month": _month,
     "strings": _strings,
     "numbers": _numbers,
 }

@@ -13,7 +13,7 @@ from parcours.cohort.planned_copies import CODE_LISTS, codelist_checksums, keep_
 from parcours.cohort.steps import COHORT, EVENTS, FLUX_LAGS, REPORT, STAGES, products_read, required_products, steps_of
 from parcours.cohort.study import LANGUAGES, Study, resolve, study_from_dict
 from parcours.cohort.titles import changes, run_name, study_subtitle, study_title
-from parcours.cohort.window import dated
+from parcours.cohort.window import dated, up_to
 from parcours.errors import InputError
 from parcours.events.codelists import check_codelists
 from parcours.storage.fingerprint import code_version, fingerprint, sources_version
@@ -50,7 +50,7 @@ def plan_run(root: Root, study: Study, overrides: Mapping[str, Any]) -> dict[str
     Raises what `write_run` raises.
     """
     asked = resolve(study, overrides)
-    data = published_data(root, products_read(asked), required_products(asked))
+    data = study_data(root, asked)
     resolved = dated(asked, data, str(root.path))
     missing = missing_periods(resolved, data)
     _check_missing(resolved, missing)
@@ -167,6 +167,22 @@ def done_stage(run: Mapping[str, Any], stage: str) -> Place:
 def stage_directory(run: Mapping[str, Any], stage: str) -> Place:
     """The directory that a stage of the run after the events commits."""
     return open_root(run["root"]).study(run["cohort"], run["fingerprint"]) / stage
+
+
+def study_data(root: Root, study: Study) -> dict[str, dict[str, str]]:
+    """{product: {period: fingerprint}} that a study reads of what is published: up to its `data_until`.
+
+    Raises what `published_data` raises, and InputError when a product that is required has no period up to then.
+    """
+    required = required_products(study)
+    data = up_to(published_data(root, products_read(study), required), study.population.data_until)
+    absent = [product for product in required if product not in data]
+    if absent:
+        raise InputError(
+            f"Study {study.cohort} reads what was published up to {study.population.data_until}, but that is nothing "
+            f"of {', '.join(absent)}: give a later data_until, or none."
+        )
+    return data
 
 
 def published_data(root: Root, also: Iterable[str], required: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -190,7 +190,9 @@ def _population_step(
 ) -> Step:
     """Purchases and outcomes are in it only where they decide who is followed, or how long."""
     asked = study.as_dict()["population"]
-    unused = ["late_flux_months", "incomplete_data"] + ([] if asked["trackloss_months"] else ["trackloss_after_months"])
+    unused = ["late_flux_months", "incomplete_data", "data_until"] + (
+        [] if asked["trackloss_months"] else ["trackloss_after_months"]
+    )
     made_of: dict[str, Any] = {
         "persons": persons.fingerprint,
         "population": {name: value for name, value in asked.items() if name not in unused},

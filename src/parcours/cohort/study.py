@@ -13,7 +13,7 @@ from typing import Any
 
 from parcours.cohort.definitions import load_definition
 from parcours.cohort.medicine_levels import PRESCRIPTION
-from parcours.cohort.months import add_months
+from parcours.cohort.months import MONTH, add_months
 from parcours.cohort.parameters import (
     MISSING,
     Parameter,
@@ -55,6 +55,7 @@ class Population:
     ambiguous_identity: str
     late_flux_months: int
     incomplete_data: str
+    data_until: str
 
     @property
     def first_day(self) -> dt.date:
@@ -422,4 +423,6 @@ def _day(date: Day) -> dt.date:
 def _pattern(parameter: Parameter) -> str | None:
     if parameter.relative:
         return form_pattern(parameter.relative)
+    if parameter.type == "month":
+        return f"^({MONTH})?$"
     return f"^({parameter.pattern})$" if parameter.pattern else None

@@ -114,7 +114,7 @@ def _value(parameter: Parameter, value: Any) -> str:
         return _spoken([_value(parameter, item) for item in value]) if value else parameter.empty
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return parameter.text(value) if parameter.enum or parameter.enum_from else str(value)
+    return parameter.text(value) if parameter.enum or parameter.enum_from else str(value) or parameter.empty
 
 
 def _spoken(words: list[str]) -> str:

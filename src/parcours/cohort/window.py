@@ -1,14 +1,29 @@
-"""The days that the words of a study's dates stand for, by what is published on a root."""
+"""What a study reads of what is published on a root, and the days that the words of its dates stand for there."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from parcours.cohort.months import last_month
 from parcours.cohort.relative_dates import RelativeDate, end_day, last_complete_month, start_day
 from parcours.cohort.steps import required_products
 from parcours.cohort.study import Study, checked_together
 from parcours.errors import InputError
 
 Published = Mapping[str, Mapping[str, str]]
+
+
+def up_to(data: Published, month: str) -> dict[str, dict[str, str]]:
+    """The periods that end with a month or before it, of the products that have any; all where no month is given.
+
+    A year ends with its December. What has no date, as a referential, stays.
+    """
+    if not month:
+        return {product: dict(periods) for product, periods in data.items()}
+    kept = {
+        product: {period: mark for period, mark in periods.items() if (last_month(period) or "") <= month}
+        for product, periods in data.items()
+    }
+    return {product: periods for product, periods in kept.items() if periods}
 
 
 def dated(study: Study, data: Published, root: str) -> Study:

@@ -92,7 +92,7 @@ class Texts:
         if isinstance(value, list | tuple):
             return self.numbers["list"].join(map(self.value, value)) or self.say("word_none")
         day = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", str(value))
-        return self.day(dt.date(*map(int, day.groups()))) if day else str(value)
+        return self.day(dt.date(*map(int, day.groups()))) if day else str(value) or self.say("word_none")
 
 
 def languages() -> tuple[str, ...]:

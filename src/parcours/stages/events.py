@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from parcours.cohort.plan import identity_mapping, published_data, read_run, step_directory, steps_in, study_of
+from parcours.cohort.plan import identity_mapping, read_run, step_directory, steps_in, study_data, study_of
 from parcours.cohort.planned_copies import lists_of
 from parcours.cohort.steps import (
     CERTIFICATES,
@@ -17,7 +17,6 @@ from parcours.cohort.steps import (
     PERSONS,
     is_linked,
     products_read,
-    required_products,
     stay_categories,
 )
 from parcours.cohort.titles import application_name
@@ -66,8 +65,7 @@ def run_events(run_json: str | Place) -> dict[str, Any]:
 
 
 def _check_published(root: Root, run: Run) -> None:
-    now_published = published_data(root, run["data"], required_products(study_of(run)))
-    if now_published != run["data"] or identity_mapping(root) != run["identity"]:
+    if study_data(root, study_of(run)) != run["data"] or identity_mapping(root) != run["identity"]:
         raise GateRefused(f"The published data changed since run {run['fingerprint']} was planned; plan it again.")
 
 

@@ -38,7 +38,10 @@ def test_the_last_version_without_a_mistake_goes_on_with_the_mistake_told(checko
     study, mistake = live_study(file, kept)
     assert (study.population.age_minimum, study.file) == (67, kept / "fall.yaml")
     assert study.codelists == checkout / "codelists", "those beside the live file"
-    assert mistake.startswith(f'{file}: population: "age_minimun" is not known (did you mean "age_minimum"?)')
+    assert mistake.startswith(
+        "The study file has a mistake, so its last good version is what runs. Mend it: "
+        f'{file}: population: "age_minimun" is not known (did you mean "age_minimum"?)'
+    )
     change(file, "age_minimun:", "age_minimum:")
     assert live_study(file, kept)[1] is None
 

@@ -19,6 +19,7 @@ from parcours.cohort.relative_dates import (
     relative_date,
     start_day,
 )
+from parcours.cohort.window import up_to
 
 
 def flux(first: str, last: str, *missing: str) -> list[str]:
@@ -133,3 +134,17 @@ def test_a_complete_month_has_all_its_flux_and_its_year(published, years, late):
     care = month_number(found)
     assert {month_name(care + lag) for lag in range(min(1, late), late + 1)} <= published
     assert years is None or found[:4] in years
+
+
+@pytest.mark.parametrize(
+    ("month", "kept"),
+    [
+        ("2016-12", ["2016", "2016-12", "all", "unknown"]),
+        ("2016-11", ["all", "unknown"]),
+        ("", ["2016", "2016-12", "2017", "2017-01", "all", "unknown"]),
+    ],
+)
+def test_a_year_is_read_up_to_its_december_and_what_has_no_date_always(month, kept):
+    periods = dict.fromkeys(["2016", "2016-12", "2017", "2017-01", "all", "unknown"], "a")
+    assert up_to({"MCO": periods, "SSR": {"2018": "a"}}, month)["MCO"] == dict.fromkeys(kept, "a")
+    assert ("SSR" in up_to({"MCO": periods, "SSR": {"2018": "a"}}, month)) == (month == "")

@@ -22,13 +22,13 @@ def allowed(parameter: Parameter) -> str:
         return WORDS[parameter.enum_from]
     if parameter.minimum is not None:
         return f"{parameter.minimum} to {parameter.maximum}"
-    return {"date": "a date or words", "boolean": "true, false"}.get(parameter.type, "codes")
+    return {"date": "a date or words", "month": "a month", "boolean": "true, false"}.get(parameter.type, "codes")
 
 
 def default(parameter: Parameter) -> str:
     if parameter.default is MISSING:
         return "required"
-    return "empty" if parameter.default == [] else str(parameter.default).lower().strip("[]")
+    return "empty" if parameter.default in ([], "") else str(parameter.default).lower().strip("[]")
 
 
 @pytest.mark.parametrize("parameter", parameter_table().values(), ids=lambda p: p.name)

@@ -296,6 +296,26 @@ def test_the_months_after_the_end_are_needed_too(root_with, study):
     assert accepted["missing_periods"] == {"DCIR": ["2018-01"]}
 
 
+def test_a_study_on_what_was_published_earlier_reads_what_it_would_have_read_then(root_with, study):
+    words = resolve(study, {"study_end": "last complete month"})
+    then = read_run(write_run(root_with({**PERIODS, "DCIR": MONTHS[:42], "MCO": PERIODS["MCO"][:3]}), words, {}))
+    root = root_with(PERIODS)  # what came after it
+    again = read_run(write_run(root, words, {"data_until": "2017-06"}))
+    assert again["data"] == then["data"]
+    assert again["steps"] == then["steps"], "so whatever was made then is found again"
+    assert again["study"]["population"]["study_end"] == then["study"]["population"]["study_end"] == "2016-12-31"
+    assert again["name"] == then["name"] == "fall · 65 and over · data to 2017-06"
+    assert again["changes"] == {"data_until": {"file": "", "run": "2017-06"}}, "it is a what-if run: nobody's news"
+    assert read_run(write_run(root, words, {}))["name"] == "fall · 65 and over · data to 2018-06"
+
+
+def test_a_study_on_what_was_published_before_there_was_anything_is_refused(root_with, study):
+    with pytest.raises(InputError, match=r"up to 2013-12, but that is nothing of DCIR, MCO"):
+        write_run(root_with(PERIODS), study, {"data_until": "2013-12"})
+    with pytest.raises(InputError, match='data_until is "2016-13", but must be a month such as 2017-06, or empty'):
+        resolve(study, {"data_until": "2016-13"})
+
+
 @pytest.mark.parametrize("end", ["2016-06-01", "2016-06-15", "2016-06-30"])
 def test_a_study_that_ends_within_a_month_needs_six_months_after_that_month(root_with, study, end):
     root = root_with({**PERIODS, "DCIR": MONTHS[:36]})  # to 2016-12

@@ -95,6 +95,7 @@ def test_what_differs_from_the_study_file_is_named_with_both_values(study):
         ("age_cuts_years", [75, 85], "age groups 75 and 85 years, was 70, 75, 80, 85 and 1 more"),
         ("age_cuts_years", [], "age groups none, was 70, 75, 80, 85 and 1 more"),
         ("tv_grid", [0.001], "smoothing strengths 0.001, was from the data"),
+        ("data_until", "2017-06", "data until 2017-06, was all that is published"),
         ("atc_include", "N05 N06", "ATC codes to keep N05 and N06, was all"),
         ("seed", 7, "seed 7, was 20140101"),
         (
