@@ -86,14 +86,15 @@ def is_synthetic(run: Mapping[str, Any]) -> bool:
 
 
 def run_note(run: Mapping[str, Any]) -> str:
-    """The description on the run's page (Markdown): what it is about, what differs from the study file, the report."""
-    lines = [f"**{named(run)}**", str(run.get("title", "")), str(run.get("subtitle", ""))]
+    """The description on the run's page (Markdown): what it is about, the report, what differs from the study file."""
+    name = SEPARATOR.join(filter(None, (f"**{named(run)}**", _report_link(run))))  # what MLflow shows unfolded
+    lines = [name, str(run.get("title", "")), str(run.get("subtitle", ""))]
     if is_synthetic(run):
         lines.insert(0, "**SYNTHETIC DATA**: the persons are made up.")
     if is_what_if(run):
         lines.append("**What-if run**; it differs from the study file:")
         lines.append("\n".join(f"* {words}" for words in change_words(run["changes"])))
-    return "\n\n".join(filter(None, [*lines, _report_link(run)]))
+    return "\n\n".join(filter(None, lines))
 
 
 def _report_link(run: Mapping[str, Any]) -> str:

@@ -91,7 +91,7 @@ def test_the_description_of_a_run_leads_to_the_report_where_a_server_shows_it(ro
     monkeypatch.setenv("PARCOURS_ROOT", "/data/root")
     monkeypatch.setenv("PARCOURS_DATA_DOCS_URL", "http://127.0.0.1:8090")
     page = "http://127.0.0.1:8090/studies/led/0123456789abcdef/report/report.html"
-    assert run_note(run).endswith(f"\n\n[Report]({page})")
+    assert run_note(run) == f"**led · 65 and over · data to 2016-02** · [Report]({page})"
 
 
 def test_a_run_on_made_up_persons_says_so(root, record):
