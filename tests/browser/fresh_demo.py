@@ -17,8 +17,8 @@ from parcours.embedded.platform import Platform, start_platform, stop_platform
 
 HOME = Path(__file__).resolve().parents[2]
 PERSONS, YEARS = 10_000, "2016"
-# A study that a small delivery can carry, with medicines that have an estimate: one penalty, few replicates. Airflow's form to trigger a run again has the
-# fields that the run before was given, so the age is given as the study file has it.
+# A study that a small delivery can carry, with medicines that have an estimate: one penalty, few replicates. Airflow's
+# form to trigger a run again has the fields that the run was given, so the age is given as the study file has it.
 SMALL_STUDY = {
     "age_minimum": 65,
     "start_gap_months": 2,

@@ -25,7 +25,9 @@ FIRST, ASKED = "65 and over", "67 and over"
 RATIO = re.compile(r"\d+\.\d\d \(\d+\.\d\d to (\d+\.\d\d|∞)\)")
 KINDS = {
     "home": r"/$",
-    "how to compare": r"/how-to-compare\?",
+    "home in Airflow": r"^/\?in=airflow&dag=study__fall$",
+    "how to compare": r"^/how-to-compare\?",
+    "no report": r"^/report\?",
     "report": r"/report/report\.html$",
     "comparison": r"/comparison\.html$",
     "gate of the data": r"^/quality/[^/]+/data_docs/index\.html$",
@@ -146,9 +148,15 @@ def test_it_is_approved_and_mlflow_says_so(page: Page, demo: Demo) -> None:
 
 @pytest.fixture(scope="module")
 def pages(browser: Browser, demo: Demo) -> dict[str, str]:
-    """One address of each kind of page, found by following every link from home; all of them load whole."""
+    """One address of each kind of page, found by following every link from what a person opens first; all load whole."""
     browser.complaints.clear()
-    left, seen = [f"{demo.home}/"], set[str]()
+    first = (
+        "",
+        "?in=airflow&dag=study__fall",
+        "how-to-compare?study=fall&later=a&earlier=b",
+        "report?dag=snds_flatten",
+    )
+    left, seen = [f"{demo.home}/{page}" for page in first], set[str]()
     while left:
         address = left.pop()
         if address in seen:
