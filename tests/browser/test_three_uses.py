@@ -148,14 +148,9 @@ def test_it_is_approved_and_mlflow_says_so(page: Page, demo: Demo) -> None:
 
 @pytest.fixture(scope="module")
 def pages(browser: Browser, demo: Demo) -> dict[str, str]:
-    """One address of each kind of page, found by following every link from what a person opens first; all load whole."""
+    """One address of each kind of page, found by following every link from those opened first; all load whole."""
     browser.complaints.clear()
-    first = (
-        "",
-        "?in=airflow&dag=study__fall",
-        "how-to-compare?study=fall&later=a&earlier=b",
-        "report?dag=snds_flatten",
-    )
+    first = ("", f"?in=airflow&dag={STUDY}", "how-to-compare?study=fall&later=a&earlier=b", "report?dag=snds_flatten")
     left, seen = [f"{demo.home}/{page}" for page in first], set[str]()
     while left:
         address = left.pop()
@@ -195,12 +190,13 @@ def test_no_page_has_a_grave_fault(
 
 
 def test_a_french_report_has_no_english_rest(browser: Browser, pages: dict[str, str], demo: Demo) -> None:
+    assert has(all_that_is_said(browser.open(pages["report"])), "relative incidence of the window (log scale)")
     run_json = Path(demo.platform.layout.root, *pages["report"].split("/")[3:6], "run.json")
     run_json.write_text(json.dumps({**json.loads(run_json.read_text("utf-8")), "language": "fr"}), "utf-8")
     demo.job("inference.py", "--run", str(run_json), "--stage", "report")
     page = browser.open(pages["report"])
     said = all_that_is_said(page)
-    assert page.locator("html").get_attribute("lang") == "fr" and has(said, "incidence relative")
+    assert page.locator("html").get_attribute("lang") == "fr" and has(said, "incidence relative de la fenêtre")
     assert [words for words in english_words() if has(said, words)] == []
 
 
