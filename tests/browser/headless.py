@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 # Chromium's own errands, which no page asks for; those that cannot be switched off go to a port where nobody listens.
 QUIET = (
@@ -22,7 +22,8 @@ QUIET = (
 )
 WIDE, NARROW = 1440, 360
 HEIGHT = 900
-PATIENCE_MILLISECONDS = 30_000
+PATIENCE_MILLISECONDS = 60_000
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 ROW = """
 word => {
   const texts = part => {
