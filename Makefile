@@ -53,8 +53,8 @@ test-fuzz: setup ## Flatten MUTANTS=1000 spoiled raw files: none may crash it, h
 test-bench: setup ## Run the benchmarks of flattening, featuring and inference on little data, to see that they work
 	@$(BIN)/pytest -m bench tests/spark/benchmarks
 
-test-browser: setup ## Open Data Docs, a report and MLflow in a headless Chromium with the network cut (two minutes)
-	@$(BIN)/pytest -m browser tests/browser tests/spark/quality tests/unit/reporting tests/unit/tracking
+test-browser: setup ## Use the demo in a headless Chromium with the network cut, and examine every page (needs chromium and npm)
+	@$(BIN)/pytest -m browser tests/spark/quality tests/unit/front tests/unit/reporting tests/unit/tracking tests/browser
 
 test-cluster: setup ## Build and start the whole cluster on a Docker engine, run both DAGs on it, and take it down with its volumes
 	@$(BIN)/pytest -m cluster --timeout 3600 $(addprefix --ignore=tests/cluster/,faults hdfs drivers logins) tests/cluster

@@ -9,13 +9,6 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
 
-def served_page(path: str) -> str:
-    """Address of a page under the root that the docs server serves, or the path as it is when it does not."""
-    server, root = os.environ.get("PARCOURS_DATA_DOCS_URL"), os.environ.get("PARCOURS_ROOT")
-    below = path.removeprefix(f"{(root or '').rstrip('/')}/")
-    return f"{server.rstrip('/')}/{below}" if server and root and below != path else path
-
-
 def spark_page(application: str | None) -> str:
     """Address of an application's page in Spark's history server; "" while the application is unknown."""
     history = os.environ.get("PARCOURS_SPARK_HISTORY_URL", "")

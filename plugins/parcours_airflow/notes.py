@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from parcours.cohort.titles import change_words, named
 from parcours.storage.place import Place
-from parcours_airflow.links import served_page
+from parcours.storage.served import served_page
 
 CONNECTION = "airflow_api"
 NOTE_CHARACTERS = 1000

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from parcours.errors import InputError, ParcoursError, RetryableFault
 from parcours.leaving import fit_to_leave
 from parcours.storage.job_status import read_status
+from parcours.storage.served import served_page
 from parcours_airflow.assets import announce
 from parcours_airflow.cluster import Cluster, cluster_of
 from parcours_airflow.defaults import SPARK_JOBS, scan_here_gigabytes
@@ -28,7 +29,7 @@ from parcours_airflow.drivers import (
 )
 from parcours_airflow.failures import REFUSED, WRONG_INPUT, fail, note_failure
 from parcours_airflow.forms import checked_params
-from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, served_page, spark_page
+from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLink, spark_page
 from parcours_airflow.notes import note_run
 from parcours_airflow.output import JobOutput, report_of
 from parcours_airflow.triggers import PROGRESS_KEY, DriverTrigger

@@ -8,13 +8,14 @@ from parcours_airflow.links import DataDocsLink, MLflowLink, ReportLink, SparkLi
 
 
 def home_views(server: str | None) -> list[dict[str, object]]:
-    """The front page in Airflow's own frame: whole, of one DAG, of one run; none while nobody serves it.
+    """The front page in Airflow's own frame: whole, of one DAG, of one run; the report of the last two; none while
+    nobody serves them.
 
     Airflow puts ids for names in braces, and keeps what is in the frame from opening other windows.
     """
     if not server:
         return []
-    home = f"{server.rstrip('/')}/?in=airflow"
+    home, report = (f"{server.rstrip('/')}/{page}?in=airflow" for page in ("", "report"))
     return [
         {
             "name": "Parcours",
@@ -23,14 +24,15 @@ def home_views(server: str | None) -> list[dict[str, object]]:
             "url_route": "parcours-home",
             "nav_top_level": True,
         },
-        {"name": "Home", "href": f"{home}&dag={{DAG_ID}}", "destination": "dag", "url_route": "parcours-study"},
-        {
-            "name": "Home",
-            "href": f"{home}&dag={{DAG_ID}}&run={{RUN_ID}}",
-            "destination": "dag_run",
-            "url_route": "parcours-run",
-        },
+        _tab("Home", "dag", f"{home}&dag={{DAG_ID}}", "parcours-study"),
+        _tab("Report", "dag", f"{report}&dag={{DAG_ID}}", "parcours-study-report"),
+        _tab("Home", "dag_run", f"{home}&dag={{DAG_ID}}&run={{RUN_ID}}", "parcours-run"),
+        _tab("Report", "dag_run", f"{report}&dag={{DAG_ID}}&run={{RUN_ID}}", "parcours-run-report"),
     ]
+
+
+def _tab(name: str, destination: str, page: str, route: str) -> dict[str, object]:
+    return {"name": name, "href": page, "destination": destination, "url_route": route}
 
 
 class ParcoursPlugin(AirflowPlugin):

@@ -198,7 +198,7 @@ def test_home_leads_to_the_report_and_tells_what_airflow_knows(demo: Demo) -> No
     of_run = str(http.call(f"{home}/?in=airflow&dag={STUDY}&run={quote(run)}"))
     assert demo.result["fingerprint"] in of_run and demo.platform.urls["mlflow"] not in of_run
     (plugin,) = [one for one in demo.airflow.call("/plugins")["plugins"] if one["name"] == "parcours"]
-    assert [view["destination"] for view in plugin["external_views"]] == ["nav", "dag", "dag_run"]
+    assert [view["destination"] for view in plugin["external_views"]] == ["nav", *["dag"] * 2, *["dag_run"] * 2]
 
 
 def test_the_run_is_in_mlflow_with_its_fingerprint(demo: Demo) -> None:

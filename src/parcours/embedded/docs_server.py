@@ -28,6 +28,7 @@ from parcours.embedded.logins import Logins, Right
 from parcours.front import home
 from parcours.front.addresses import Addresses, addresses_from
 from parcours.front.pages import Pages, Remembered
+from parcours.front.reports import reported_run
 from parcours.front.running import running_part
 from parcours.front.study_part import HOW_TO_COMPARE, Around
 from parcours.home import project_home
@@ -69,6 +70,7 @@ class Front:
         makers: dict[str, Callable[[Question], str]] = {
             "/": self._home,
             "/running": lambda asked: running_part(self.pages.running(), self._around(asked)),
+            "/report": self._report,
             HOW_TO_COMPARE: self._how_to_compare,
         }
         return makers[path](question) if path in makers else None
@@ -78,8 +80,16 @@ class Front:
         return f"{NOTHING_FROM_OUTSIDE}; frame-ancestors {self.addresses.airflow or ''} 'self'"
 
     def _home(self, question: Question) -> str:
-        asked = home.Asked(question.get("dag"), question.get("run"), _is_framed(question))
-        return home.home_page(home.read_root(self.remembered, self.cohorts), asked, self._around(question))
+        return home.home_page(self._root(), _asked(question), self._around(question))
+
+    def _report(self, question: Question) -> str:
+        asked = _asked(question)
+        run = reported_run(self._root().studies, asked.dag or "", asked.run)
+        page = self.pages.read(run.report) if run and run.report else None
+        return home.no_report(asked) if page is None else page.decode()
+
+    def _root(self) -> home.Root:
+        return home.read_root(self.remembered, self.cohorts)
 
     def _around(self, question: Question) -> Around:
         return Around(self.addresses, self.airflow.facts(), _is_framed(question))
@@ -87,6 +97,10 @@ class Front:
     def _how_to_compare(self, question: Question) -> str:
         root = self.environment.get("PARCOURS_ROOT", "ROOT")
         return home.how_to_compare(root, *(question.get(name, "") for name in ("study", "later", "earlier")))
+
+
+def _asked(question: Question) -> home.Asked:
+    return home.Asked(question.get("dag"), question.get("run"), _is_framed(question))
 
 
 def _is_framed(question: Question) -> bool:

@@ -128,5 +128,16 @@ def how_to_compare(root: str, study: str, later: str, earlier: str) -> str:
     return _page("Compare two runs", body)
 
 
+def no_report(asked: Asked) -> str:
+    """What is shown in place of a report that is not there."""
+    here = "?in=airflow" if asked.framed else ""
+    body = (
+        '<header><h1>No report yet</h1></header><main id="main" tabindex="-1"><section>'
+        "<p>It is here as soon as the run has made it. A run that asks what another has answered before makes none "
+        f'of its own.</p><p><a href="/{here}">All studies and their reports</a></p></section></main>'
+    )
+    return _page("No report yet", body)
+
+
 def _page(title: str, body: str) -> str:
     return PAGE.format(title=escape(title), body=body)

@@ -15,11 +15,13 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # Answered here, so that nothing of the assistant runs.
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant"
-# The assistant's button, the switch to the pages about language models, and their traces: nothing here makes any. Then
-# the keys that MLflow's pages keep in the browser.
+# The assistant's button, the switch to the pages about language models, and their traces: nothing here makes any. The
+# shade over the end of a long description, through which its links are clicked. Then the keys that MLflow's pages keep
+# in the browser.
 HEAD = """<style>
 [data-assistant-ui], [tooltip-data-state]:has(> [role=button] + [role=button]), a[href*="/traces"],
 [role=tab][id$="-trigger-evaluations"] { display: none !important; }
+[data-testid="truncation-gradient"] { pointer-events: none; }
 </style><script>
 localStorage.setItem("mlflow.workflowType_v1", '"machine_learning"');
 localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");

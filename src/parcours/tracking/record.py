@@ -8,6 +8,7 @@ from typing import Any
 
 from parcours.cohort.titles import SEPARATOR, change_words, is_what_if, last_period, named, what_if
 from parcours.storage.fingerprint import fingerprint
+from parcours.storage.served import served_page
 
 PARAMS_A_BATCH = 100
 PARAM_CHARACTERS = 6000
@@ -85,14 +86,21 @@ def is_synthetic(run: Mapping[str, Any]) -> bool:
 
 
 def run_note(run: Mapping[str, Any]) -> str:
-    """The description on the run's page (Markdown): what it is about, and what is not as the study file says."""
-    lines = [f"**{named(run)}**", str(run.get("title", "")), str(run.get("subtitle", ""))]
+    """The description on the run's page (Markdown): what it is about, the report, what differs from the study file."""
+    name = SEPARATOR.join(filter(None, (f"**{named(run)}**", _report_link(run))))  # what MLflow shows unfolded
+    lines = [name, str(run.get("title", "")), str(run.get("subtitle", ""))]
     if is_synthetic(run):
         lines.insert(0, "**SYNTHETIC DATA**: the persons are made up.")
     if is_what_if(run):
         lines.append("**What-if run**; it differs from the study file:")
         lines.append("\n".join(f"* {words}" for words in change_words(run["changes"])))
     return "\n\n".join(filter(None, lines))
+
+
+def _report_link(run: Mapping[str, Any]) -> str:
+    """The way to the report where a server shows it; the artifacts hold it anyway."""
+    page = served_page(f"{run.get('root', '')}/studies/{run['cohort']}/{run['fingerprint']}/report/report.html")
+    return f"[Report]({page})" if page.startswith("http") else ""
 
 
 def run_tags(record: RunRecord) -> dict[str, str]:

@@ -280,3 +280,26 @@ def test_a_run_whose_file_is_damaged_is_told_beside_the_others(content: str, roo
     page = page_of(root, cohorts)
     assert "a file of this run cannot be read" in row_of(page, "hip")
     assert row_of(page, "Escitalopram")
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("dag=study__fall&run=manual__1", f"report of {FALL}"),
+        ("dag=study__fall", f"report of {OLDER}"),  # the newest of the study as its file says it
+        (f"dag=sign_off&run=fall__{OLDER}", f"report of {OLDER}"),
+        ("dag=study__fall&run=manual__2", "No report yet"),
+        (f"dag=study__hip&run={REFUSED}", "No report yet"),
+        ("dag=snds_flatten", "No report yet"),
+    ],
+)
+def test_a_page_of_airflow_shows_its_report_at_once(root: Path, cohorts: Path, question: str, told: str) -> None:
+    for mark in (FALL, OLDER):
+        write(root / f"studies/fall/{mark}/report/report.html", f"report of {mark}")
+    server = serve(LocalPages(root), 0, cohorts=cohorts, environment={})
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert told in http.call(f"http://127.0.0.1:{server.server_address[1]}/report?in=airflow&{question}")
+    finally:
+        server.shutdown()
+        server.server_close()

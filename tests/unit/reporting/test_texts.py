@@ -11,19 +11,16 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from parcours.cohort.parameters import parameter_table, section_titles
-from parcours.cohort.population import EVERYBODY, inclusion_steps
-from parcours.cohort.study import LANGUAGES, Population, load_study
+from parcours.cohort.parameters import parameter_table
+from parcours.cohort.study import LANGUAGES, Population
 from parcours.events.codelists import read_codelist
 from parcours.reporting.page import report_page
 from parcours.reporting.report import draw
-from parcours.reporting.texts import ENGLISH, FRENCH, languages, texts_in
+from parcours.reporting.texts import FRENCH, languages, texts_in
 from parcours.reporting.wording import step_text, subtitle_of, title_of
+from tests.unit.reporting.english_rest import EN, FALL, FR, SHARED, english_words, every_step, has
 
 HOME = Path(__file__).resolve().parents[3]
-EN, FR = texts_in(ENGLISH), texts_in(FRENCH)
-FALL = load_study(HOME / "cohorts" / "fall.yaml")
-SHARED = ("texts", "html")
 
 
 def placeholders(text):
@@ -118,14 +115,6 @@ def test_the_subtitle_of_a_french_report_is_made_from_the_parameters():
     assert subtitle_of(run_of(FALL), FR) == f"{told}\u00a0; suivi du 01/01/2015 au 31/12/2017"
 
 
-def every_step():
-    """Each step that a population may have, with the parameters that bring it."""
-    asked = {"sex": "women", "observation_from": "first_purchase", "first_purchase_within_months": 3}
-    asked |= {"trackloss_months": 4, "prior_outcome": "drop", "ambiguous_identity": "drop"}
-    population = replace(FALL.population, **asked)
-    return population, [*inclusion_steps(population), *inclusion_steps(FALL.population)]
-
-
 def test_every_step_of_the_attrition_has_its_french():
     population, steps = every_step()
     declared = {"population": {field.name: getattr(population, field.name) for field in fields(Population)}}
@@ -156,29 +145,12 @@ def french(findings):
     )
 
 
-def english_words():
-    """What stands between the placeholders of an English text and not in the French one, where `page` is a word too."""
-    found = set()
-    for section in SHARED:
-        for key, text in EN.sections[section].items():
-            parts = [re.sub(r"<[^>]+>|&\w+;", "\0", part) for part, *_ in string.Formatter().parse(text)]
-            pieces = (piece.strip(" :;,.()–·") for part in parts for piece in re.split(r"[\0.;:]", part))
-            found |= {piece for piece in pieces if not has(FR.sections[section][key], piece)}
-    found |= {parameter.title for parameter in parameter_table().values()} | set(section_titles().values())
-    found |= {EVERYBODY} | {step.description for step in every_step()[1]}
-    return {words for words in found if re.search(r"[A-Za-z]{2}", words)} - set(FR.sections["parameters"].values())
-
-
 def visible(page):
     """The text of a page, that of its pictures and labels too, without the names that are code."""
     page = re.sub(r"<style>.*?</style>|base64,[^\"]+", "", page, flags=re.DOTALL)
     spoken = re.findall(r'(?:alt|aria-label)="([^"]*)"', page)
     coded = r"<th scope=row>[a-z_]+\.?[a-z_0-9]*</th>(?:<td>[^<]*</td>){2}"  # name, title, value: words of study files
     return unescape(" ".join([re.sub(r"<[^>]+>", "\n", re.sub(coded, "", page)), *spoken]))
-
-
-def has(text, words):
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", " ".join(text.split())) is not None
 
 
 def test_a_french_report_has_no_english_rest(findings):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from parcours.errors import InputError, RetryableFault
-from parcours.tracking.record import data_version, run_metrics
+from parcours.tracking.record import data_version, run_metrics, run_note
 from parcours.tracking.runs import find_run, track
 from parcours.tracking.server import connect
 
@@ -83,6 +83,15 @@ def test_a_what_if_run_says_what_it_changed_and_never_moves_the_alias_current(ro
     assert len(versions) == 2 and current.run_id != run.info.run_id
     track(root, replace(itself, run={**itself.run, "fingerprint": "3" * 16}))
     assert client.get_model_version_by_alias("study-what_if", "current").version not in versions.values()
+
+
+def test_the_description_of_a_run_leads_to_the_report_where_a_server_shows_it(root, record, monkeypatch):
+    run = record("led").run | {"root": "/data/root"}
+    assert "Report" not in run_note(run)
+    monkeypatch.setenv("PARCOURS_ROOT", "/data/root")
+    monkeypatch.setenv("PARCOURS_DATA_DOCS_URL", "http://127.0.0.1:8090")
+    page = "http://127.0.0.1:8090/studies/led/0123456789abcdef/report/report.html"
+    assert run_note(run) == f"**led · 65 and over · data to 2016-02** · [Report]({page})"
 
 
 def test_a_run_on_made_up_persons_says_so(root, record):
