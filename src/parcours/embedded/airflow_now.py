@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ PASSWORD_VARIABLE = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 FRESH_SECONDS = 5.0
 # How long a page waits for an answer, and how long the thread that asks for it.
 HASTE_SECONDS, PATIENCE_SECONDS = 0.4, 3.0
+NAME_IN_NOTE = re.compile(r"^\*\*(.+?)\*\*", re.MULTILINE)
 
 log = logging.getLogger(__name__)
 
