@@ -74,8 +74,10 @@ def test_a_what_if_is_asked_for_in_airflows_form(page: Page, demo: Demo) -> None
 
 def test_its_progress_and_its_name_are_seen(page: Page, demo: Demo) -> None:
     page.goto(demo.home)
-    expect(page.get_by_role("table", name="Runs in Airflow")).to_contain_text(STUDY)
+    in_airflow = page.get_by_role("table", name="Runs in Airflow")
+    expect(in_airflow).to_contain_text("Fall: Medicines and fractures after a fall")
     expect(page.get_by_role("progressbar").first).to_be_visible(timeout=120_000)
+    expect(in_airflow).to_contain_text(ASKED)
     keep_picture(page, "home-running")
     page.reload()
     expect(run_named(page, ASKED)).to_contain_text("youngest age 67, was 65")
