@@ -21,7 +21,7 @@ STUDY = Study(
     codelists=CODELISTS,
     population=Population(
         *(dt.date(2014, 1, 1), dt.date(2015, 6, 30), 65, 120, "all", 3),
-        *("study_start", 0, 0, 2, "keep", "drop", 6, "accept"),
+        *("study_start", 0, 0, 2, "keep", "drop", 6, "accept", ""),
     ),
     medicines=Medicines("substance", (), (), ()),
     exposures=Exposures("unlimited", 1, 180, 2, 0, 30, 90, 15, "purchase_count", 1, 30),

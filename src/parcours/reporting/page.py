@@ -167,4 +167,4 @@ def _figure(figures: Pictures, name: str, words: str, findings: Findings) -> str
 
 def _short(name: Sequence[str], texts: Texts) -> str:
     title = texts.say(f"{name[0]}_title")
-    return " ".join((title, *(str(int(number)) for number in name[1:])))
+    return " ".join((title, *(f"({int(number)})" for number in name[1:])))
