@@ -54,11 +54,13 @@ class SparkRest:
         import httpx
 
         refusals = []
+        # Names of runs are not all ASCII, and a master reads with the characters of its machine: each is escaped.
+        said = {} if body is None else {"content": json.dumps(body), "headers": {"Content-Type": "application/json"}}
         # A proxy set in the environment is for the outside, not for the cluster.
         async with httpx.AsyncClient(timeout=self._patience, trust_env=False) as client:
             for master in self.masters:
                 try:
-                    found = await client.request(method, f"{master}/v1/submissions/{path}", json=body)
+                    found = await client.request(method, f"{master}/v1/submissions/{path}", **said)
                 except httpx.ConnectError as error:
                     refusals.append(f"{master} does not answer ({error})")
                     continue

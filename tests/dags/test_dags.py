@@ -29,14 +29,14 @@ def test_the_plugin_loads(dumped: dict[str, Any]) -> None:
     assert dumped["plugins"] == ["parcours"]
 
 
-def test_home_is_in_airflow_whole_and_by_dag_and_by_run(dumped: dict[str, Any]) -> None:
-    home = "http://127.0.0.1:8090/?in=airflow"
-    assert {view["destination"]: view["href"] for view in dumped["views"]} == {
-        "nav": home,
-        "dag": home + "&dag={DAG_ID}",
-        "dag_run": home + "&dag={DAG_ID}&run={RUN_ID}",
-    }
-    assert len({view["url_route"] for view in dumped["views"]}) == 3  # Airflow drops a view whose route is taken
+def test_home_and_reports_are_tabs_of_airflow(dumped: dict[str, Any]) -> None:
+    home, report = (f"http://127.0.0.1:8090/{page}?in=airflow" for page in ("", "report"))
+    dag, run = "&dag={DAG_ID}", "&dag={DAG_ID}&run={RUN_ID}"
+    assert [(view["destination"], view["href"]) for view in dumped["views"]] == [
+        *[("nav", home), ("dag", home + dag), ("dag", report + dag)],
+        *[("dag_run", home + run), ("dag_run", report + run)],
+    ]
+    assert len({view["url_route"] for view in dumped["views"]}) == 5  # Airflow drops a view whose route is taken
 
 
 def test_every_dag_is_described_tagged_owned_and_retried(dumped: dict[str, Any]) -> None:

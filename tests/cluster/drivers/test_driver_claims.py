@@ -36,7 +36,7 @@ class Task:
         self.input.mkdir()
         work.READS["steps"] = (("--input", "*"),)
         options = ("--steps", "200", "--diary", str(self.diary_file), "--input", str(self.input))
-        self.work = work.Work("steps", "steps", options)
+        self.work = work.Work("steps", "steps · 75 and over", options)
 
     def submit(self) -> Any:
         return self.drivers.start_driver(self.cluster, self.work, {}, self.store, str(self.status), lambda driver: None)
