@@ -24,7 +24,8 @@ def follow(airflow: Airflow, dag: str, run: str, seen: list[dict[str, Any]]) -> 
         seen.extend(progress for progress in shown if progress and progress not in seen)
         time.sleep(2)
     failed = [task for task in airflow.tasks(dag, run) if task.state == "failed"]
-    assert state == "success", [(task, airflow.log_tail(dag, run, task)) for task in failed]
+    why = [(task, airflow.xcom(dag, run, task, "failure"), airflow.log_tail(dag, run, task)) for task in failed]
+    assert state == "success", why
 
 
 def different(here: dict[str, Any], there: dict[str, Any]) -> list[str]:
