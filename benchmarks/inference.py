@@ -4,6 +4,7 @@
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,17 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     national = {
         size: run_national(size, given.national_drugs, given.national_bootstraps, work) for size in _sizes(given)
     }
-    return report(fit, intervals, national, given.national_drugs)
+    made = report(fit, intervals, national, given.national_drugs)
+    return made | _as_it_was(given.out) if given.skip_national else made
+
+
+def _as_it_was(out: Path) -> dict[str, Any]:
+    """The national part of a result file that is there, and the commit that it is of."""
+    if not out.is_file():
+        return {}
+    before = json.loads(out.read_text("utf-8"))
+    national = {"commit": before["commit"], **before["national"]}
+    return {"national": national, **{name: before[name] for name in ("scaling", "exponent")}}
 
 
 def _sizes(given: argparse.Namespace) -> list[int]:
@@ -53,7 +64,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--factors", type=int, nargs="+", default=[1, 4, 16], help="sizes of the scaling; the largest is all cases"
     )
-    parser.add_argument("--skip-national", action="store_true", help="compare with the peer only")
+    parser.add_argument(
+        "--skip-national",
+        action="store_true",
+        help="compare with the peer only; the national part of the result file stays as it is",
+    )
     parser.add_argument("--work", type=Path, default=HOME / ".bench" / "inference", help="folder for cases and runs")
     parser.add_argument("--out", type=Path, default=RESULTS / "inference.json", help="the result file")
     return parser.parse_args()
