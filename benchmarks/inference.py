@@ -36,9 +36,9 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
 
 def _as_it_was(out: Path) -> dict[str, Any]:
     """The national part of a result file that is there, and the commit that it is of."""
-    if not out.is_file():
+    before = json.loads(out.read_text("utf-8")) if out.is_file() else {}
+    if not before.get("national"):
         return {}
-    before = json.loads(out.read_text("utf-8"))
     national = {"commit": before["commit"], **before["national"]}
     return {"national": national, **{name: before[name] for name in ("scaling", "exponent")}}
 
