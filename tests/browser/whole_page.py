@@ -77,11 +77,16 @@ def axe_source() -> str:
             return script.read().decode()
 
 
+def unfold(page: Page) -> None:
+    """Open whatever is folded."""
+    page.evaluate("() => document.querySelectorAll('details').forEach(part => part.open = true)")
+
+
 def grave_faults(browser: Browser, address: str, width: int, colours: str) -> list[str]:
     """The serious and critical faults that axe-core finds, with everything unfolded."""
     page = browser.page(width, colours, axe_source())
     page.goto(address, wait_until="networkidle")
-    page.evaluate("() => document.querySelectorAll('details').forEach(part => part.open = true)")
+    unfold(page)
     found: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     page.context.close()
     assert found["passes"], "axe-core looked at nothing"
@@ -126,7 +131,7 @@ def width_faults(browser: Browser, address: str, width: int) -> list[str]:
     """Whether the page itself scrolls sideways at a width, with everything unfolded, and what juts out."""
     page = browser.page(width)
     page.goto(address, wait_until="networkidle")
-    page.evaluate("() => document.querySelectorAll('details').forEach(part => part.open = true)")
+    unfold(page)
     wide: int = page.evaluate("() => document.documentElement.scrollWidth")
     jutting: list[str] = page.evaluate(BEYOND)
     page.context.close()
@@ -135,7 +140,7 @@ def width_faults(browser: Browser, address: str, width: int) -> list[str]:
 
 def all_that_is_said(page: Page) -> str:
     """Every text of a page: what is seen, what is heard, and what its pictures say; not the names that are code."""
-    page.evaluate("() => document.querySelectorAll('details').forEach(part => part.open = true)")
+    unfold(page)
     said: list[str] = page.evaluate(SAID)
     return "\n".join(said)
 

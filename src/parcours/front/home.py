@@ -118,25 +118,28 @@ def _footer() -> str:
 def how_to_compare(root: str, study: str, later: str, earlier: str) -> str:
     """How two runs are compared, with the command for these two."""
     command = f"parcours compare {earlier} {later} --root {root}"
-    body = (
-        f'<header><h1>Compare two runs of {escape(study)}</h1></header><main id="main" tabindex="-1"><section>'
+    inner = (
         "<p>Nobody has compared these two runs yet. On a machine that reaches the root:</p>"
         f'<pre tabindex="0"><code>{escape(command)}</code></pre>'
         '<p>Its page is then linked from home, beside the later run.</p><p><a href="/">Back to home</a></p>'
-        "</section></main>"
     )
-    return _page("Compare two runs", body)
+    return _short_page("Compare two runs", f"Compare two runs of {study}", inner)
 
 
 def no_report(asked: Asked) -> str:
     """What is shown in place of a report that is not there."""
     here = "?in=airflow" if asked.framed else ""
-    body = (
-        '<header><h1>No report yet</h1></header><main id="main" tabindex="-1"><section>'
+    inner = (
         "<p>It is here as soon as the run has made it. A run that asks what another has answered before makes none "
-        f'of its own.</p><p><a href="/{here}">All studies and their reports</a></p></section></main>'
+        f'of its own.</p><p><a href="/{here}">All studies and their reports</a></p>'
     )
-    return _page("No report yet", body)
+    return _short_page("No report yet", "No report yet", inner)
+
+
+def _short_page(title: str, heading: str, inner: str) -> str:
+    """A page of one section."""
+    header = f"<header><h1>{escape(heading)}</h1></header>"
+    return _page(title, f'{header}<main id="main" tabindex="-1"><section>{inner}</section></main>')
 
 
 def _page(title: str, body: str) -> str:

@@ -31,9 +31,7 @@ def check_columns(table: Any, name: str, columns: Sequence[str]) -> None:
 
 def columns_of(table: Any) -> list[str] | None:
     """The names of the columns of a table; None of what is none."""
-    if isinstance(table, Mapping):
-        return [str(name) for name in table]
-    named = getattr(table, "column_names", getattr(table, "columns", None))
+    named = table if isinstance(table, Mapping) else getattr(table, "column_names", getattr(table, "columns", None))
     return None if named is None else list(named)
 
 
@@ -51,15 +49,19 @@ def _missing(values: np.ndarray) -> np.ndarray:
     return np.zeros(len(values), bool)
 
 
+def _refuse_missing(missing: np.ndarray, name: str, column: str) -> None:
+    count = int(missing.sum())
+    if count:
+        rows = in_words(count, ROWS)
+        raise InputError(f"The column {column} of {name} has missing values in {rows}: fill them or remove the rows.")
+
+
 def read_days(table: Any, name: str, column: str) -> np.ndarray:
     """A column of whole days as int64, shape (rows,). Raises `InputError` on missing or fractional values."""
     values = _values(table, column)
     if not len(values):
         return np.zeros(0, dtype=np.int64)
-    missing = int(_missing(values).sum())
-    if missing:
-        rows = in_words(missing, ROWS)
-        raise InputError(f"The column {column} of {name} has missing values in {rows}: fill them or remove the rows.")
+    _refuse_missing(_missing(values), name, column)
     try:
         numbers = values if values.dtype.kind in "iu" else values.astype(np.float64)
     except (TypeError, ValueError) as fault:
@@ -99,10 +101,7 @@ def read_names(table: Any, name: str, column: str) -> tuple[np.ndarray, np.ndarr
         codes, values = data.factorize()
     else:
         codes, values = _of_array(np.asarray(data))
-    missing = int((codes < 0).sum())
-    if missing:
-        rows = in_words(missing, ROWS)
-        raise InputError(f"The column {column} of {name} has missing values in {rows}: fill them or remove the rows.")
+    _refuse_missing(codes < 0, name, column)
     texts, place = np.unique(np.asarray(values).astype(str), return_inverse=True)
     return place[codes] if len(codes) else np.zeros(0, dtype=np.int64), texts
 
@@ -119,10 +118,7 @@ def _of_array(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def read_keys(table: Any, name: str, column: str) -> np.ndarray:
     """A column of integers or strings, shape (rows,). Raises `InputError` on missing values."""
     values = _values(table, column)
-    missing = int(_missing(values).sum())
-    if missing:
-        rows = in_words(missing, ROWS)
-        raise InputError(f"The column {column} of {name} has missing values in {rows}: fill them or remove the rows.")
+    _refuse_missing(_missing(values), name, column)
     if values.dtype.kind in "iu":
         return values.astype(np.int64)
     if values.dtype.kind == "f":
