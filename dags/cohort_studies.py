@@ -17,7 +17,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from parcours_airflow.assets import flat_asset, study_asset
-from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, SIGN_OFF, STUDY_PRODUCTS, default_root, kept_studies
+from parcours_airflow.defaults import COHORTS, DEFAULT_ARGS, STUDY_PRODUCTS, default_root, kept_studies
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.forms import checked_params, overrides, preview_param, root_param, study_params
 from parcours_airflow.links import ReportLink, platform_links
@@ -29,6 +29,7 @@ from parcours_airflow.schedules import data_of_backfill, started_by_itself, stud
 from parcours.cohort.kept_studies import live_study
 from parcours.cohort.titles import run_line
 from parcours.errors import InputError
+from parcours.front.addresses import SIGN_OFF, sign_off_run
 
 log = logging.getLogger(__name__)
 PREVIEW = "preview"
@@ -68,7 +69,7 @@ def plan(study_file: str) -> str:
     first = {PREVIEW: [], "events": []} | {PREVIEW if params["preview_only"] else "events": ["--run", str(path)]}
     for stage, arguments in first.items():  # without arguments a job has nothing to do, nor have those after it
         context["ti"].xcom_push(key=stage, value=[*arguments, "--stage", stage] if arguments else [])
-    context["ti"].xcom_push(key="sign_off", value=f"{study.cohort}__{run['fingerprint']}")
+    context["ti"].xcom_push(key="sign_off", value=sign_off_run(study.cohort, run["fingerprint"]))
     # For the names of the jobs, which a template renders without reading files.
     context["ti"].xcom_push(key="name", value=run_line(run))
     return str(path)

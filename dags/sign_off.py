@@ -10,11 +10,12 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, get_current_context, task
-from parcours_airflow.defaults import DEFAULT_ARGS, SIGN_OFF
+from parcours_airflow.defaults import DEFAULT_ARGS
 from parcours_airflow.failures import told_to_airflow
 from parcours_airflow.operators import TrackedJob
 
 from parcours.cohort.sign_off import DECISIONS, LONGEST_REASON
+from parcours.front.addresses import SIGN_OFF
 
 WAITING = 200  # reports that may wait for an answer at once
 

@@ -12,9 +12,6 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 COHORTS = CHECKOUT / "cohorts"
 SPARK_JOBS = CHECKOUT / "spark_jobs"
 
-# The DAG in which a person answers for a report.
-SIGN_OFF = "sign_off"
-
 # A wrong input or a refusal of the gate is never retried, whatever stands here: see operators.py.
 DEFAULT_ARGS: dict[str, Any] = {"owner": "parcours", "retries": 2, "retry_delay": timedelta(seconds=30)}
 

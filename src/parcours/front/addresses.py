@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 AIRFLOW_VARIABLE, MLFLOW_VARIABLES = "PARCOURS_AIRFLOW_URL", ("PARCOURS_MLFLOW_URL", "MLFLOW_TRACKING_URI")
 FLATTEN = "snds_flatten"
+# The DAG in which a person answers for a report.
+SIGN_OFF = "sign_off"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ def addresses_from(environment: Mapping[str, str] = os.environ) -> Addresses:
 def study_dag(cohort: str) -> str:
     """The DAG of a study."""
     return f"study__{cohort}"
+
+
+def sign_off_run(cohort: str, fingerprint: str) -> str:
+    """The run of SIGN_OFF in which a person answers for the report of a run."""
+    return f"{cohort}__{fingerprint}"
 
 
 def _web(address: str | None) -> str | None:

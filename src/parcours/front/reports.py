@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-from parcours.front.addresses import study_dag
+from parcours.front.addresses import SIGN_OFF, sign_off_run, study_dag
 from parcours.front.runs import Run, StudyPart
-
-SIGN_OFF = "sign_off"
 
 
 def reported_run(studies: Iterable[StudyPart], dag: str, run: str | None) -> Run | None:
@@ -13,9 +11,8 @@ def reported_run(studies: Iterable[StudyPart], dag: str, run: str | None) -> Run
     if run is None:
         return next((study.told for study in studies if study_dag(study.cohort) == dag), None)
     found = (each for study in studies for each in study.runs if each.report)
-    return next((each for each in found if (dag, run) in (each.airflow, (SIGN_OFF, _signed(each)))), None)
+    return next((each for each in found if (dag, run) in (each.airflow, _asked_about(each))), None)
 
 
-def _signed(run: Run) -> str:
-    """How the run of Airflow is called in which a person answers for a report."""
-    return f"{run.cohort}__{run.fingerprint}"
+def _asked_about(run: Run) -> tuple[str, str]:
+    return SIGN_OFF, sign_off_run(run.cohort, run.fingerprint)
