@@ -85,7 +85,7 @@ def unfold(page: Page) -> None:
 def grave_faults(browser: Browser, address: str, width: int, colours: str) -> list[str]:
     """The serious and critical faults that axe-core finds, with everything unfolded."""
     page = browser.page(width, colours, axe_source())
-    page.goto(address, wait_until="networkidle")
+    page.goto(address)
     unfold(page)
     found: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     page.context.close()
@@ -101,7 +101,7 @@ def grave_faults(browser: Browser, address: str, width: int, colours: str) -> li
 def keyboard_faults(browser: Browser, address: str) -> list[str]:
     """What Tab does not reach or reaches without a mark that is seen; what is folded is opened by Enter on the way."""
     page = browser.page(script=NOTED)
-    page.goto(address, wait_until="networkidle")
+    page.goto(address)
     for _ in range(MOST_PRESSES):
         page.keyboard.press("Tab")
         state = page.evaluate(
@@ -130,7 +130,7 @@ def keyboard_faults(browser: Browser, address: str) -> list[str]:
 def width_faults(browser: Browser, address: str, width: int) -> list[str]:
     """Whether the page itself scrolls sideways at a width, with everything unfolded, and what juts out."""
     page = browser.page(width)
-    page.goto(address, wait_until="networkidle")
+    page.goto(address)
     unfold(page)
     wide: int = page.evaluate("() => document.documentElement.scrollWidth")
     jutting: list[str] = page.evaluate(BEYOND)
