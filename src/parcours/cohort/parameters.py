@@ -9,12 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from parcours.cohort.definitions import definition_names, rule_names, site_names
 from parcours.cohort.months import MONTH
 from parcours.cohort.relative_dates import EXAMPLES, relative_date
 from parcours.errors import InputError
+from parcours.snds.declarations import read_facts
 
 TABLE = Path(__file__).parent / "parameters.yaml"
 MISSING = object()
@@ -78,7 +77,7 @@ class Parameter:
 @cache
 def parameter_table() -> dict[str, Parameter]:
     """Every parameter by name, in the order of the table."""
-    declared = yaml.safe_load(TABLE.read_text("utf-8"))["parameters"]
+    declared = read_facts(TABLE)["parameters"]
     names = {row["name"]: row["name"] for row in declared}
     titles = {row["name"]: f"“{row['title'].partition(' (')[0]}”" for row in declared}
     return {row["name"]: _parameter(row, names, titles) for row in declared}
@@ -87,7 +86,7 @@ def parameter_table() -> dict[str, Parameter]:
 @cache
 def section_titles() -> dict[str, str]:
     """Title of each section, in the order of the study file."""
-    return dict(yaml.safe_load(TABLE.read_text("utf-8"))["sections"])
+    return dict(read_facts(TABLE)["sections"])
 
 
 def _parameter(row: dict[str, Any], names: Mapping[str, str], titles: Mapping[str, str]) -> Parameter:

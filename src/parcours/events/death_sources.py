@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from parcours.snds.declarations import read_facts
 
 DAY, MONTH, DISCHARGE = "day", "month", "discharge"
 
@@ -26,7 +26,7 @@ class DeathSource:
 @cache
 def death_rules() -> dict[str, Any]:
     """The content of `deaths.yaml`."""
-    rules: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "deaths.yaml").read_text("utf-8"))
+    rules: dict[str, Any] = read_facts(Path(__file__).parent / "deaths.yaml")
     return rules
 
 

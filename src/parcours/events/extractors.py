@@ -7,11 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from parcours.events.columns import PERIOD, column_type
 from parcours.events.filters import Filter, columns_of, filters_of
 from parcours.snds.contracts import load_product
+from parcours.snds.declarations import read_facts
 
 HERE = Path(__file__).parent
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -147,7 +146,7 @@ def care_categories() -> tuple[str, ...]:
 
 
 def _read(path: Path) -> Pass:
-    declared = yaml.safe_load(path.read_text("utf-8"))
+    declared = read_facts(path)
     _refuse_unknown(path, declared, {"product", "define", "details", "extractors"})
     if declared["product"] != path.stem:
         raise ValueError(f"{path}: product is {declared['product']}, not the name of the file")
@@ -176,4 +175,4 @@ def _refuse_unknown(path: Path, row: Mapping[str, Any], known: Collection[str]) 
 @cache
 def forms() -> tuple[dict[str, Any], ...]:
     """The normal forms that expressions use: {name, arguments, sql, meaning, source [, reference]}."""
-    return tuple(yaml.safe_load((HERE / "forms.yaml").read_text("utf-8"))["forms"])
+    return tuple(read_facts(HERE / "forms.yaml")["forms"])

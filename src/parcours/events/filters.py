@@ -5,10 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from parcours.engine.sql import listed, text
 from parcours.events.codelists import words_of
+from parcours.snds.declarations import read_facts
 
 TABLE = Path(__file__).parent / "filters.yaml"
 
@@ -31,7 +30,7 @@ class Filter:
 @cache
 def filter_table() -> tuple[Filter, ...]:
     """Every filter, in the order they are tried."""
-    return tuple(_filter(row) for row in yaml.safe_load(TABLE.read_text("utf-8"))["filters"])
+    return tuple(_filter(row) for row in read_facts(TABLE)["filters"])
 
 
 def filters_of(product: str, category: str | None = None) -> tuple[Filter, ...]:

@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyreadstat
-import yaml
 
 import parcours.snds
 from parcours.errors import InputError
@@ -34,6 +33,7 @@ from parcours.flatten.sas_pages import (
     survey,
     table_of,
 )
+from parcours.snds.declarations import read_facts
 from parcours.storage.place import Place
 
 ORIGIN = date(1960, 1, 1)
@@ -206,7 +206,7 @@ def _zeros(told: Any, name: str) -> int:
 
 @cache
 def _kinds_of_formats() -> dict[str, str]:
-    declared = yaml.safe_load((Path(parcours.snds.__file__).parent / "sas_formats.yaml").read_text("utf-8"))
+    declared = read_facts(Path(parcours.snds.__file__).parent / "sas_formats.yaml")
     return {name: kind for kind, names in declared.items() for name in names}
 
 

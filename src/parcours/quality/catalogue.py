@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
 from parcours.errors import InputError
 from parcours.leaving import ROWS
+from parcours.snds.declarations import read_facts
 from parcours.storage.fingerprint import fingerprint, sources_version
 
 RULES = Path(__file__).parent / "rules"
@@ -102,7 +101,7 @@ def load_catalogue(name: str) -> Catalogue:
     path = RULES / f"{name}.yaml"
     if not path.is_file():
         raise InputError(f"There are no quality rules {name}; there are rules {', '.join(catalogue_names())}.")
-    return parse_catalogue(yaml.safe_load(path.read_text("utf-8")), path.name)
+    return parse_catalogue(read_facts(path), path.name)
 
 
 def parse_catalogue(declared: dict[str, Any], where: str) -> Catalogue:

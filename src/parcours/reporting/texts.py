@@ -9,9 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from parcours.leaving import HIDDEN, WITHHELD, Published
+from parcours.snds.declarations import read_facts
 
 FOLDER = Path(__file__).with_name("texts")
 ENGLISH, FRENCH = "en", "fr"
@@ -103,7 +102,7 @@ def languages() -> tuple[str, ...]:
 @cache
 def texts_in(language: str) -> Texts:
     """The texts of a language of `languages()`."""
-    declared = yaml.safe_load((FOLDER / f"{language}.yaml").read_text("utf-8"))
+    declared = read_facts(FOLDER / f"{language}.yaml")
     if language == FRENCH:
         declared = {section: dict(_set_apart(lines.items())) for section, lines in declared.items()}
     return Texts(language, declared.pop("numbers"), declared)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
+from parcours.snds.declarations import read_facts
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Code:
 @cache
 def code_of(column: str) -> Code | None:
     """The fixed form of the texts of a column (codes.yaml), None where it has none."""
-    for entry in yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8")):
+    for entry in read_facts(Path(__file__).with_suffix(".yaml")):
         if column in entry["columns"]:
             return Code(entry["width"], entry.get("day"))
     return None

@@ -6,10 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
 from parcours.errors import InputError
-from parcours.snds.declarations import LAST, YearRanges, check_fields, read_declared, within, year_ranges
+from parcours.snds.declarations import LAST, YearRanges, check_fields, read_declared, read_facts, within, year_ranges
 from parcours.snds.person_columns import correspondence_tables
 
 HERE = Path(__file__).parent
@@ -327,7 +325,7 @@ def committed_names() -> list[str]:
 @cache
 def sentinel_dates() -> tuple[str, ...]:
     """ISO dates that mean "not known" in the source."""
-    declared = yaml.safe_load((HERE / "sentinels.yaml").read_text("utf-8"))
+    declared = read_facts(HERE / "sentinels.yaml")
     return tuple(str(date) for date in declared["dates"])
 
 
@@ -335,7 +333,7 @@ def sentinel_dates() -> tuple[str, ...]:
 def plausible_years(column: str) -> tuple[int, int]:
     """The first and the last year that the dates of a column can be of (years.yaml)."""
     path = HERE / "years.yaml"
-    for entry in yaml.safe_load(path.read_text("utf-8")):
+    for entry in read_facts(path):
         if column in entry.get("columns", [column]):
             (years,) = year_ranges(path, column, entry["years"])
             return years

@@ -19,8 +19,12 @@ def read_declared(path: Path, required: set[str], allowed: set[str]) -> dict[str
 
     Raises ValueError when a field is unknown or a required one is missing.
     """
-    declared = yaml.load(path.read_text("utf-8"), Loader=LOADER)
-    return check_fields(path, "it", declared, required, allowed)
+    return check_fields(path, "it", read_facts(path), required, allowed)
+
+
+def read_facts(path: Path) -> Any:
+    """What a YAML file of the package holds."""
+    return yaml.load(path.read_text("utf-8"), Loader=LOADER)
 
 
 def check_fields(path: Path, what: str, declared: Any, required: set[str], allowed: set[str]) -> dict[str, Any]:

@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-import yaml
-
 from parcours.errors import InputError
 from parcours.snds.contracts import HERE, table_names
+from parcours.snds.declarations import read_facts
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Rule:
 @cache
 def rules() -> tuple[Rule, ...]:
     """The rules of names.yaml, in order."""
-    return tuple(Rule(**declared) for declared in yaml.safe_load((HERE / "names.yaml").read_text("utf-8")))
+    return tuple(Rule(**declared) for declared in read_facts(HERE / "names.yaml"))
 
 
 def resolve(name: str) -> tuple[str, int | None]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import yaml
+from parcours.snds.declarations import read_facts
 
 UPDATED = "BEN_DTE_MAJ"
 DEFAULT_RANK = 1  # of a row whose rank is not known
@@ -41,7 +41,7 @@ def placeholders() -> tuple[str, ...]:
 
 @cache
 def _rules() -> dict[str, list[str]]:
-    rules: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("identity.yaml").read_text("utf-8"))
+    rules: dict[str, list[str]] = read_facts(Path(__file__).with_name("identity.yaml"))
     return rules
 
 

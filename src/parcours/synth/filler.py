@@ -4,9 +4,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import yaml
 
 from parcours.snds.contracts import Column
+from parcours.snds.declarations import read_facts
 from parcours.synth.facts import HERE
 from parcours.synth.text import Texts, texts
 
@@ -21,7 +21,7 @@ BY_TYPE = {
 
 @cache
 def _domains() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((HERE / "domains.yaml").read_text("utf-8"))
+    loaded: dict[str, Any] = read_facts(HERE / "domains.yaml")
     return loaded
 
 

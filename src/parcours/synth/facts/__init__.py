@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+
+from parcours.snds.declarations import read_facts
 
 HERE = Path(__file__).parent
 
@@ -49,7 +50,7 @@ def known_faults() -> tuple[str, ...]:
 @cache
 def codes() -> dict[str, Any]:
     """Codes that are drawn rather than modelled."""
-    loaded: dict[str, Any] = yaml.safe_load((HERE / "codes.yaml").read_text("utf-8"))
+    loaded: dict[str, Any] = read_facts(HERE / "codes.yaml")
     return loaded
 
 
