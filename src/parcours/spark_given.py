@@ -4,7 +4,14 @@ import argparse
 import os
 import re
 import shlex
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from runpy import run_path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark import SparkConf
 
 PROPERTY = re.compile(r"^\s*([^\s#!=:][^\s=:]*)", re.MULTILINE)
 LOCAL = "local[*]"
@@ -16,25 +23,37 @@ OPTIONS = {"--driver-java-options": "spark.driver.extraJavaOptions"}
 
 def given_properties() -> frozenset[str]:
     """Their names. Of a Java process that runs already, all that it was started with."""
-    from pyspark import SparkConf, SparkContext
-
-    if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+    if not _is_started():
         return _before_start(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
-    SparkContext._ensure_initialized()
-    return frozenset(name for name, _ in SparkConf().getAll())
+    return frozenset(name for name, _ in _conf_of_java().getAll())
 
 
 def given_master() -> str:
     """The master that the user gave, `local[*]` where nobody did."""
+    if _is_started():
+        return _conf_of_java().get("spark.master", LOCAL) or LOCAL
+    found = MASTER.search(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
+    file = _defaults_file()
+    found = found or (IN_FILE.search(file.read_text("utf-8")) if file.is_file() else None)
+    return found.group(1) if found else LOCAL
+
+
+def _is_started() -> bool:
+    """Whether there is a Java process; who asks before pyspark is imported need not wait for that."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return True
+    if "pyspark" not in sys.modules:
+        return False
+    from pyspark import SparkContext
+
+    return SparkContext._gateway is not None
+
+
+def _conf_of_java() -> "SparkConf":
     from pyspark import SparkConf, SparkContext
 
-    if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
-        found = MASTER.search(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
-        file = _defaults_file()
-        found = found or (IN_FILE.search(file.read_text("utf-8")) if file.is_file() else None)
-        return found.group(1) if found else LOCAL
     SparkContext._ensure_initialized()
-    return SparkConf().get("spark.master", LOCAL) or LOCAL
+    return SparkConf()
 
 
 def _before_start(submitted: str) -> frozenset[str]:
@@ -52,7 +71,14 @@ def _before_start(submitted: str) -> frozenset[str]:
 
 
 def _defaults_file() -> Path:
-    from pyspark.find_spark_home import _find_spark_home
-
-    folder = os.environ.get("SPARK_CONF_DIR") or Path(os.environ.get("SPARK_HOME") or _find_spark_home()) / "conf"
+    folder = os.environ.get("SPARK_CONF_DIR") or Path(os.environ.get("SPARK_HOME") or _home_of_pyspark()) / "conf"
     return Path(folder) / "spark-defaults.conf"
+
+
+def _home_of_pyspark() -> str:
+    """Where pyspark says that Spark is, without an import of all of pyspark."""
+    found = find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("pyspark")
+    home: str = run_path(str(Path(found.origin).with_name("find_spark_home.py")))["_find_spark_home"]()
+    return home

@@ -9,11 +9,12 @@ from parcours.cohort.study import Exposures
 from parcours.engine.duck import query
 
 
-def unlimited(bought: pa.Table, exposures: Exposures) -> pa.Table:
-    """person_id, drug, start, end (null), first_purchase; the start is the purchase that completes the first run.
+def unlimited(exposures: Exposures) -> str:
+    """SQL over `bought`: person_id, drug, start, end (null), first_purchase.
 
-    A run is `min_purchases` within `purchases_window_days`; purchases of one day count once. `start_delay_days` is
-    added to the start (SCALPEL ignores it). `first_purchase` is the first of all, in a run or not.
+    The start is the purchase that completes the first run. A run is `min_purchases` within `purchases_window_days`;
+    purchases of one day count once. `start_delay_days` is added to the start (SCALPEL ignores it). `first_purchase` is
+    the first of all, in a run or not.
     """
     runs = f"""
         SELECT *, lag(day, {exposures.min_purchases - 1}) OVER person_drug AS run_start
@@ -22,30 +23,26 @@ def unlimited(bought: pa.Table, exposures: Exposures) -> pa.Table:
     """
     if exposures.min_purchases == 1:  # each purchase is a run, and needs no order
         runs = "SELECT person_id, drug, day, day AS run_start FROM bought"
-    return query(
-        f"""
+    return f"""
         WITH runs AS ({runs})
         SELECT person_id, drug,
           (min(day) FILTER (day - run_start <= {exposures.purchases_window_days}) + {exposures.start_delay_days})::DATE
             AS start,
           NULL::DATE AS "end", min(day) AS first_purchase
         FROM runs GROUP BY person_id, drug HAVING start IS NOT NULL
-        """,
-        bought=bought,
-    )
+    """
 
 
-def limited(bought: pa.Table, exposures: Exposures) -> pa.Table:
-    """person_id, drug, start, end, first_purchase of each run of purchases that follow each other (as in SCALPEL).
+def limited(exposures: Exposures) -> str:
+    """SQL over `bought`: person_id, drug, start, end, first_purchase of each run of purchases (as in SCALPEL).
 
-    A purchase covers the days of its pack; of several on one day the largest counts. It joins the run when it comes
-    before the previous ones are used up plus `merge_tolerance_days`. The run ends after the days of all its purchases
-    (purchase_count) or when its last purchase is used up (latest_purchase).
+    These follow each other: a purchase covers the days of its pack; of several on one day the largest counts. It joins
+    the run when it comes before the previous ones are used up plus `merge_tolerance_days`. The run ends after the days
+    of all its purchases (purchase_count) or when its last purchase is used up (latest_purchase).
     """
     tolerance = exposures.merge_tolerance_days
     end = {"purchase_count": "min(start) + sum(days)::INTEGER", "latest_purchase": f"max(until) - {tolerance}"}
-    return query(
-        f"""
+    return f"""
         WITH covered AS (
           SELECT person_id, drug, day,
             max(CASE WHEN large THEN {exposures.large_pack_days} ELSE {exposures.small_pack_days} END) AS days
@@ -68,9 +65,7 @@ def limited(bought: pa.Table, exposures: Exposures) -> pa.Table:
         SELECT person_id, drug, min(start)::DATE AS start, ({end[exposures.limited_end]})::DATE AS "end",
           min(first_day) AS first_purchase
         FROM numbered GROUP BY person_id, drug, run
-        """,
-        bought=bought,
-    )
+    """
 
 
 KINDS = {"unlimited": unlimited, "limited": limited}
@@ -88,20 +83,16 @@ def exposures_of(bought: pa.Table, follow_up: pa.Table, exposures: Exposures, wa
     taken for a start. The purchase decides, not the start of an exposure, which may come later (start delay, purchases
     needed, a later run).
     """
-    own = query(
-        'SELECT bought.* FROM bought JOIN follow_up USING (person_id) WHERE day <= "end"',
-        bought=bought,
-        follow_up=follow_up,
-    )
-    made = KINDS[exposures.kind](own, exposures)
     during = query(
         f"""
+        WITH bought AS (SELECT purchases.* FROM purchases JOIN follow_up USING (person_id) WHERE day <= "end"),
+        made AS ({KINDS[exposures.kind](exposures)})
         SELECT person_id, drug, made.start, least(made."end", follow_up."end") AS "end",
           first_purchase < DATE '{washout_end}' AS prevalent
         FROM made JOIN follow_up USING (person_id) WHERE made.start <= follow_up."end"
         ORDER BY person_id, drug, made.start, made."end"
         """,
-        made=made,
+        purchases=bought,
         follow_up=follow_up,
     )
     return with_interactions(during, exposures)

@@ -16,7 +16,7 @@ from parcours.events.columns import PERIOD
 from parcours.events.extractors import extractors, passes
 from parcours.events.flat_tables import FILE_ROW, flat_rows
 from parcours.events.linked import BUCKET, NOBODY
-from parcours.events.one_pass import events_of
+from parcours.events.one_pass import count, events_of
 from parcours.events.relevant import CLAIM, ROW_OF_CLAIM
 
 FLUX_LAGS = "flux_lags"
@@ -70,10 +70,13 @@ class ProductPass:
         with duck() as connection:
             rows = self.rows(connection, piece)
             if self.lags:
-                counts[FLUX_LAGS] = _lags(connection, rows)
+                counts[FLUX_LAGS], read = _lags(connection, rows)
+            else:
+                read = count(connection, rows)
             if wanted:
                 told = counts["rows"] = {}
-                for category, events, rows_of in events_of(connection, rows, of, wanted, self.references, self.lists()):
+                made = events_of(connection, rows, read, of, wanted, self.references, self.lists())
+                for category, events, rows_of in made:
                     write(category, events)
                     told[category] = rows_of
         return counts
@@ -94,16 +97,17 @@ class LinkedPass(ProductPass):
         return f"SELECT * FROM read_parquet({told}) WHERE {BUCKET} IS NOT DISTINCT FROM {bucket}"
 
 
-def _lags(connection: Any, rows: str) -> dict[str, dict[str, int]]:
-    """{month of care: {month of flux: lines}} of the first row of each line."""
-    days = f"SELECT EXE_SOI_DTD, {PERIOD}, count(*) AS lines FROM ({rows}) WHERE claim_row = 1 GROUP BY ALL"
+def _lags(connection: Any, rows: str) -> tuple[dict[str, dict[str, int]], int]:
+    """{month of care: {month of flux: lines}} of the first row of each line, and how many rows there are at all."""
+    days = f"SELECT EXE_SOI_DTD, {PERIOD}, count(*) AS rows, count(*) FILTER (claim_row = 1) AS lines FROM ({rows})"
     found = connection.sql(
         f"""
-        SELECT strftime(EXE_SOI_DTD, '%Y-%m') AS care, {PERIOD}, sum(lines)::BIGINT FROM ({days})
-        WHERE EXE_SOI_DTD IS NOT NULL GROUP BY ALL ORDER BY ALL
+        SELECT strftime(EXE_SOI_DTD, '%Y-%m') AS care, {PERIOD}, sum(lines)::BIGINT, sum(rows)::BIGINT
+        FROM ({days} GROUP BY ALL) GROUP BY care, {PERIOD} ORDER BY ALL
         """
     ).fetchall()
     lags: dict[str, dict[str, int]] = {}
-    for care, flux, lines in found:
-        lags.setdefault(care, {})[flux] = lines
-    return lags
+    for care, flux, lines, _ in found:
+        if care is not None and lines:
+            lags.setdefault(care, {})[flux] = lines
+    return lags, sum(read for *_, read in found)

@@ -24,7 +24,7 @@ def events_of_rows(
     """{category: events} and {category: counts} of flat rows at hand, with the columns that `of` reads."""
     with duck() as connection:
         given = rows_at_hand(connection, rows, of, extractors)
-        made = list(events_of(connection, given, of, extractors, references, codelists))
+        made = list(events_of(connection, given, len(rows), of, extractors, references, codelists))
     return {name: events.cast(EVENT_SCHEMA) for name, events, _ in made}, {name: counts for name, _, counts in made}
 
 
@@ -42,6 +42,7 @@ def rows_at_hand(
 def events_of(
     connection: duckdb.DuckDBPyConnection,
     rows: str,
+    read: int,
     of: Pass,
     extractors: Sequence[Extractor],
     references: Mapping[str, pa.Table],
@@ -49,7 +50,8 @@ def events_of(
 ) -> Iterator[tuple[str, pa.Table, dict[str, int]]]:
     """(category, events, sorted, {read, became_events, rule: rows left out}) of each extractor, one after the other.
 
-    `rows`: SQL that gives the flat rows of whole persons; of products whose lines are netted, with claim and row of it.
+    `rows`: SQL that gives the flat rows of whole persons, `read` of them; of products whose lines are netted, with the
+    claim and the row of it.
     `references`: the tables that normal forms look codes up in. Texts of events are strings, or dictionaries of these.
     Rows read are those that became events and those left out by each rule.
     """
@@ -58,11 +60,15 @@ def events_of(
     for form in of.forms(extractors):
         arguments = ", ".join(form["arguments"])
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {form['name']}({arguments}) AS ({form['sql']})")
-    read = connection.sql(f"SELECT count(*) FROM ({rows})").fetchall()[0][0]
     with relevant_rows(connection, relevant(rows, of, extractors, codelists), read):
         for one in extractors:
             events, counted = netted(connection, rows, of, one) if one.net else _listed(connection, one)
             yield one.category, events, _counts(read, counted)
+
+
+def count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
+    """How many rows some SQL gives."""
+    return int(connection.sql(f"SELECT count(*) FROM ({rows})").fetchall()[0][0])
 
 
 def _counts(read: int, counted: Counted) -> dict[str, int]:

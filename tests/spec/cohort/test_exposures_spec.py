@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from parcours.cohort.exposures import exposures_of, limited, unlimited
 from parcours.cohort.study import Exposures
+from parcours.engine.duck import query
 
 BOUGHT = "person_id bigint, drug string, day date, large boolean"
 LIMITED = Exposures(
@@ -46,7 +47,7 @@ PURCHASES = """
 def test_purchases_that_follow_each_other_make_one_exposure(table, rows, collected):
     # The first five purchases are SCALPEL's golden case: 2014-01-08 to 2014-06-07.
     # `pauses`: 14 days without the medicine join, 15 do not. `large`: 90 days are still running in April.
-    runs = limited(table(PURCHASES, BOUGHT), replace(LIMITED, merge_tolerance_days=15))
+    runs = query(limited(replace(LIMITED, merge_tolerance_days=15)), bought=table(PURCHASES, BOUGHT))
     assert collected(runs, "person_id", "drug", "start", "end") == rows(
         """
         person_id | drug   | start      | end
@@ -61,7 +62,7 @@ def test_purchases_that_follow_each_other_make_one_exposure(table, rows, collect
 
 
 def test_an_exposure_may_end_when_the_last_purchase_is_used_up(table, rows, collected):
-    runs = limited(table(PURCHASES, BOUGHT), replace(LIMITED, limited_end="latest_purchase"))
+    runs = query(limited(replace(LIMITED, limited_end="latest_purchase")), bought=table(PURCHASES, BOUGHT))
     assert collected(runs, "person_id", "drug", "start", "end") == rows(
         """
         person_id | drug   | start      | end
@@ -85,7 +86,7 @@ def test_of_two_packs_of_one_day_the_larger_counts(table, rows, collected):
         """,
         BOUGHT,
     )
-    assert collected(limited(bought, LIMITED), "person_id", "start", "end") == rows(
+    assert collected(query(limited(LIMITED), bought=bought), "person_id", "start", "end") == rows(
         """
         person_id | start      | end
         1         | 2014-01-01 | 2014-04-01
@@ -108,8 +109,8 @@ def test_an_unlimited_exposure_starts_at_the_purchase_that_completes_a_run(table
         """,
         BOUGHT,
     )
-    two = unlimited(bought, replace(LIMITED, kind="unlimited", min_purchases=2, start_delay_days=3))
-    one = unlimited(bought, replace(LIMITED, kind="unlimited", min_purchases=1))
+    two = query(unlimited(replace(LIMITED, kind="unlimited", min_purchases=2, start_delay_days=3)), bought=bought)
+    one = query(unlimited(replace(LIMITED, kind="unlimited", min_purchases=1)), bought=bought)
     types = "person_id bigint, drug string, start date"
     assert collected(two, "person_id", "drug", "start") == rows(
         """
@@ -178,8 +179,10 @@ def test_exposures_agree_with_the_rule_told_in_plain_python(histories, setting):
         for d, n in days.items()
     ]
     table = pa.Table.from_pylist(bought)
-    runs = sorted((row["person_id"], row["start"], row["end"]) for row in limited(table, setting).to_pylist())
-    starts = sorted((row["person_id"], row["start"]) for row in unlimited(table, setting).to_pylist())
+    runs = sorted(
+        (row["person_id"], row["start"], row["end"]) for row in query(limited(setting), bought=table).to_pylist()
+    )
+    starts = sorted((row["person_id"], row["start"]) for row in query(unlimited(setting), bought=table).to_pylist())
 
     def day(n):
         return origin + dt.timedelta(n)

@@ -78,7 +78,9 @@ def test_the_same_rows_are_the_same_bytes(flat, no_packs, tmp_path):
     for _ in range(3):
         with duck() as connection:
             given = rows_at_hand(connection, rows, of, of.extractors)
-            for category, events, _ in events_of(connection, given, of, of.extractors, references, CODELISTS):
+            for category, events, _ in events_of(
+                connection, given, len(rows), of, of.extractors, references, CODELISTS
+            ):
                 assert write_rows(tmp_path / category, events) > 5
         written.append({path.name: path.read_bytes() for path in tmp_path.iterdir()})
     assert len(written[0]) == len(of.extractors)
