@@ -28,8 +28,8 @@ def ranked(values: np.ndarray) -> np.ndarray:
 def combined(rows: pa.Table) -> tuple[pa.Table, np.ndarray]:
     """Each combination of values once, with its `number` and how many `rows` have it; and the number of each row."""
     number, many = np.zeros(len(rows), np.int64), min(len(rows), 1)
-    for values in rows.combine_chunks().columns:
-        places, distinct = coded(pa.concat_arrays(values.chunks) if values.num_chunks != 1 else values.chunk(0))
+    for values in rows.columns:
+        places, distinct = coded(values.combine_chunks())
         number, combinations = coded(column(number.astype(np.int64) * len(distinct) + places))
         many = len(combinations)
     first = np.empty(many, np.int64)

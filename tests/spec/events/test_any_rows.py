@@ -85,3 +85,12 @@ def test_the_same_rows_are_the_same_bytes(flat, no_packs, tmp_path):
         written.append({path.name: path.read_bytes() for path in tmp_path.iterdir()})
     assert len(written[0]) == len(of.extractors)
     assert written[0] == written[1] == written[2]
+
+
+@pytest.mark.parametrize("product", sorted(passes()))
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_product_of_which_no_row_tells_anything_has_no_event(flat, extracted, product, rows):
+    categories = [one.category for one in passes()[product].extractors]
+    found, counts = extracted(flat(product, "person_id | period\n1 | 2015").slice(0, rows), *categories)
+    assert {name: len(events) for name, events in found.items()} == dict.fromkeys(categories, 0)
+    assert {(told["read"], told["became_events"]) for told in counts.values()} == {(rows, 0)}

@@ -22,6 +22,13 @@ def test_equal_numbers_stay_in_the_order_in_which_they_stand(numbers):
     assert order_of(np.array(numbers, np.int64)).tolist() == sorted(range(len(numbers)), key=numbers.__getitem__)
 
 
+def test_a_table_without_a_row_has_no_combination():
+    told, number = combined(
+        pa.table({"word": pa.chunked_array([], pa.string())})
+    )  # as DuckDB gives it, without a chunk
+    assert (len(told), len(number)) == (0, 0)
+
+
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from([1, 2, None]))))
 def test_each_combination_is_told_once_with_its_rows(rows):
     table = pa.Table.from_pylist(
