@@ -30,6 +30,8 @@ def combined(rows: pa.Table) -> tuple[pa.Table, np.ndarray]:
     number, many = np.zeros(len(rows), np.int64), min(len(rows), 1)
     for values in rows.columns:
         places, distinct = coded(values.combine_chunks())
+        if len(distinct) == 1:
+            continue
         number, combinations = coded(column(number.astype(np.int64) * len(distinct) + places))
         many = len(combinations)
     first = np.empty(many, np.int64)
