@@ -15,6 +15,7 @@ from parcours.engine.duck import reading
 from parcours.storage.place import Place, file_size
 
 PERSON = "person_id"
+BUCKET = "bucket"  # of person_id, in files that hold the persons of several
 # Bytes of flat files, of all their columns, that a slice has: some three million rows, of which the columns that
 # extractors read are half a gigabyte. Events are a tenth as wide.
 FLAT_BYTES = 200 << 20

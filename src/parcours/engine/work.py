@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from parcours.engine.schedule import OnDone, run_tasks
-from parcours.engine.slices import Slice
+from parcours.engine.slices import BUCKET, PERSON, Slice
 from parcours.storage.manifest import write_json
 from parcours.storage.place import Place, file_size, found, move
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MARKS = "_slices"
 ROW_GROUP = 128 * 1024
-SOUGHT = ("bucket", "person_id")  # by which row groups are left unread; minima of other columns are a third of writing
+SOUGHT = (BUCKET, PERSON)  # by which row groups are left unread; minima of other columns are a third of writing
 
 
 Rows = Any  # an Arrow table, or a reader of batches

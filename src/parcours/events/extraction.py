@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from parcours.engine.duck import duck, reading
 from parcours.engine.results import Files
-from parcours.engine.slices import FLAT_BYTES, Slice, cut
+from parcours.engine.slices import BUCKET, FLAT_BYTES, Slice, cut
 from parcours.engine.work import Work, Write
 from parcours.events.codelists import Lists
 from parcours.events.columns import PERIOD
 from parcours.events.extractors import extractors, passes
 from parcours.events.flat_tables import FILE_ROW, flat_rows
-from parcours.events.linked import BUCKET, NOBODY
+from parcours.events.linked import NOBODY
 from parcours.events.one_pass import count, events_of
 from parcours.events.relevant import CLAIM, ROW_OF_CLAIM
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from parcours.engine.duck import batches, duck, reading
 from parcours.engine.results import Files
-from parcours.engine.slices import Slice
+from parcours.engine.slices import BUCKET, Slice
 from parcours.engine.work import Work, Write
 from parcours.events.codelists import Lists
 from parcours.events.deaths import (
@@ -38,7 +38,6 @@ from parcours.storage.place import Place, local_copy
 
 KINDS = {"IR_BEN_R": "persons", "IR_BEN_R_ARC": "archived_persons"}
 CERTIFICATES = "KI_CCI_R"
-BUCKET = "bucket"
 NOBODY = "unidentified"  # the bucket of rows without a person, as in flat tables
 
 

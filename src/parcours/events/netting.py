@@ -94,7 +94,7 @@ def _kept(here: pa.Table, labels: np.ndarray) -> pa.Table:
     """The rows with a label, and what is read of them."""
     names = [name for name in here.column_names if name in READ_OF_LINES]
     labelled = here.select(names).append_column("label", column(labels))
-    return labelled if labels.all() else labelled.filter(column(labels.astype(np.int8)).cast(pa.bool_()))
+    return labelled if labels.all() else labelled.filter(column(labels).cast(pa.bool_()))
 
 
 def _lines(connection: duckdb.DuckDBPyConnection, rows: str, of: Pass, one: Extractor, kept: pa.Table) -> pa.Table:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from parcours.engine.duck import duck, query
 from parcours.engine.results import Files, rows_of
-from parcours.engine.slices import EVENT_BYTES, Slice, cut
+from parcours.engine.slices import BUCKET, EVENT_BYTES, Slice, cut
 from parcours.engine.work import Work, Write
 from parcours.events.deaths import (
     CREDIBLE,
@@ -19,7 +19,7 @@ from parcours.events.deaths import (
     told_by_referential,
     told_by_stays,
 )
-from parcours.events.linked import BUCKET, CERTIFICATES
+from parcours.events.linked import CERTIFICATES
 from parcours.events.persons import everybody, persons_told
 from parcours.events.schema import EVENT_SCHEMA
 from parcours.snds.person_columns import referential_tables
